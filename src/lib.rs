@@ -1,0 +1,12 @@
+//! annulet: `cp` and `cat` in one static Linux binary without a libc.
+//!
+//! The library holds everything but the runtime (entry point, allocator, panic handler), so
+//! that it can be tested on the host with the ordinary test harness. Its layers, each of
+//! which knows only those before it: [`sys`], `ring`, `copy`, `cli`.
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod sys;

@@ -1,0 +1,315 @@
+//! x86-64: system calls, memory primitives and the entry point.
+//!
+//! Calling convention of the kernel (`man 2 syscall`, `arch/x86/entry/entry_64.S`): number in
+//! `rax`, arguments in `rdi rsi rdx r10 r8 r9`, result in `rax`; `rcx` and `r11` are
+//! overwritten, memory may be read and written.
+
+// Single letters are the clearest names a raw call's registers can have.
+#![allow(clippy::many_single_char_names)]
+
+use core::arch::asm;
+
+/// Issues system call `n` without arguments and returns the raw register.
+///
+/// # Safety
+/// The caller answers for what the call does to memory, descriptors and the process.
+#[inline]
+#[must_use]
+pub unsafe fn syscall0(n: usize) -> usize {
+    let r;
+    // SAFETY: the asm clobbers only what it names; the caller answers for the call's effect.
+    unsafe {
+        asm!("syscall", inlateout("rax") n => r, out("rcx") _, out("r11") _, options(nostack));
+    }
+    r
+}
+
+/// Issues system call `n` with one argument.
+///
+/// # Safety
+/// As [`syscall0`]; every argument that the call takes as an address must suit it.
+#[inline]
+#[must_use]
+pub unsafe fn syscall1(n: usize, a: usize) -> usize {
+    let r;
+    // SAFETY: as in `syscall0`.
+    unsafe {
+        asm!("syscall", inlateout("rax") n => r, in("rdi") a,
+            out("rcx") _, out("r11") _, options(nostack));
+    }
+    r
+}
+
+/// Issues system call `n` with two arguments.
+///
+/// # Safety
+/// As [`syscall1`].
+#[inline]
+#[must_use]
+pub unsafe fn syscall2(n: usize, a: usize, b: usize) -> usize {
+    let r;
+    // SAFETY: as in `syscall0`.
+    unsafe {
+        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b,
+            out("rcx") _, out("r11") _, options(nostack));
+    }
+    r
+}
+
+/// Issues system call `n` with three arguments.
+///
+/// # Safety
+/// As [`syscall1`].
+#[inline]
+#[must_use]
+pub unsafe fn syscall3(n: usize, a: usize, b: usize, c: usize) -> usize {
+    let r;
+    // SAFETY: as in `syscall0`.
+    unsafe {
+        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
+            out("rcx") _, out("r11") _, options(nostack));
+    }
+    r
+}
+
+/// Issues system call `n` with four arguments.
+///
+/// # Safety
+/// As [`syscall1`].
+#[inline]
+#[must_use]
+pub unsafe fn syscall4(n: usize, a: usize, b: usize, c: usize, d: usize) -> usize {
+    let r;
+    // SAFETY: as in `syscall0`.
+    unsafe {
+        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
+            in("r10") d, out("rcx") _, out("r11") _, options(nostack));
+    }
+    r
+}
+
+/// Issues system call `n` with five arguments.
+///
+/// # Safety
+/// As [`syscall1`].
+#[inline]
+#[must_use]
+pub unsafe fn syscall5(n: usize, a: usize, b: usize, c: usize, d: usize, e: usize) -> usize {
+    let r;
+    // SAFETY: as in `syscall0`.
+    unsafe {
+        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
+            in("r10") d, in("r8") e, out("rcx") _, out("r11") _, options(nostack));
+    }
+    r
+}
+
+/// Issues system call `n` with six arguments.
+///
+/// # Safety
+/// As [`syscall1`].
+#[inline]
+#[must_use]
+pub unsafe fn syscall6(
+    n: usize,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> usize {
+    let r;
+    // SAFETY: as in `syscall0`.
+    unsafe {
+        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
+            in("r10") d, in("r8") e, in("r9") f, out("rcx") _, out("r11") _, options(nostack));
+    }
+    r
+}
+
+/// System call numbers (`arch/x86/entry/syscalls/syscall_64.tbl`), by the kernel's names.
+#[allow(missing_docs)]
+pub mod nr {
+    pub const READ: usize = 0;
+    pub const WRITE: usize = 1;
+    pub const CLOSE: usize = 3;
+    pub const LSEEK: usize = 8;
+    pub const MMAP: usize = 9;
+    pub const MUNMAP: usize = 11;
+    pub const IOCTL: usize = 16;
+    pub const PREAD64: usize = 17;
+    pub const PWRITE64: usize = 18;
+    pub const POLL: usize = 7;
+    pub const FCNTL: usize = 72;
+    pub const FSYNC: usize = 74;
+    pub const FTRUNCATE: usize = 77;
+    pub const GETEUID: usize = 107;
+    pub const FCHMOD: usize = 91;
+    pub const FCHOWN: usize = 93;
+    pub const UMASK: usize = 95;
+    pub const UNAME: usize = 63;
+    pub const SETXATTR: usize = 188;
+    pub const LSETXATTR: usize = 189;
+    pub const FSETXATTR: usize = 190;
+    pub const LGETXATTR: usize = 192;
+    pub const FGETXATTR: usize = 193;
+    pub const LLISTXATTR: usize = 195;
+    pub const FLISTXATTR: usize = 196;
+    pub const GETDENTS64: usize = 217;
+    pub const FADVISE64: usize = 221;
+    pub const EXIT_GROUP: usize = 231;
+    pub const OPENAT: usize = 257;
+    pub const MKDIRAT: usize = 258;
+    pub const MKNODAT: usize = 259;
+    pub const FCHOWNAT: usize = 260;
+    pub const UNLINKAT: usize = 263;
+    pub const LINKAT: usize = 265;
+    pub const SYMLINKAT: usize = 266;
+    pub const READLINKAT: usize = 267;
+    pub const FCHMODAT: usize = 268;
+    pub const UTIMENSAT: usize = 280;
+    pub const FALLOCATE: usize = 285;
+    pub const COPY_FILE_RANGE: usize = 326;
+    pub const STATX: usize = 332;
+    pub const IO_URING_SETUP: usize = 425;
+    pub const IO_URING_ENTER: usize = 426;
+    pub const IO_URING_REGISTER: usize = 427;
+    pub const FCHMODAT2: usize = 452;
+}
+
+/// The memory primitives that compiled Rust code calls by their C names.
+///
+/// A loop in Rust would be recognised by LLVM and turned into a call to the very function
+/// that holds it, so they are assembly. `rep movsb`/`rep stosb` are microcoded to copy whole
+/// cache lines on every x86-64 of the last decade (ERMS), and are two bytes long.
+pub mod memory {
+    use core::arch::asm;
+
+    /// Copies `len_bytes` from `src` to `dst`, lowest address first.
+    ///
+    /// # Safety
+    /// `src` is readable and `dst` writable for `len_bytes`; where they overlap, `dst` must
+    /// not lie above `src`.
+    #[inline]
+    pub unsafe fn copy_forward(dst: *mut u8, src: *const u8, len_bytes: usize) {
+        // SAFETY: the direction flag is clear on entry to every function (System V ABI); the
+        // caller answers for the ranges.
+        unsafe {
+            asm!("rep movsb", inout("rcx") len_bytes => _, inout("rdi") dst => _,
+                inout("rsi") src => _, options(nostack, preserves_flags));
+        }
+    }
+
+    /// Copies `len_bytes` from `src` to `dst`, highest address first.
+    ///
+    /// # Safety
+    /// `src` is readable and `dst` writable for `len_bytes`; where they overlap, `dst` must
+    /// not lie below `src`.
+    #[inline]
+    pub unsafe fn copy_backward(dst: *mut u8, src: *const u8, len_bytes: usize) {
+        // Eight bytes at a time from the end: `std` + `rep movsb` runs a byte per cycle or
+        // slower, as the microcode's fast path only goes upwards.
+        // SAFETY: rdi/rsi stay inside the ranges the caller answers for: they start one past
+        // the end and move down by exactly `len_bytes` in steps of eight, then of one.
+        unsafe {
+            asm!(
+                "2:",
+                "cmp {n}, 8",
+                "jb 3f",
+                "sub {n}, 8",
+                "mov {t}, qword ptr [{s} + {n}]",
+                "mov qword ptr [{d} + {n}], {t}",
+                "jmp 2b",
+                "3:",
+                "test {n}, {n}",
+                "jz 4f",
+                "dec {n}",
+                "mov {t:l}, byte ptr [{s} + {n}]",
+                "mov byte ptr [{d} + {n}], {t:l}",
+                "jmp 3b",
+                "4:",
+                n = inout(reg) len_bytes => _,
+                t = out(reg) _,
+                s = in(reg) src,
+                d = in(reg) dst,
+                options(nostack),
+            );
+        }
+    }
+
+    /// Sets `len_bytes` from `dst` on to `byte`.
+    ///
+    /// # Safety
+    /// `dst` is writable for `len_bytes`.
+    #[inline]
+    pub unsafe fn fill(dst: *mut u8, byte: u8, len_bytes: usize) {
+        // SAFETY: as in `copy_forward`.
+        unsafe {
+            asm!("rep stosb", inout("rcx") len_bytes => _, inout("rdi") dst => _,
+                in("al") byte, options(nostack, preserves_flags));
+        }
+    }
+
+    /// Compares `len_bytes` as unsigned bytes: below, at or above zero as `a` sorts before,
+    /// with or after `b`.
+    ///
+    /// # Safety
+    /// `a` and `b` are readable for `len_bytes`.
+    #[inline]
+    #[must_use]
+    pub unsafe fn compare(a: *const u8, b: *const u8, len_bytes: usize) -> i32 {
+        let diff: i32;
+        // SAFETY: reads `[a, a + len_bytes)` and `[b, b + len_bytes)` only: the index runs
+        // from 0 and stops at `len_bytes` or at the first byte that differs.
+        unsafe {
+            asm!(
+                "xor {i:e}, {i:e}",
+                "xor {x:e}, {x:e}",
+                "2:",
+                "cmp {i}, {n}",
+                "je 3f",
+                "movzx {x:e}, byte ptr [{a} + {i}]",
+                "movzx {y:e}, byte ptr [{b} + {i}]",
+                "inc {i}",
+                "sub {x:e}, {y:e}",
+                "je 2b",
+                "3:",
+                i = out(reg) _,
+                x = out(reg) diff,
+                y = out(reg) _,
+                n = in(reg) len_bytes,
+                a = in(reg) a,
+                b = in(reg) b,
+                options(nostack, readonly),
+            );
+        }
+        diff
+    }
+}
+
+/// Defines `_start`, where the kernel enters the program, as a jump into `$main`.
+///
+/// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`,
+/// `create_elf_tables`): `rsp` points at `argc`. The frame pointer is cleared to mark the
+/// outermost frame (System V ABI §3.4.1), the block's address becomes the first argument, and
+/// the stack is aligned to 16 as every `extern "C"` function expects. `$main` never returns.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! entry_point {
+    ($main:path) => {
+        /// The program's first instruction.
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn _start() -> ! {
+            core::arch::naked_asm!(
+                "xor ebp, ebp",
+                "mov rdi, rsp",
+                "and rsp, -16",
+                "call {main}",
+                "ud2",
+                main = sym $main,
+            )
+        }
+    };
+}

@@ -1,0 +1,103 @@
+//! Descriptors: owned ones that close themselves and borrowed ones that cannot outlive them.
+
+use core::marker::PhantomData;
+
+use super::Errno;
+use super::arch::{nr, syscall1};
+use super::errno::Result;
+
+/// A descriptor that is closed when dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OwnedFd(i32);
+
+/// A descriptor that somebody else keeps open for `'fd`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BorrowedFd<'fd> {
+    raw: i32,
+    owner: PhantomData<&'fd OwnedFd>,
+}
+
+/// The working directory, where a call takes a directory (`AT_FDCWD`).
+pub const CWD: BorrowedFd<'static> = BorrowedFd::standing(-100);
+/// Standard input.
+pub const STDIN: BorrowedFd<'static> = BorrowedFd::standing(0);
+/// Standard output.
+pub const STDOUT: BorrowedFd<'static> = BorrowedFd::standing(1);
+/// Standard error.
+pub const STDERR: BorrowedFd<'static> = BorrowedFd::standing(2);
+
+impl OwnedFd {
+    /// Takes ownership of descriptor `raw`.
+    ///
+    /// # Safety
+    /// `raw` is open and nobody else closes it.
+    #[must_use]
+    pub const unsafe fn from_raw(raw: i32) -> Self {
+        Self(raw)
+    }
+
+    /// Lends the descriptor.
+    #[must_use]
+    pub const fn as_fd(&self) -> BorrowedFd<'_> {
+        BorrowedFd {
+            raw: self.0,
+            owner: PhantomData,
+        }
+    }
+
+    /// The descriptor's number.
+    #[must_use]
+    pub const fn raw(&self) -> i32 {
+        self.0
+    }
+
+    /// Closes the descriptor and says whether that failed. Some file systems (NFS, FUSE,
+    /// quotas) report a failed write only here.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`, `EDQUOT`: an earlier write was lost. The descriptor is gone in every
+    /// case, also after `EINTR` (`man 2 close`).
+    pub fn close(self) -> Result<()> {
+        let raw = self.0;
+        core::mem::forget(self);
+        close_raw(raw)
+    }
+}
+
+impl Drop for OwnedFd {
+    fn drop(&mut self) {
+        // Whoever needs to know whether closing failed calls `close`.
+        let _ = close_raw(self.0);
+    }
+}
+
+fn close_raw(raw: i32) -> Result<()> {
+    // SAFETY: close touches no memory; `raw` is ours to close by `from_raw`'s contract.
+    let r = unsafe { syscall1(nr::CLOSE, arg(raw)) };
+    Errno::check(r).map(drop)
+}
+
+impl BorrowedFd<'_> {
+    const fn standing(raw: i32) -> BorrowedFd<'static> {
+        BorrowedFd {
+            raw,
+            owner: PhantomData,
+        }
+    }
+
+    /// The descriptor's number.
+    #[must_use]
+    pub const fn raw(self) -> i32 {
+        self.raw
+    }
+
+    /// The descriptor as a call's argument: sign-extended, as the kernel takes an `int`.
+    pub(super) const fn arg(self) -> usize {
+        arg(self.raw)
+    }
+}
+
+#[allow(clippy::cast_sign_loss)] // the register holds the sign-extended int
+const fn arg(raw: i32) -> usize {
+    raw as isize as usize
+}
