@@ -9,6 +9,7 @@
 pub mod arch;
 pub mod errno;
 mod fd;
+pub mod io_uring;
 mod mapping;
 
 pub use errno::{Errno, Result};
