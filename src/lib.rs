@@ -9,4 +9,5 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod ring;
 pub mod sys;

@@ -1,0 +1,203 @@
+//! What may be asked of the kernel when a ring is made, and the ladder of `IoUring::new`.
+
+use super::instance::IoUring;
+use super::setup::{Map, set_up};
+use crate::sys::io_uring::{Params, SetupFlags};
+use crate::sys::{BorrowedFd, Errno, Mapping, Result};
+
+/// The flags that leave entry sizes and memory layout as this module maps them. All others,
+/// those of future kernels included, are refused: a ring would be set up that is not mapped
+/// as it is (`SQE128`, `CQE32`, the mixed sizes, `NO_MMAP`, `REGISTERED_FD_ONLY`).
+const MAPPED: SetupFlags = SetupFlags::IOPOLL
+    .union(SetupFlags::SQPOLL)
+    .union(SetupFlags::SQ_AFF)
+    .union(SetupFlags::CQSIZE)
+    .union(SetupFlags::CLAMP)
+    .union(SetupFlags::ATTACH_WQ)
+    .union(SetupFlags::R_DISABLED)
+    .union(SetupFlags::SUBMIT_ALL)
+    .union(SetupFlags::COOP_TASKRUN)
+    .union(SetupFlags::TASKRUN_FLAG)
+    .union(SetupFlags::SINGLE_ISSUER)
+    .union(SetupFlags::DEFER_TASKRUN)
+    .union(SetupFlags::NO_SQARRAY)
+    .union(SetupFlags::HYBRID_IOPOLL);
+
+/// Where on the ladder of [`IoUring::new`] a ring stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rung {
+    /// One issuer, completion work deferred, no index array: Linux 6.6.
+    NoArray,
+    /// One issuer, completion work deferred: Linux 6.1.
+    Deferred,
+    /// No flags: Linux 5.1, and what answers `EINVAL` to any flag (gVisor).
+    Plain,
+}
+
+impl Rung {
+    /// From the top down.
+    pub(super) const LADDER: [Self; 3] = [Self::NoArray, Self::Deferred, Self::Plain];
+
+    /// The flags asked for on this rung.
+    #[must_use]
+    pub const fn flags(self) -> SetupFlags {
+        let deferred = SetupFlags::SINGLE_ISSUER.union(SetupFlags::DEFER_TASKRUN);
+        match self {
+            Self::NoArray => deferred.union(SetupFlags::NO_SQARRAY),
+            Self::Deferred => deferred,
+            Self::Plain => SetupFlags::empty(),
+        }
+    }
+
+    /// The highest rung whose flags are all in `flags`.
+    #[must_use]
+    pub fn of(flags: SetupFlags) -> Self {
+        let reached = |rung: &Self| flags.contains(rung.flags());
+        Self::LADDER
+            .into_iter()
+            .find(reached)
+            .unwrap_or(Self::Plain)
+    }
+}
+
+/// Asks for a ring with exactly the flags given; made by [`IoUring::builder`].
+///
+/// Nothing is tried again without a flag the kernel does not know: [`IoUring::new`] does
+/// that.
+#[derive(Debug, Clone)]
+#[must_use = "a builder makes nothing until `build`"]
+pub struct IoUringBuilder {
+    entries: u32,
+    params: Params,
+    one_map: bool,
+}
+
+impl IoUringBuilder {
+    /// A ring of `entries` submission entries, rounded up to a power of two by the kernel,
+    /// and twice as many completion entries.
+    pub fn new(entries: u32) -> Self {
+        Self {
+            entries,
+            params: Params::default(),
+            one_map: true,
+        }
+    }
+
+    const fn with(mut self, flags: SetupFlags) -> Self {
+        self.params.flags |= flags.bits();
+        self
+    }
+
+    /// A kernel thread takes submissions and falls asleep after `idle_ms` without any
+    /// (0: the kernel's default, one second). Linux 5.1, unprivileged 5.11.
+    pub const fn sqpoll(mut self, idle_ms: u32) -> Self {
+        self.params.sq_thread_idle = idle_ms;
+        self.with(SetupFlags::SQPOLL)
+    }
+
+    /// As [`Self::sqpoll`], and keeps the thread on processor `cpu`. Linux 5.1.
+    pub const fn sqpoll_cpu(mut self, cpu: u32) -> Self {
+        self.params.sq_thread_cpu = cpu;
+        self.with(SetupFlags::SQPOLL.union(SetupFlags::SQ_AFF))
+    }
+
+    /// A completion queue of `entries` entries, rounded up to a power of two and no smaller
+    /// than the submission queue. Linux 5.5.
+    pub const fn cq_entries(mut self, entries: u32) -> Self {
+        self.params.cq_entries = entries;
+        self.with(SetupFlags::CQSIZE)
+    }
+
+    /// Cuts sizes down to the kernel's limits instead of refusing them. Linux 5.6.
+    pub const fn clamp(self) -> Self {
+        self.with(SetupFlags::CLAMP)
+    }
+
+    /// Promises that one task alone submits; another is answered `EEXIST`. Linux 6.0.
+    pub const fn single_issuer(self) -> Self {
+        self.with(SetupFlags::SINGLE_ISSUER)
+    }
+
+    /// Completion work waits for the next transition into the kernel instead of
+    /// interrupting. Linux 5.19.
+    pub const fn coop_taskrun(self) -> Self {
+        self.with(SetupFlags::COOP_TASKRUN)
+    }
+
+    /// Completion work waits until completions are asked for
+    /// ([`IoUring::submit_and_wait`], [`IoUring::wait`]): [`IoUring::submit`] brings none
+    /// in. Implies [`Self::single_issuer`]. Linux 6.1.
+    pub const fn defer_taskrun(self) -> Self {
+        self.with(SetupFlags::SINGLE_ISSUER.union(SetupFlags::DEFER_TASKRUN))
+    }
+
+    /// Shares the workers (and the polling thread) of the ring `other`. Linux 5.6.
+    pub const fn attach_wq(mut self, other: BorrowedFd<'_>) -> Self {
+        self.params.wq_fd = other.raw().unsigned_abs();
+        self.with(SetupFlags::ATTACH_WQ)
+    }
+
+    /// Adds any flags; [`Self::build`] refuses those that the ring is not mapped for.
+    pub const fn setup_flags(self, flags: SetupFlags) -> Self {
+        self.with(flags)
+    }
+
+    /// Maps the two queues apart although the kernel has them in one piece, as before
+    /// Linux 5.4.
+    #[doc(hidden)]
+    pub const fn separate_maps(mut self) -> Self {
+        self.one_map = false;
+        self
+    }
+
+    /// Makes the ring.
+    ///
+    /// # Errors
+    /// `EINVAL`: zero entries, more than the kernel takes (32768) without [`Self::clamp`], a
+    /// flag this kernel does not know, flags that exclude each other, or a flag that changes
+    /// entry sizes or memory layout in a way the ring is not mapped for (refused here, the
+    /// kernel is not asked). `ENOSYS`, `EPERM`: no `io_uring` here, or not for us. `ENOMEM`,
+    /// `EMFILE`, `ENFILE`: out of memory or descriptors. `EBADF`, `ENXIO`: what
+    /// [`Self::attach_wq`] named is no descriptor, or no ring. `EPROTO`: the kernel's answer
+    /// makes no sense.
+    pub fn build(&self) -> Result<IoUring> {
+        self.build_with(Mapping::shared)
+    }
+
+    pub(super) fn build_with(&self, map: Map) -> Result<IoUring> {
+        let asked = SetupFlags::from_bits_retain(self.params.flags);
+        if self.entries == 0 || !MAPPED.contains(asked) {
+            return Err(Errno::EINVAL);
+        }
+        let mut params = self.params;
+        let mapped = set_up(self.entries, &mut params, self.one_map, map)?;
+        Ok(IoUring::from_mapped(mapped, &params))
+    }
+}
+
+impl IoUring {
+    /// A ring of at least `entries` submission entries and twice as many completion entries,
+    /// standing on the highest rung of the ladder that this kernel has; [`Self::rung`] tells
+    /// which. Linux 5.1.
+    ///
+    /// A flag that the kernel does not know is answered `EINVAL`, and the next rung down is
+    /// tried; any other error holds for every rung.
+    ///
+    /// # Errors
+    /// As [`IoUringBuilder::build`].
+    pub fn new(entries: u32) -> Result<Self> {
+        let mut refusal = Errno::EINVAL;
+        for rung in Rung::LADDER {
+            match Self::builder(entries).setup_flags(rung.flags()).build() {
+                Err(errno) if errno == Errno::EINVAL => refusal = errno,
+                answer => return answer,
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Asks for a ring of at least `entries` submission entries with flags of one's own.
+    pub fn builder(entries: u32) -> IoUringBuilder {
+        IoUringBuilder::new(entries)
+    }
+}

@@ -1,0 +1,162 @@
+//! The completion queue: results the kernel writes and the program reaps.
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+use super::counter::Counter;
+use super::queues::Queues;
+use crate::sys::io_uring::{CqeFlags, RawCqe};
+use crate::sys::{Errno, Result};
+
+/// What became of one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Completion {
+    /// The number the operation was pushed with.
+    pub user_data: u64,
+    /// A count, a descriptor, 0, or an errno negated. Negative is data, not a failure of the
+    /// ring.
+    pub result: i32,
+    /// What else the kernel says.
+    pub flags: CqeFlags,
+}
+
+impl Completion {
+    /// The result as a value or an error. A negative number that is no errno (the kernel
+    /// gives none) becomes `EIO`.
+    ///
+    /// # Errors
+    /// The operation's.
+    #[inline]
+    pub const fn into_result(self) -> Result<u32> {
+        if self.result >= 0 {
+            return Ok(self.result.unsigned_abs());
+        }
+        // Not `-self.result`, which overflows for the most negative value.
+        let number = self.result.unsigned_abs();
+        #[allow(clippy::cast_possible_truncation)] // at most MAX
+        if number <= Errno::MAX as u32
+            && let Some(errno) = Errno::from_number(number as u16)
+        {
+            return Err(errno);
+        }
+        Err(Errno::EIO)
+    }
+
+    /// Whether the operation failed.
+    #[must_use]
+    pub const fn is_err(&self) -> bool {
+        self.result < 0
+    }
+}
+
+/// The program's end of the completion queue, over pointers into memory shared with the
+/// kernel (or, in tests, with a stand-in for it).
+#[derive(Debug)]
+pub(super) struct CompletionQueue {
+    /// Next completion the program reaps; the program moves it.
+    khead: Counter,
+    /// One past the last completion; the kernel moves it.
+    ktail: Counter,
+    cqes: NonNull<RawCqe>,
+    /// Number of entries, a power of two.
+    entries: u32,
+    /// Next completion to reap, ahead of `khead` until [`Self::publish`].
+    head: u32,
+}
+
+impl CompletionQueue {
+    /// A queue of `entries` entries over shared memory.
+    ///
+    /// # Safety
+    /// For as long as the queue is used: `cqes` is valid for reads of `entries` elements; `entries` is a power of two; nobody else writes `khead`; and
+    /// whoever moves `ktail` has written the completions it passes before, and writes none
+    /// from `khead` up to it.
+    pub(super) unsafe fn new(
+        khead: Counter,
+        ktail: Counter,
+        cqes: NonNull<RawCqe>,
+        entries: u32,
+    ) -> Self {
+        debug_assert!(entries.is_power_of_two());
+        let mut queue = Self {
+            khead,
+            ktail,
+            cqes,
+            entries,
+            head: 0,
+        };
+        // Relaxed: the head has no other writer than this program.
+        queue.head = queue.khead.load(Ordering::Relaxed);
+        queue
+    }
+
+    /// Number of entries the queue has.
+    pub(super) const fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// Completions that can be reaped now.
+    #[inline]
+    pub(super) fn ready(&self) -> u32 {
+        // Acquire pairs with the kernel's release store of the tail (`io_commit_cqring`):
+        // the completions before it are written in full.
+        let tail = self.ktail.load(Ordering::Acquire);
+        tail.wrapping_sub(self.head)
+    }
+
+    /// Takes the oldest completion. The kernel learns of it at the next [`Self::publish`].
+    #[inline]
+    pub(super) fn reap(&mut self) -> Option<Completion> {
+        if self.ready() == 0 {
+            return None;
+        }
+        let index = (self.head & (self.entries - 1)) as usize;
+        // SAFETY: `index` is below `entries`, and `cqes` has that many elements.
+        let slot = unsafe { self.cqes.add(index) };
+        // SAFETY: in bounds as above; `ready` has seen the tail beyond it, so it is written,
+        // and `khead` has not passed it, so it is not written again.
+        let cqe = unsafe { slot.read() };
+        self.head = self.head.wrapping_add(1);
+        Some(Completion {
+            user_data: cqe.user_data,
+            result: cqe.res,
+            flags: CqeFlags::from_bits_retain(cqe.flags),
+        })
+    }
+
+    /// Gives the entries of reaped completions back to the kernel.
+    #[inline]
+    pub(super) fn publish(&self) {
+        // Release pairs with the kernel's read of the head before it writes an entry
+        // (`io_cqe_cache_refill`, by control dependency): the completion has been read.
+        self.khead.store(self.head, Ordering::Release);
+    }
+}
+
+/// Reaps what has arrived; made by [`super::IoUring::completions`].
+///
+/// It ends when the queue is empty, and goes on if asked again after more has arrived. The
+/// entries are given back to the kernel when it is dropped.
+#[derive(Debug)]
+pub struct Completions<'ring>(pub(super) &'ring mut Queues);
+
+impl Iterator for Completions<'_> {
+    type Item = Completion;
+
+    #[inline]
+    fn next(&mut self) -> Option<Completion> {
+        self.0.complete()
+    }
+
+    /// At least what has arrived; more may arrive while iterating.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.ready() as usize, None)
+    }
+}
+
+impl Drop for Completions<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.sync_cq();
+    }
+}

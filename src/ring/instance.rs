@@ -1,0 +1,282 @@
+//! [`IoUring`]: a ring, the memory under its queues, and the way into the kernel.
+
+use super::builder::Rung;
+use super::completion::{Completion, Completions};
+use super::operation::Sqe;
+use super::setup::Mapped;
+use crate::sys::io_uring::{EnterFlags, Features, Params, SetupFlags, io_uring_enter};
+use crate::sys::{BorrowedFd, Errno, Result};
+
+/// An `io_uring` instance.
+///
+/// Operations are written into the submission queue ([`Self::push`]), handed over
+/// ([`Self::submit`] and its kin), and their results reaped ([`Self::complete`],
+/// [`Self::wait`]). Neither `Send` nor `Sync`: each queue has one writer on this side.
+///
+/// Dropping a ring discards what is queued and cancels what is running, without waiting for
+/// it to end. Whoever pushed promised to keep the memory until the completion is reaped, so
+/// they reap before they drop; a debug build checks that.
+#[derive(Debug)]
+pub struct IoUring {
+    mapped: Mapped,
+    features: Features,
+    setup_flags: SetupFlags,
+    /// What stands for the ring when it is entered: its descriptor, or the index it was
+    /// registered under.
+    enter_fd: i32,
+    /// [`EnterFlags::REGISTERED_RING`] in the latter case.
+    enter_flags: EnterFlags,
+}
+
+impl IoUring {
+    pub(super) const fn from_mapped(mapped: Mapped, params: &Params) -> Self {
+        let enter_fd = mapped.fd.raw();
+        Self {
+            mapped,
+            features: Features::from_bits_retain(params.features),
+            setup_flags: SetupFlags::from_bits_retain(params.flags),
+            enter_fd,
+            enter_flags: EnterFlags::empty(),
+        }
+    }
+
+    /// What the kernel can do. Linux 5.1, and 0 before 5.4.
+    #[must_use]
+    pub const fn features(&self) -> Features {
+        self.features
+    }
+
+    /// The flags the ring was set up with.
+    #[must_use]
+    pub const fn setup_flags(&self) -> SetupFlags {
+        self.setup_flags
+    }
+
+    /// Where the ring stands on the ladder of [`Self::new`].
+    #[must_use]
+    pub fn rung(&self) -> Rung {
+        Rung::of(self.setup_flags)
+    }
+
+    /// The ring's descriptor.
+    #[must_use]
+    pub const fn as_fd(&self) -> BorrowedFd<'_> {
+        self.mapped.fd.as_fd()
+    }
+
+    /// How many operations can be queued between two submissions.
+    #[must_use]
+    pub const fn sq_entries(&self) -> u32 {
+        self.mapped.queues.sq_entries()
+    }
+
+    /// How many completions can wait to be reaped, and so how many operations may be in
+    /// flight.
+    #[must_use]
+    pub const fn cq_entries(&self) -> u32 {
+        self.mapped.queues.cq_entries()
+    }
+
+    /// Operations pushed whose completion has not been reaped. `None` from the first
+    /// [`Sqe::skip_success`] on: such an operation is silent when it succeeds, and when it
+    /// fails the rest of its chain is.
+    #[must_use]
+    pub const fn in_flight(&self) -> Option<u32> {
+        self.mapped.queues.in_flight()
+    }
+
+    /// Operations pushed that the kernel has not taken.
+    #[must_use]
+    pub fn queued(&self) -> u32 {
+        self.mapped.queues.queued()
+    }
+
+    /// Operations the kernel has taken whose completion has not been reaped, as far as
+    /// [`Self::in_flight`] is known.
+    pub(super) fn running(&self) -> u32 {
+        self.mapped.queues.running()
+    }
+
+    /// Whether completions wait outside the full completion queue. None is lost (`NODROP`,
+    /// Linux 5.5): reap, and the next [`Self::submit_and_wait`] or [`Self::wait`] brings
+    /// them in. It cannot happen while [`Self::in_flight`] is known. Linux 5.8.
+    #[must_use]
+    pub fn cq_overflow(&self) -> bool {
+        self.mapped.queues.cq_overflow()
+    }
+
+    /// Whether the polling thread sleeps and has to be woken to see what was published:
+    /// [`Self::submit`] does so by itself. Only after [`Self::flush_sq_tail`] does the
+    /// answer hold: the thread looks at the queue once more before it sleeps.
+    #[must_use]
+    pub fn sq_need_wakeup(&self) -> bool {
+        self.mapped.queues.need_wakeup()
+    }
+
+    /// Queues an operation. Nothing happens before it is handed over.
+    ///
+    /// # Safety
+    /// Until the operation's completion is reaped, or the ring is dropped with the operation
+    /// never handed over:
+    /// - every address the operation holds is valid for what it does (memory that it writes
+    ///   is reached by nobody else, memory that it reads is not written);
+    /// - every descriptor it names stays open and is meant by it.
+    ///
+    /// If the ring is dropped before the completion is reaped, that is for ever. Where it is
+    /// pushed with [`Sqe::skip_success`], the caller knows by other means when it is done.
+    ///
+    /// # Errors
+    /// `EAGAIN`: the submission queue is full; submit first. `EBUSY`: as much is in flight as
+    /// the completion queue holds; reap first. The operation is not queued in either case.
+    #[inline]
+    pub unsafe fn push(&mut self, sqe: &Sqe) -> Result<()> {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { self.mapped.queues.push(sqe.raw()) }
+    }
+
+    /// Queues an operation that does nothing and completes with 0. Linux 5.1.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_nop(&mut self, user_data: u64) -> Result<()> {
+        let nop = Sqe::nop().user_data(user_data);
+        // SAFETY: a no-op holds neither addresses nor descriptors.
+        unsafe { self.push(&nop) }
+    }
+
+    /// Shows the kernel the entries pushed so far. Without a polling thread the kernel looks
+    /// only when entered, so [`Self::submit`] and its kin, which do this first, are all one
+    /// needs.
+    pub fn flush_sq_tail(&self) {
+        self.mapped.queues.publish();
+    }
+
+    /// Hands over everything queued, without waiting, and gives how many entries the kernel
+    /// has taken. With a polling thread it is woken if it sleeps, and the number is what was
+    /// left for it to take.
+    ///
+    /// Fewer than were queued may be taken: the kernel stops after an entry it finds invalid
+    /// (that entry completes with its error). The rest stays queued for the next call.
+    ///
+    /// With deferred completion work no completions arrive by this call.
+    ///
+    /// # Errors
+    /// Those of the list in [the module](super). After any of them everything that was
+    /// queued is still queued.
+    #[inline]
+    pub fn submit(&mut self) -> Result<u32> {
+        let (fd, flags) = (self.enter_fd, self.enter_flags);
+        self.mapped
+            .queues
+            .enter(0, flags, |n, min, flags| enter(fd, n, min, flags))
+    }
+
+    /// As [`Self::submit`], and then waits until `min_complete` completions are ready to be
+    /// reaped.
+    ///
+    /// It may return sooner: after a signal, after a short submission, and a success hides a
+    /// signal that came after it. Loop on what is in flight, or call [`Self::wait`], which
+    /// does. With `min_complete` 0 it brings in what has completed without waiting.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    #[inline]
+    pub fn submit_and_wait(&mut self, min_complete: u32) -> Result<u32> {
+        let (fd, flags) = (self.enter_fd, self.enter_flags | EnterFlags::GETEVENTS);
+        self.mapped
+            .queues
+            .enter(min_complete, flags, |n, min, flags| {
+                enter(fd, n, min, flags)
+            })
+    }
+
+    /// Hands over to the polling thread, waking it only if it sleeps.
+    ///
+    /// # Errors
+    /// `EINVAL`: the ring has no polling thread, nothing would take the entries. Else as
+    /// [`Self::submit`].
+    pub fn submit_sqpoll(&mut self) -> Result<()> {
+        if !self.mapped.queues.sqpoll() {
+            return Err(Errno::EINVAL);
+        }
+        self.submit().map(drop)
+    }
+
+    /// Waits until the polling thread has made room in a full submission queue. Linux 5.10.
+    ///
+    /// # Errors
+    /// As [`Self::submit_sqpoll`].
+    pub fn wait_for_room(&mut self) -> Result<()> {
+        self.submit_sqpoll()?;
+        let flags = self.enter_flags | EnterFlags::SQ_WAIT;
+        enter(self.enter_fd, 0, 0, flags).map(drop)
+    }
+
+    /// Gives the next completion. Where none has arrived, hands over what is queued and
+    /// waits; signals, refusals that pass, short submissions and overflows are dealt with.
+    ///
+    /// # Errors
+    /// `ECHILD`: nothing is in flight. `EAGAIN`, `EBUSY`: the kernel goes on refusing for
+    /// want of memory while nothing runs; what was queued still is. Any other: the ring is of
+    /// no more use.
+    pub fn wait(&mut self) -> Result<Completion> {
+        let (fd, ours) = (self.enter_fd, self.enter_flags);
+        self.mapped
+            .queues
+            .next(|n, min, flags| enter(fd, n, min, flags | ours))
+    }
+
+    /// Reaps one completion if one has arrived.
+    ///
+    /// The kernel gets the queue's entry back at the next submission or [`Self::sync_cq`].
+    #[inline]
+    pub fn complete(&mut self) -> Option<Completion> {
+        self.mapped.queues.complete()
+    }
+
+    /// Reaps what has arrived, and gives the queue's entries back at the end.
+    #[inline]
+    pub const fn completions(&mut self) -> Completions<'_> {
+        Completions(&mut self.mapped.queues)
+    }
+
+    /// Gives the entries of reaped completions back to the kernel. Every submission does so.
+    pub fn sync_cq(&self) {
+        self.mapped.queues.sync_cq();
+    }
+
+    /// The index the ring was registered under.
+    pub(super) const fn entered_by_index(&self) -> Option<u32> {
+        if self.enter_flags.is_empty() {
+            None
+        } else {
+            Some(self.enter_fd.cast_unsigned())
+        }
+    }
+
+    /// Drops the count of what is in flight, for an owner who lets go of a ring that failed
+    /// and has seen to the memory by other means.
+    pub(super) const fn abandon(&mut self) {
+        self.mapped.queues.forget_in_flight();
+    }
+
+    /// Sets what stands for the ring when it is entered.
+    pub(super) const fn set_enter(&mut self, fd: i32, flags: EnterFlags) {
+        self.enter_fd = fd;
+        self.enter_flags = flags;
+    }
+}
+
+impl Drop for IoUring {
+    fn drop(&mut self) {
+        debug_assert!(
+            self.running() == 0,
+            "a ring is dropped with operations running"
+        );
+    }
+}
+
+fn enter(fd: i32, to_submit: u32, min_complete: u32, flags: EnterFlags) -> Result<u32> {
+    // SAFETY: whoever pushed the entries answered for them (`IoUring::push`).
+    unsafe { io_uring_enter(fd, to_submit, min_complete, flags) }
+}

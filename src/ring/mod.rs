@@ -1,0 +1,70 @@
+//! The `io_uring` ring: setup, queues, operations, registration, probe.
+//!
+//! A ring is two queues in memory shared with the kernel. The program writes *submission
+//! entries* ([`Sqe`]) and moves the submission queue's tail; the kernel takes them, moves its
+//! head, carries the operations out, and writes *completions* ([`Completion`]) into the other
+//! queue, whose head the program moves. One call, `io_uring_enter`, hands over and waits.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `builder.rs` | what may be asked of the kernel, and the ladder of [`IoUring::new`] |
+//! | `setup.rs` | mapping a ring the kernel has made |
+//! | `submission.rs`, `completion.rs` | the two queues, over plain pointers |
+//! | `counter.rs` | the numbers both sides look at |
+//! | `queues.rs` | both together: what is in flight, and entering the kernel |
+//! | `instance.rs` | [`IoUring`], which owns the memory under the queues |
+//! | `operation.rs` | [`Sqe`]: the operations and their modifiers |
+//! | `register.rs`, `probe.rs` | registered resources; what the kernel can do |
+//! | `slots.rs` | [`SlotRing`]: reads and writes without `unsafe` |
+//!
+//! # What `io_uring_enter` answers
+//!
+//! Each error has one meaning here ([`Verdict`]):
+//!
+//! | errno | meaning | verdict |
+//! | --- | --- | --- |
+//! | `EINTR` | a signal came before anything was done | again |
+//! | `EAGAIN` | no memory for the request just now | reap, then again |
+//! | `EBUSY` | completions wait that do not fit: the queue must be emptied first | reap, then again |
+//! | `EBADR` | the kernel dropped a completion for want of memory: an operation will never report | fatal |
+//! | `EBADF`, `EOPNOTSUPP` | the descriptor is not a ring's: somebody closed it | fatal |
+//! | `EBADFD` | the ring was made disabled and has not been enabled | fatal |
+//! | `EEXIST` | single-issuer ring entered by another task | fatal |
+//! | `ENXIO` | the ring is being torn down | fatal |
+//! | `EOWNERDEAD` | the polling thread has died | fatal |
+//! | `EINVAL`, `EFAULT` | arguments that this module never passes | fatal |
+//!
+//! # Threads
+//!
+//! A ring is neither `Send` nor `Sync`: its head and tail have one writer each, and kernels
+//! from 6.0 on are told so (`SINGLE_ISSUER`). One ring per worker.
+
+#![allow(unsafe_code)]
+
+mod builder;
+mod completion;
+mod counter;
+mod instance;
+mod operation;
+mod probe;
+mod queues;
+mod register;
+mod setup;
+mod slots;
+mod submission;
+
+#[cfg(test)]
+mod scripted;
+
+pub use builder::{IoUringBuilder, Rung};
+pub use completion::{Completion, Completions};
+pub use instance::IoUring;
+pub use operation::{CURRENT_POSITION, Sqe};
+pub use probe::Probe;
+pub use queues::Verdict;
+pub use register::WorkerLimits;
+pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, SetupError, SlotRing, Step};
+
+pub use crate::sys::io_uring::{
+    CqeFlags, Features, IoVec, Opcode, REGISTER_FILES_SKIP, SetupFlags, SqeFlags, Timespec,
+};

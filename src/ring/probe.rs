@@ -1,0 +1,52 @@
+//! What operations the running kernel has.
+
+use core::ptr::from_mut;
+
+use super::instance::IoUring;
+use crate::sys::Result;
+use crate::sys::io_uring::{Opcode, PROBE_OPS, ProbeOp, RawProbe, RegisterOp, io_uring_register};
+
+/// The kernel's answer to [`IoUring::probe`].
+#[derive(Debug, Clone)]
+pub struct Probe(RawProbe);
+
+impl Probe {
+    /// Whether the kernel has the operation.
+    #[must_use]
+    pub fn supports(&self, operation: Opcode) -> bool {
+        const SUPPORTED: u16 = 1 << 0;
+        let known = &self.0.ops[..PROBE_OPS.min(self.0.ops_len as usize)];
+        known
+            .get(operation as usize)
+            .is_some_and(|op| op.flags & SUPPORTED != 0)
+    }
+
+    /// The number of the last operation the kernel knows.
+    #[must_use]
+    pub const fn last_op(&self) -> u8 {
+        self.0.last_op
+    }
+}
+
+impl IoUring {
+    /// Asks the kernel what operations it has. Linux 5.6.
+    ///
+    /// # Errors
+    /// `EINVAL` before 5.6: such a kernel has the operations of 5.1 to 5.5 at most.
+    pub fn probe(&self) -> Result<Probe> {
+        let mut probe = RawProbe {
+            last_op: 0,
+            ops_len: 0,
+            resv: 0,
+            resv2: [0; 3],
+            ops: [ProbeOp::default(); PROBE_OPS],
+        };
+        let arg = from_mut(&mut probe).expose_provenance();
+        #[allow(clippy::cast_possible_truncation)] // 128
+        let (op, len) = (RegisterOp::RegisterProbe, PROBE_OPS as u32);
+        // SAFETY: the kernel writes one header and at most `PROBE_OPS` entries after it, which
+        // is what `probe`, borrowed mutably above, has room for.
+        unsafe { io_uring_register(self.as_fd(), op, arg, len) }?;
+        Ok(Probe(probe))
+    }
+}

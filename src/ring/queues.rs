@@ -1,0 +1,223 @@
+//! Both queues together: what is in flight, and entering the kernel.
+//!
+//! The kernel is a closure here (`to_submit`, `min_complete`, flags to consumed), so that the
+//! same code runs against `io_uring_enter` and against the tests' scripted stand-in.
+
+use super::completion::{Completion, CompletionQueue};
+use super::submission::SubmissionQueue;
+use crate::sys::io_uring::{CqeFlags, EnterFlags, RawSqe, SqRingFlags, SqeFlags};
+use crate::sys::{Errno, Result};
+
+/// What an error of `io_uring_enter` asks for. [The module](super) has the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing happened: call again.
+    Again,
+    /// Reap completions, then call again.
+    ReapThenAgain,
+    /// The ring is of no more use.
+    Fatal,
+}
+
+impl Verdict {
+    /// What `errno` asks for.
+    #[must_use]
+    pub const fn of(errno: Errno) -> Self {
+        match errno {
+            Errno::EINTR => Self::Again,
+            Errno::EAGAIN | Errno::EBUSY => Self::ReapThenAgain,
+            _ => Self::Fatal,
+        }
+    }
+}
+
+/// How often [`Queues::next`] takes "no memory just now" for an answer while nothing of its
+/// own is running that could give memory back.
+const PATIENCE: u32 = 64;
+
+/// A submission and a completion queue of one ring.
+#[derive(Debug)]
+pub(super) struct Queues {
+    sq: SubmissionQueue,
+    cq: CompletionQueue,
+    /// Operations pushed whose completion has not been reaped; `None` once it cannot be
+    /// known (see [`Self::push`]).
+    in_flight: Option<u32>,
+    /// A kernel thread takes submissions.
+    sqpoll: bool,
+}
+
+impl Queues {
+    pub(super) const fn new(sq: SubmissionQueue, cq: CompletionQueue, sqpoll: bool) -> Self {
+        Self {
+            sq,
+            cq,
+            in_flight: Some(0),
+            sqpoll,
+        }
+    }
+
+    pub(super) const fn sq_entries(&self) -> u32 {
+        self.sq.entries()
+    }
+
+    pub(super) const fn cq_entries(&self) -> u32 {
+        self.cq.entries()
+    }
+
+    pub(super) const fn in_flight(&self) -> Option<u32> {
+        self.in_flight
+    }
+
+    pub(super) const fn forget_in_flight(&mut self) {
+        self.in_flight = None;
+    }
+
+    pub(super) const fn sqpoll(&self) -> bool {
+        self.sqpoll
+    }
+
+    pub(super) fn queued(&self) -> u32 {
+        self.sq.queued()
+    }
+
+    pub(super) fn ready(&self) -> u32 {
+        self.cq.ready()
+    }
+
+    pub(super) fn cq_overflow(&self) -> bool {
+        self.sq.flags().contains(SqRingFlags::CQ_OVERFLOW)
+    }
+
+    pub(super) fn need_wakeup(&self) -> bool {
+        self.sq.need_wakeup()
+    }
+
+    /// Writes an entry: `EAGAIN` while the submission queue is full, `EBUSY` while as much
+    /// is in flight as the completion queue holds.
+    ///
+    /// An operation that reports only failure makes the count unknowable: its success is
+    /// silent, and its failure silences the rest of its chain. From then on nothing bounds
+    /// what is in flight, and an overflow, which loses nothing, becomes possible.
+    ///
+    /// # Safety
+    /// As `IoUring::push`.
+    #[inline]
+    pub(super) unsafe fn push(&mut self, sqe: &RawSqe) -> Result<()> {
+        if let Some(in_flight) = self.in_flight {
+            if in_flight >= self.cq.entries() {
+                return Err(Errno::EBUSY);
+            }
+            if !self.sq.has_room() {
+                return Err(Errno::EAGAIN);
+            }
+            let silent = sqe.flags & SqeFlags::CQE_SKIP_SUCCESS.bits() != 0;
+            self.in_flight = if silent { None } else { Some(in_flight + 1) };
+        } else if !self.sq.has_room() {
+            return Err(Errno::EAGAIN);
+        }
+        // SAFETY: there is room; the caller answers for the operation.
+        unsafe { self.sq.write(sqe) };
+        Ok(())
+    }
+
+    /// Reaps one completion.
+    #[inline]
+    pub(super) fn complete(&mut self) -> Option<Completion> {
+        let completion = self.cq.reap()?;
+        if let Some(in_flight) = self.in_flight {
+            // A completion that announces more of its kind leaves the operation in flight.
+            let more = completion.flags.contains(CqeFlags::MORE);
+            self.in_flight = Some(in_flight.saturating_sub(u32::from(!more)));
+        }
+        Some(completion)
+    }
+
+    pub(super) fn sync_cq(&self) {
+        self.cq.publish();
+    }
+
+    /// Shows the kernel what was reaped and what was written. In this order: a kernel thread
+    /// may start the entries at once, and must not find the completion queue fuller than it
+    /// is.
+    #[inline]
+    pub(super) fn publish(&self) {
+        self.cq.publish();
+        self.sq.publish();
+    }
+
+    /// Publishes, hands everything over, and with `GETEVENTS` waits for `min_complete`
+    /// completions. Gives how many entries the kernel has taken.
+    #[inline]
+    pub(super) fn enter(
+        &self,
+        min_complete: u32,
+        mut flags: EnterFlags,
+        mut kernel: impl FnMut(u32, u32, EnterFlags) -> Result<u32>,
+    ) -> Result<u32> {
+        self.publish();
+        // From the kernel's own head every time: after a short submission the rest is still
+        // there, which a second count of what was handed over would not know.
+        let to_submit = self.sq.queued();
+        let mut idle = to_submit == 0;
+        if self.sqpoll {
+            idle = !self.sq.need_wakeup();
+            flags.set(EnterFlags::SQ_WAKEUP, !idle);
+        }
+        if idle && !flags.contains(EnterFlags::GETEVENTS) {
+            return Ok(to_submit);
+        }
+        kernel(to_submit, min_complete, flags)
+    }
+
+    /// Gives the next completion; where none has arrived, hands over what is queued and
+    /// waits. `EINTR`, `EAGAIN`, `EBUSY`, short submissions and overflows end here.
+    ///
+    /// `ECHILD` if nothing is in flight; the errno of a [`Verdict::Fatal`]; `EAGAIN` or
+    /// `EBUSY` if the kernel goes on refusing while nothing is running that could end it.
+    pub(super) fn next(
+        &mut self,
+        mut kernel: impl FnMut(u32, u32, EnterFlags) -> Result<u32>,
+    ) -> Result<Completion> {
+        let mut patience = PATIENCE;
+        // Set by a refusal: wait for what the kernel has, hand nothing more over.
+        let mut hold_back = false;
+        loop {
+            if let Some(completion) = self.complete() {
+                return Ok(completion);
+            }
+            if self.in_flight == Some(0) {
+                return Err(Errno::ECHILD);
+            }
+            let outcome = if hold_back {
+                self.publish();
+                kernel(0, 1, EnterFlags::GETEVENTS)
+            } else {
+                self.enter(1, EnterFlags::GETEVENTS, &mut kernel)
+            };
+            // Whatever was taken, and whether or not anything is complete, is seen above.
+            let Err(errno) = outcome else {
+                hold_back = false;
+                continue;
+            };
+            match Verdict::of(errno) {
+                Verdict::Again => {}
+                Verdict::Fatal => return Err(errno),
+                Verdict::ReapThenAgain => {
+                    patience -= 1;
+                    if patience == 0 {
+                        return Err(errno);
+                    }
+                    hold_back = self.running() > 0;
+                }
+            }
+        }
+    }
+
+    /// Operations the kernel has taken and not reported, as far as is known.
+    pub(super) fn running(&self) -> u32 {
+        let queued = self.queued();
+        self.in_flight
+            .map_or(0, |in_flight| in_flight.saturating_sub(queued))
+    }
+}

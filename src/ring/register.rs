@@ -1,0 +1,226 @@
+//! Resources registered with a ring: buffers, files, its own descriptor, worker limits.
+//!
+//! Source of all: `man 2 io_uring_register`, `io_uring/register.c`, `io_uring/rsrc.c`.
+
+use core::ptr::from_mut;
+
+use super::instance::IoUring;
+use crate::sys::io_uring::{
+    EnterFlags, IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2,
+    io_uring_register,
+};
+use crate::sys::{Errno, Result};
+
+/// How many kernel workers may carry out one process's operations, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct WorkerLimits {
+    /// Workers for work that ends in bounded time: regular files and block devices.
+    pub bounded: u32,
+    /// Workers for work that may take for ever: pipes, sockets, character devices.
+    pub unbounded: u32,
+}
+
+/// A slice as the pair of arguments that registrations take.
+fn slice<T>(items: &[T]) -> Result<(usize, u32)> {
+    let len = u32::try_from(items.len()).map_err(|_| Errno::EINVAL)?;
+    Ok((items.as_ptr().expose_provenance(), len))
+}
+
+/// Buffers.
+impl IoUring {
+    /// Registers memory for [`super::Sqe::read_fixed`] and [`super::Sqe::write_fixed`], by
+    /// index. The kernel pins the pages, which brings them in, and looks nothing up per
+    /// operation afterwards. Linux 5.1.
+    ///
+    /// Safe, as a registration by itself neither reads nor writes the memory: what uses it
+    /// is pushed.
+    ///
+    /// # Errors
+    /// `EBUSY`: there is a table already. `EFAULT`: memory that is not there or not
+    /// writable, or an empty buffer. `EINVAL`: none, or too many (16384; 1024 before 5.13).
+    /// `ENOMEM`: `RLIMIT_MEMLOCK`. `EOPNOTSUPP`: memory mapped from certain files.
+    pub fn register_buffers(&mut self, buffers: &[IoVec]) -> Result<()> {
+        let (arg, len) = slice(buffers)?;
+        // SAFETY: the kernel reads `len` vectors and checks the memory they name itself.
+        unsafe { self.register(RegisterOp::RegisterBuffers, arg, len) }
+    }
+
+    /// Registers a table of `slots` buffers that are all empty, to be filled by
+    /// [`Self::update_buffers`]. Linux 5.19.
+    ///
+    /// # Errors
+    /// As [`Self::register_buffers`]; `EINVAL` also before 5.19.
+    pub fn register_buffers_sparse(&mut self, slots: u32) -> Result<()> {
+        self.register_sparse(RegisterOp::RegisterBuffers2, slots)
+    }
+
+    /// Replaces the buffers from index `first` on; a null base empties the slot. Gives how
+    /// many were replaced. Operations under way keep the old ones. Linux 5.13.
+    ///
+    /// # Errors
+    /// `ENXIO`: there is no table. `EINVAL`: beyond its end. Else as
+    /// [`Self::register_buffers`]. After an error in mid-way the count comes first.
+    pub fn update_buffers(&mut self, first: u32, buffers: &[IoVec]) -> Result<u32> {
+        let (data, nr) = slice(buffers)?;
+        let mut update = RsrcUpdate2 {
+            offset: first,
+            data: data as u64,
+            nr,
+            ..RsrcUpdate2::default()
+        };
+        let arg = from_mut(&mut update).expose_provenance();
+        // The last argument is the structure's size.
+        #[allow(clippy::cast_possible_truncation)] // 32
+        let len = size_of::<RsrcUpdate2>() as u32;
+        // SAFETY: the kernel reads one structure and the `nr` vectors it names.
+        unsafe { io_uring_register(self.as_fd(), RegisterOp::RegisterBuffersUpdate, arg, len) }
+    }
+
+    /// Gives the table of buffers up, once operations that use it are done. Linux 5.1.
+    ///
+    /// # Errors
+    /// `ENXIO`: there is none.
+    pub fn unregister_buffers(&mut self) -> Result<()> {
+        // SAFETY: no argument.
+        unsafe { self.register(RegisterOp::UnregisterBuffers, 0, 0) }
+    }
+}
+
+/// Files.
+impl IoUring {
+    /// Registers descriptors, to be named by index with [`super::Sqe::fixed_file`]; −1 leaves
+    /// a slot empty (Linux 5.5). The table holds the files open by itself. Linux 5.1.
+    ///
+    /// # Errors
+    /// `EBUSY`: there is a table already. `EBADF`: not open, or a ring. `EINVAL`: none.
+    /// `EMFILE`: more than `RLIMIT_NOFILE` or the kernel's maximum.
+    pub fn register_files(&mut self, descriptors: &[i32]) -> Result<()> {
+        let (arg, len) = slice(descriptors)?;
+        // SAFETY: the kernel reads `len` descriptors.
+        unsafe { self.register(RegisterOp::RegisterFiles, arg, len) }
+    }
+
+    /// Registers a table of `slots` empty file slots: for direct descriptors and
+    /// [`Self::update_files`]. Linux 5.19.
+    ///
+    /// # Errors
+    /// As [`Self::register_files`]; `EINVAL` also before 5.19.
+    pub fn register_files_sparse(&mut self, slots: u32) -> Result<()> {
+        self.register_sparse(RegisterOp::RegisterFiles2, slots)
+    }
+
+    /// Replaces the files from index `first` on: −1 empties a slot,
+    /// [`super::REGISTER_FILES_SKIP`] leaves it alone. Gives how many were replaced.
+    /// Linux 5.5.
+    ///
+    /// # Errors
+    /// `ENXIO`: there is no table. `EINVAL`: beyond its end, or none. `EBADF`: not open.
+    pub fn update_files(&mut self, first: u32, descriptors: &[i32]) -> Result<u32> {
+        let (data, nr) = slice(descriptors)?;
+        let mut update = RsrcUpdate {
+            offset: first,
+            data: data as u64,
+            ..RsrcUpdate::default()
+        };
+        let arg = from_mut(&mut update).expose_provenance();
+        // SAFETY: the kernel reads one structure and the `nr` descriptors it names.
+        unsafe { io_uring_register(self.as_fd(), RegisterOp::RegisterFilesUpdate, arg, nr) }
+    }
+
+    /// Gives the table of files up, and closes what it alone holds open. Linux 5.1.
+    ///
+    /// # Errors
+    /// `ENXIO`: there is none.
+    pub fn unregister_files(&mut self) -> Result<()> {
+        // SAFETY: no argument.
+        unsafe { self.register(RegisterOp::UnregisterFiles, 0, 0) }
+    }
+}
+
+/// The ring itself.
+impl IoUring {
+    /// Registers the ring's own descriptor with this thread, so that entering the kernel
+    /// need not look it up. Undone when the ring is dropped. Linux 5.18.
+    ///
+    /// # Errors
+    /// `EINVAL` before 5.18. `EBUSY`: this thread has 16 such already. `EEXIST`: this ring is
+    /// registered.
+    pub fn register_ring_fd(&mut self) -> Result<()> {
+        if self.entered_by_index().is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let mut update = RsrcUpdate {
+            offset: u32::MAX, // any free index; the kernel writes here which
+            data: u64::from(self.as_fd().raw().unsigned_abs()),
+            ..RsrcUpdate::default()
+        };
+        let arg = from_mut(&mut update).expose_provenance();
+        // SAFETY: the kernel reads and writes one structure, borrowed mutably above.
+        unsafe { self.register(RegisterOp::RegisterRingFds, arg, 1) }?;
+        self.set_enter(update.offset.cast_signed(), EnterFlags::REGISTERED_RING);
+        Ok(())
+    }
+
+    /// Undoes [`Self::register_ring_fd`]. Linux 5.18.
+    ///
+    /// # Errors
+    /// `ENXIO`: the ring is not registered.
+    pub fn unregister_ring_fd(&mut self) -> Result<()> {
+        let index = self.entered_by_index().ok_or(Errno::ENXIO)?;
+        let mut update = RsrcUpdate {
+            offset: index,
+            ..RsrcUpdate::default()
+        };
+        let arg = from_mut(&mut update).expose_provenance();
+        // SAFETY: the kernel reads one structure.
+        unsafe { self.register(RegisterOp::UnregisterRingFds, arg, 1) }?;
+        self.set_enter(self.as_fd().raw(), EnterFlags::empty());
+        Ok(())
+    }
+
+    /// Limits the kernel's workers for this ring's process; 0 leaves a limit as it is. Gives
+    /// the limits that held before. Linux 5.15.
+    ///
+    /// # Errors
+    /// `EINVAL` before 5.15.
+    pub fn limit_workers(&mut self, limits: WorkerLimits) -> Result<WorkerLimits> {
+        let mut limits = limits;
+        let arg = from_mut(&mut limits).expose_provenance();
+        // SAFETY: the kernel reads and writes two numbers, borrowed mutably above.
+        unsafe { self.register(RegisterOp::RegisterIowqMaxWorkers, arg, 2) }?;
+        Ok(limits)
+    }
+
+    /// Enables a ring made with [`super::SetupFlags::R_DISABLED`]. Linux 5.10.
+    ///
+    /// # Errors
+    /// `EBADFD`: it is not disabled.
+    pub fn enable(&mut self) -> Result<()> {
+        // SAFETY: no argument.
+        unsafe { self.register(RegisterOp::RegisterEnableRings, 0, 0) }
+    }
+
+    /// # Safety
+    /// As [`io_uring_register`].
+    unsafe fn register(&self, op: RegisterOp, arg: usize, nr_args: u32) -> Result<()> {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { io_uring_register(self.as_fd(), op, arg, nr_args) }.map(drop)
+    }
+
+    fn register_sparse(&self, op: RegisterOp, slots: u32) -> Result<()> {
+        let mut table = RsrcRegister {
+            nr: slots,
+            flags: RsrcRegisterFlags::SPARSE.bits(),
+            ..RsrcRegister::default()
+        };
+        let arg = from_mut(&mut table).expose_provenance();
+        // The last argument is the structure's size.
+        #[allow(clippy::cast_possible_truncation)] // 32
+        let len = size_of::<RsrcRegister>() as u32;
+        // SAFETY: the kernel reads one structure, which names no memory.
+        unsafe { self.register(op, arg, len) }
+    }
+}
+
+const _: () = assert!(size_of::<WorkerLimits>() == 8);

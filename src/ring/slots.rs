@@ -1,0 +1,331 @@
+//! [`SlotRing`]: reads and writes through a ring, without `unsafe` for the caller.
+//!
+//! The memory that operations work on belongs to the ring here, cut in slots, and each slot
+//! has at most one operation in flight: so the kernel and the program never reach the same
+//! bytes at once, and the memory outlives whatever works on it.
+
+use core::ops::Range;
+
+use super::instance::IoUring;
+use super::operation::{CURRENT_POSITION, Sqe};
+use super::queues::Verdict;
+use crate::sys::io_uring::{Features, IoVec};
+use crate::sys::{BorrowedFd, Errno, Mapping, Result};
+
+/// The most slots a [`SlotRing`] can have: their state is one bit each.
+pub const MAX_SLOTS: u32 = 64;
+
+/// The longest a slot can be: what the kernel takes as one registered buffer.
+pub const MAX_LEN_BYTES: usize = 1 << 30;
+
+/// What was being done when a [`SlotRing`] could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Checking the number and size of slots.
+    Arguments,
+    /// Setting the ring up: where `io_uring` is missing or forbidden.
+    Setup,
+    /// Asking whether the kernel has plain reads and writes (Linux 5.6).
+    Features,
+    /// Mapping the slots' memory.
+    Map,
+}
+
+/// Why a [`SlotRing`] could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetupError {
+    /// What was being done.
+    pub step: Step,
+    /// What the kernel said.
+    pub errno: Errno,
+}
+
+/// One operation's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// The slot it worked on, which is free again.
+    pub slot: u32,
+    /// Bytes transferred, perhaps fewer than asked for; or the operation's error.
+    pub result: Result<usize>,
+}
+
+/// A ring and the memory its operations work on.
+#[derive(Debug)]
+pub struct SlotRing {
+    ring: IoUring,
+    /// `None` only while being dropped.
+    memory: Option<Mapping>,
+    slot_count: u32,
+    slot_len_bytes: usize,
+    /// Bit `n`: an operation on slot `n` is in flight.
+    busy: u64,
+    /// The kernel has refused for good: nothing more can be learnt from it.
+    broken: bool,
+    /// Slots are the ring's registered buffers.
+    registered: bool,
+}
+
+/// Which way an operation moves bytes.
+#[derive(Clone, Copy)]
+enum Direction {
+    Read,
+    Write,
+}
+
+impl SlotRing {
+    /// Makes a ring with `slot_count` slots (1 to [`MAX_SLOTS`]) of `slot_len_bytes` each (1 to
+    /// [`MAX_LEN_BYTES`]). No
+    /// memory is touched before it is read into. Linux 5.6.
+    ///
+    /// # Errors
+    /// Any error means that the caller goes on without a ring: `EINVAL` for a size that
+    /// cannot be, the answers of [`super::IoUringBuilder::build`], `ENOSYS` before 5.6,
+    /// `ENOMEM` for want of memory.
+    pub fn new(slot_count: u32, slot_len_bytes: usize) -> core::result::Result<Self, SetupError> {
+        let at = |step| move |errno| SetupError { step, errno };
+        let len = (slot_count as usize).checked_mul(slot_len_bytes);
+        let len = match len {
+            Some(len) if len > 0 && slot_count <= MAX_SLOTS && slot_len_bytes <= MAX_LEN_BYTES => {
+                len
+            }
+            _ => return Err(at(Step::Arguments)(Errno::EINVAL)),
+        };
+        let ring = IoUring::new(slot_count).map_err(at(Step::Setup))?;
+        // Came with READ and WRITE, in 5.6; asking for this bit costs no call, a probe does.
+        if !ring.features().contains(Features::RW_CUR_POS) {
+            return Err(at(Step::Features)(Errno::ENOSYS));
+        }
+        let memory = Mapping::anonymous(len).map_err(at(Step::Map))?;
+        Ok(Self {
+            ring,
+            memory: Some(memory),
+            slot_count,
+            slot_len_bytes,
+            busy: 0,
+            broken: false,
+            registered: false,
+        })
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub const fn slot_count(&self) -> u32 {
+        self.slot_count
+    }
+
+    /// Length of each slot.
+    #[must_use]
+    pub const fn slot_len_bytes(&self) -> usize {
+        self.slot_len_bytes
+    }
+
+    /// Operations queued or running.
+    #[must_use]
+    pub const fn in_flight(&self) -> u32 {
+        self.busy.count_ones()
+    }
+
+    /// Whether an operation on `slot` is queued or running.
+    #[must_use]
+    pub const fn is_busy(&self, slot: u32) -> bool {
+        slot < self.slot_count && self.busy & (1 << slot) != 0
+    }
+
+    /// What stands in `slot`: zeros, or what was last read into it. Empty while an operation
+    /// on it is in flight, and for a slot that does not exist.
+    #[must_use]
+    pub fn slot(&self, slot: u32) -> &[u8] {
+        let Some(start) = self.free_slot(slot) else {
+            return &[];
+        };
+        // SAFETY: `free_slot`'s pointer is valid for a slot's length of initialised bytes,
+        // as an anonymous mapping is all zeros; nothing is in flight on it, and while `self`
+        // is borrowed nothing can be queued.
+        unsafe { core::slice::from_raw_parts(start, self.slot_len_bytes) }
+    }
+
+    /// As [`Self::slot`], to be written: for data that comes from elsewhere than a read.
+    #[must_use]
+    pub fn slot_mut(&mut self, slot: u32) -> &mut [u8] {
+        let Some(start) = self.free_slot(slot) else {
+            return &mut [];
+        };
+        // SAFETY: as in `slot`, and `self` is borrowed mutably.
+        unsafe { core::slice::from_raw_parts_mut(start, self.slot_len_bytes) }
+    }
+
+    /// Where `slot` starts, if it exists and nothing is in flight on it.
+    fn free_slot(&self, slot: u32) -> Option<*mut u8> {
+        if slot >= self.slot_count || self.is_busy(slot) {
+            return None;
+        }
+        let start = self.memory.as_ref()?.as_ptr();
+        // SAFETY: the mapping holds `slot_count` slots of this length.
+        Some(unsafe { start.add(slot as usize * self.slot_len_bytes) })
+    }
+
+    /// Queues a read of up to `range.len()` bytes at `offset` of `fd`, or at its own position
+    /// if `None`, into `range` of `slot`.
+    ///
+    /// `fd` has to stay open until the operation was handed over ([`Self::submit`],
+    /// [`Self::wait`]): one closed before is answered `EBADF`, or is another file by then.
+    ///
+    /// # Errors
+    /// `EBUSY`: an operation on this slot is in flight. `EINVAL`: no such slot, or `range` is
+    /// not within it. `EIO`: the ring has failed before.
+    pub fn read(
+        &mut self,
+        slot: u32,
+        fd: BorrowedFd<'_>,
+        range: Range<usize>,
+        offset: Option<u64>,
+    ) -> Result<()> {
+        self.queue(Direction::Read, slot, fd, range, offset)
+    }
+
+    /// Queues a write of `range` of `slot` to `fd` at `offset`, or at its own position if
+    /// `None`. `fd` as for [`Self::read`].
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn write(
+        &mut self,
+        slot: u32,
+        fd: BorrowedFd<'_>,
+        range: Range<usize>,
+        offset: Option<u64>,
+    ) -> Result<()> {
+        self.queue(Direction::Write, slot, fd, range, offset)
+    }
+
+    fn queue(
+        &mut self,
+        direction: Direction,
+        slot: u32,
+        fd: BorrowedFd<'_>,
+        range: Range<usize>,
+        offset: Option<u64>,
+    ) -> Result<()> {
+        if self.broken {
+            return Err(Errno::EIO);
+        }
+        if self.is_busy(slot) {
+            return Err(Errno::EBUSY);
+        }
+        let start = self.free_slot(slot).ok_or(Errno::EINVAL)?;
+        if range.start > range.end || range.end > self.slot_len_bytes {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: `range.start` is within the slot.
+        let start = unsafe { start.add(range.start) };
+        #[allow(clippy::cast_possible_truncation)] // a slot's length fits, by `new`
+        let len = (range.end - range.start) as u32;
+        let offset = offset.unwrap_or(CURRENT_POSITION);
+        let fd = fd.raw();
+        #[allow(clippy::cast_possible_truncation)] // below MAX_SLOTS
+        let index = slot as u16;
+        let sqe = match (direction, self.registered) {
+            (Direction::Read, true) => Sqe::read_fixed(fd, start, len, offset, index),
+            (Direction::Read, false) => Sqe::read(fd, start, len, offset),
+            (Direction::Write, true) => Sqe::write_fixed(fd, start, len, offset, index),
+            (Direction::Write, false) => Sqe::write(fd, start, len, offset),
+        };
+        let sqe = sqe.user_data(u64::from(slot));
+        // SAFETY: the range lies in the slot, whose memory is freed only once nothing is in
+        // flight (`drop`), and which nobody reaches until `wait` clears its bit. There is one
+        // operation a slot at most, so neither queue is ever full.
+        unsafe { self.ring.push(&sqe) }?;
+        self.busy |= 1 << slot;
+        Ok(())
+    }
+
+    /// Hands what is queued over to the kernel without waiting for anything.
+    ///
+    /// # Errors
+    /// Those of [`super::IoUring::submit`] that do not pass; [`Self::wait`] deals with the
+    /// ones that do, so they are left to it. The ring is of no more use then.
+    pub fn submit(&mut self) -> Result<()> {
+        if self.broken {
+            return Err(Errno::EIO);
+        }
+        match self.ring.submit() {
+            Err(errno) if Verdict::of(errno) == Verdict::Fatal => {
+                self.broken = true;
+                Err(errno)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the next operation that has finished. Where none has, hands over what is queued
+    /// and waits.
+    ///
+    /// While finished ones are there, nothing is handed over: call [`Self::submit`] first
+    /// where what is queued should start at once.
+    ///
+    /// # Errors
+    /// `ECHILD`: nothing is in flight. Any other: the ring has failed and is of no more use;
+    /// what became of the operations in flight is not known.
+    pub fn wait(&mut self) -> Result<Finished> {
+        if self.broken {
+            return Err(Errno::EIO);
+        }
+        match self.ring.wait() {
+            Ok(completion) => {
+                #[allow(clippy::cast_possible_truncation)] // as pushed
+                let slot = completion.user_data as u32;
+                self.busy &= !1_u64.checked_shl(slot).unwrap_or(0);
+                let result = completion.into_result().map(|count| count as usize);
+                Ok(Finished { slot, result })
+            }
+            Err(Errno::ECHILD) => Err(Errno::ECHILD),
+            Err(errno) => {
+                self.broken = true;
+                Err(errno)
+            }
+        }
+    }
+
+    /// Waits until nothing is in flight, and drops the results. Also hands over what is
+    /// queued. Ends early only if the ring has failed.
+    pub fn drain(&mut self) {
+        while self.wait().is_ok() {}
+    }
+
+    /// Whether slots are registered buffers.
+    #[must_use]
+    pub const fn is_registered(&self) -> bool {
+        self.registered
+    }
+
+    /// Registers the slots as the ring's buffers, if the kernel lets us; goes on without
+    /// where it does not. It brings every page of every slot in.
+    pub fn register(&mut self) {
+        let Some(memory) = &self.memory else { return };
+        let start = memory.as_ptr();
+        let mut buffers = [IoVec {
+            base: core::ptr::null_mut(),
+            len_bytes: self.slot_len_bytes,
+        }; MAX_SLOTS as usize];
+        let Some(buffers) = buffers.get_mut(..self.slot_count as usize) else {
+            return;
+        };
+        for (slot, buffer) in buffers.iter_mut().enumerate() {
+            // Within the mapping, so it does not wrap.
+            buffer.base = start.wrapping_add(slot * self.slot_len_bytes);
+        }
+        self.registered = self.ring.register_buffers(buffers).is_ok();
+    }
+}
+
+impl Drop for SlotRing {
+    /// Waits until nothing is in flight. If the kernel refuses even that, the memory is never
+    /// unmapped: something may still be writing to it.
+    fn drop(&mut self) {
+        self.drain();
+        if self.ring.running() > 0 {
+            self.ring.abandon();
+            let _ = self.memory.take().map(Mapping::leak);
+        }
+    }
+}

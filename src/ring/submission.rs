@@ -1,0 +1,126 @@
+//! The submission queue: entries the program writes and the kernel takes.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, fence};
+
+use super::counter::Counter;
+use crate::sys::io_uring::{RawSqe, SqRingFlags};
+
+/// The program's end of the submission queue, over pointers into memory shared with the
+/// kernel (or, in tests, with a stand-in for it).
+#[derive(Debug)]
+pub(super) struct SubmissionQueue {
+    /// Next entry the kernel takes; the kernel moves it.
+    khead: Counter,
+    /// One past the last entry the kernel may take; the program moves it.
+    ktail: Counter,
+    /// [`SqRingFlags`], set by the kernel.
+    kflags: Counter,
+    sqes: NonNull<RawSqe>,
+    /// Number of entries, a power of two.
+    entries: u32,
+    /// One past the last entry written, ahead of `ktail` until [`Self::publish`].
+    tail: u32,
+    /// `khead` when last looked at: never ahead of it, so the room it shows is there.
+    head_seen: u32,
+}
+
+impl SubmissionQueue {
+    /// A queue of `entries` entries over shared memory.
+    ///
+    /// # Safety
+    /// For as long as the queue is used: `sqes` is valid for reads and writes of `entries`
+    /// elements; `entries` is a power of two; nobody else writes `ktail`; and
+    /// whoever moves `khead` does so after it has read the entries it passes.
+    pub(super) unsafe fn new(
+        khead: Counter,
+        ktail: Counter,
+        kflags: Counter,
+        sqes: NonNull<RawSqe>,
+        entries: u32,
+    ) -> Self {
+        debug_assert!(entries.is_power_of_two());
+        let mut queue = Self {
+            khead,
+            ktail,
+            kflags,
+            sqes,
+            entries,
+            tail: 0,
+            head_seen: 0,
+        };
+        // Relaxed: the tail has no other writer than this program.
+        queue.tail = queue.ktail.load(Ordering::Relaxed);
+        queue.head_seen = queue.load_head();
+        queue
+    }
+
+    fn load_head(&self) -> u32 {
+        // Acquire pairs with the kernel's release store of the head (`io_commit_sqring`): it
+        // has read the entries before the head, so they may be written anew.
+        self.khead.load(Ordering::Acquire)
+    }
+
+    /// Number of entries the queue has.
+    pub(super) const fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// Entries written that the kernel has not taken, published or not.
+    pub(super) fn queued(&self) -> u32 {
+        self.tail.wrapping_sub(self.load_head())
+    }
+
+    /// Whether there is room for one entry more.
+    #[inline]
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.tail.wrapping_sub(self.head_seen) < self.entries {
+            return true;
+        }
+        // Look again only when it seems full: the head lies on a cache line that a polling
+        // thread writes.
+        self.head_seen = self.load_head();
+        self.tail.wrapping_sub(self.head_seen) < self.entries
+    }
+
+    /// Writes `sqe` at the tail, unseen by the kernel until [`Self::publish`].
+    ///
+    /// # Safety
+    /// [`Self::has_room`] has said yes since the last write, and the operation's own contract
+    /// (`IoUring::push`) holds.
+    #[inline]
+    pub(super) unsafe fn write(&mut self, sqe: &RawSqe) {
+        debug_assert!(self.has_room());
+        let index = (self.tail & (self.entries - 1)) as usize;
+        // SAFETY: `index` is below `entries`, and `sqes` has that many elements.
+        let slot = unsafe { self.sqes.add(index) };
+        // SAFETY: in bounds as above; there is room, so the kernel is done with the entry.
+        unsafe { slot.write(*sqe) };
+        self.tail = self.tail.wrapping_add(1);
+    }
+
+    /// Shows the kernel every entry written so far.
+    #[inline]
+    pub(super) fn publish(&self) {
+        // Release pairs with the kernel's acquire load of the tail (`io_sqring_entries`):
+        // whoever sees the new tail sees the entries before it in full.
+        self.ktail.store(self.tail, Ordering::Release);
+    }
+
+    /// Whether the polling thread sleeps and has to be woken to see what was published.
+    pub(super) fn need_wakeup(&self) -> bool {
+        // The thread sets NEED_WAKEUP, then looks at the tail once more, then sleeps; the
+        // program stores the tail, then looks at the flag. Each side's store has to come
+        // before its load, which neither Release nor Acquire gives: this fence pairs with
+        // `smp_mb__after_atomic` in the kernel's `io_sq_thread`. Without it both can read
+        // the old value, and the entries lie there until something else wakes the thread.
+        fence(Ordering::SeqCst);
+        self.flags().contains(SqRingFlags::NEED_WAKEUP)
+    }
+
+    /// The state the kernel shows.
+    pub(super) fn flags(&self) -> SqRingFlags {
+        // Relaxed: a bit is a hint to enter the kernel, no data is read on its account.
+        SqRingFlags::from_bits_retain(self.kflags.load(Ordering::Relaxed))
+    }
+}
