@@ -103,7 +103,7 @@ fn a_file_is_copied_through_registered_buffers() {
 fn a_busy_slot_is_neither_shown_nor_used_twice() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let mut ring = SlotRing::new(2, 4096).unwrap();
-    let fd = OwnedFd::from(own(File::from(std::os::fd::OwnedFd::from(reader))));
+    let fd = own(File::from(std::os::fd::OwnedFd::from(reader)));
     assert_eq!(ring.slot(0).len(), 4096);
     ring.read(0, fd.as_fd(), 0..10, None).unwrap();
     assert!(ring.slot(0).is_empty());
