@@ -212,8 +212,8 @@ impl IoUring {
         enter(self.enter_fd, 0, 0, flags).map(drop)
     }
 
-    /// Gives the next completion. Where none has arrived, hands over what is queued and
-    /// waits; signals, refusals that pass, short submissions and overflows are dealt with.
+    /// Hands over what is queued and gives the next completion, waiting if none has arrived.
+    /// Signals, refusals that pass, short submissions and overflows are dealt with.
     ///
     /// # Errors
     /// `ECHILD`: nothing is in flight. `EAGAIN`, `EBUSY`: the kernel goes on refusing for

@@ -170,8 +170,8 @@ impl Queues {
         kernel(to_submit, min_complete, flags)
     }
 
-    /// Gives the next completion; where none has arrived, hands over what is queued and
-    /// waits. `EINTR`, `EAGAIN`, `EBUSY`, short submissions and overflows end here.
+    /// Hands over what is queued and gives the next completion, waiting if none has arrived.
+    /// `EINTR`, `EAGAIN`, `EBUSY`, short submissions and overflows end here.
     ///
     /// `ECHILD` if nothing is in flight; the errno of a [`Verdict::Fatal`]; `EAGAIN` or
     /// `EBUSY` if the kernel goes on refusing while nothing is running that could end it.
@@ -183,32 +183,36 @@ impl Queues {
         // Set by a refusal: wait for what the kernel has, hand nothing more over.
         let mut hold_back = false;
         loop {
-            if let Some(completion) = self.complete() {
+            // What is queued goes first, so that it runs while the caller looks at this one.
+            if (hold_back || self.queued() == 0)
+                && let Some(completion) = self.complete()
+            {
                 return Ok(completion);
             }
             if self.in_flight == Some(0) {
                 return Err(Errno::ECHILD);
             }
+            let min_complete = u32::from(self.ready() == 0);
             let outcome = if hold_back {
                 self.publish();
-                kernel(0, 1, EnterFlags::GETEVENTS)
+                kernel(0, min_complete, EnterFlags::GETEVENTS)
             } else {
-                self.enter(1, EnterFlags::GETEVENTS, &mut kernel)
+                self.enter(min_complete, EnterFlags::GETEVENTS, &mut kernel)
             };
-            // Whatever was taken, and whether or not anything is complete, is seen above.
-            let Err(errno) = outcome else {
-                hold_back = false;
-                continue;
-            };
-            match Verdict::of(errno) {
-                Verdict::Again => {}
-                Verdict::Fatal => return Err(errno),
-                Verdict::ReapThenAgain => {
-                    patience -= 1;
-                    if patience == 0 {
-                        return Err(errno);
-                    }
-                    hold_back = self.running() > 0;
+            let verdict = outcome.map_err(|errno| (errno, Verdict::of(errno)));
+            match verdict {
+                Err((_, Verdict::Again)) => continue,
+                Err((errno, Verdict::Fatal)) => return Err(errno),
+                _ => {}
+            }
+            if let Some(completion) = self.complete() {
+                return Ok(completion);
+            }
+            hold_back = verdict.is_err() && self.running() > 0;
+            if let Err((errno, _)) = verdict {
+                patience -= 1;
+                if patience == 0 {
+                    return Err(errno);
                 }
             }
         }
