@@ -71,6 +71,12 @@ impl Drop for OwnedFd {
     }
 }
 
+/// The descriptor that a call made and returned.
+pub(super) fn from_register(register: usize) -> Result<OwnedFd> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // an int
+    Errno::check(register).map(|raw| OwnedFd(raw as i32))
+}
+
 fn close_raw(raw: i32) -> Result<()> {
     // SAFETY: close touches no memory; `raw` is ours to close by `from_raw`'s contract.
     let r = unsafe { syscall1(nr::CLOSE, arg(raw)) };

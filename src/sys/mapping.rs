@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use bitflags::bitflags;
 
-use super::arch::{nr, syscall2, syscall6};
+use super::arch::{nr, syscall2, syscall4, syscall6};
 use super::errno::Result;
 use super::{BorrowedFd, Errno};
 
@@ -83,12 +83,7 @@ impl Mapping {
                 offset,
             )
         };
-        let address = Errno::check(r)?;
-        let start = NonNull::new(core::ptr::with_exposed_provenance_mut(address));
-        // The kernel hands out address 0 only when asked for it by MAP_FIXED.
-        start
-            .map(|start| Self { start, len_bytes })
-            .ok_or(Errno::ENOMEM)
+        Self::at(r, len_bytes)
     }
 
     /// The first byte. Valid for [`Self::len_bytes`] while the mapping lives.
@@ -101,6 +96,46 @@ impl Mapping {
     #[must_use]
     pub const fn len_bytes(&self) -> usize {
         self.len_bytes
+    }
+
+    /// Takes over a mapping that was given up by [`Self::leak`].
+    ///
+    /// # Safety
+    /// `start` and `len_bytes` are what `leak` returned, and nobody uses the memory any more.
+    #[must_use]
+    pub const unsafe fn from_raw(start: NonNull<u8>, len_bytes: usize) -> Self {
+        Self { start, len_bytes }
+    }
+
+    /// Makes the mapping `len_bytes` long; it may move, its content moves along
+    /// (`man 2 mremap`).
+    ///
+    /// # Errors
+    /// `ENOMEM`; the mapping is then given up as it is, not unmapped.
+    pub fn resize(self, len_bytes: usize) -> Result<Self> {
+        const MAYMOVE: usize = 1;
+        let (start, old_len) = self.leak();
+        // SAFETY: the range is this mapping's alone, by value: no reference to it is left.
+        let r = unsafe {
+            syscall4(
+                nr::MREMAP,
+                start.as_ptr() as usize,
+                old_len,
+                len_bytes,
+                MAYMOVE,
+            )
+        };
+        Self::at(r, len_bytes)
+    }
+
+    /// The mapping that a call returned.
+    fn at(register: usize, len_bytes: usize) -> Result<Self> {
+        let address = Errno::check(register)?;
+        let start = NonNull::new(core::ptr::with_exposed_provenance_mut(address));
+        // The kernel hands out address 0 only when asked for it by MAP_FIXED.
+        start
+            .map(|start| Self { start, len_bytes })
+            .ok_or(Errno::ENOMEM)
     }
 
     /// Gives the mapping up without unmapping it; its memory stays for good.

@@ -7,11 +7,23 @@
 #![allow(unsafe_code)]
 
 pub mod arch;
+mod arena;
+mod dirent;
 pub mod errno;
 mod fd;
+mod fs;
+mod io;
 pub mod io_uring;
 mod mapping;
+mod process;
+mod startup;
 
+pub use arena::{Arena, Mark};
+pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
 pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT};
+pub use fs::*;
+pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
+pub use process::{KernelVersion, descriptor_limit, exit, geteuid, kernel_version};
+pub use startup::{AuxKey, CStrings, Startup};

@@ -137,6 +137,7 @@ pub mod nr {
     pub const LSEEK: usize = 8;
     pub const MMAP: usize = 9;
     pub const MUNMAP: usize = 11;
+    pub const MREMAP: usize = 25;
     pub const IOCTL: usize = 16;
     pub const PREAD64: usize = 17;
     pub const PWRITE64: usize = 18;
@@ -171,6 +172,7 @@ pub mod nr {
     pub const UTIMENSAT: usize = 280;
     pub const FALLOCATE: usize = 285;
     pub const COPY_FILE_RANGE: usize = 326;
+    pub const PRLIMIT64: usize = 302;
     pub const STATX: usize = 332;
     pub const IO_URING_SETUP: usize = 425;
     pub const IO_URING_ENTER: usize = 426;
@@ -249,6 +251,23 @@ pub mod memory {
             asm!("rep stosb", inout("rcx") len_bytes => _, inout("rdi") dst => _,
                 in("al") byte, options(nostack, preserves_flags));
         }
+    }
+
+    /// How many bytes stand before the first NUL from `string` on.
+    ///
+    /// # Safety
+    /// `string` is readable up to and including a NUL.
+    #[inline]
+    #[must_use]
+    pub unsafe fn length(string: *const u8) -> usize {
+        let left: usize;
+        // SAFETY: reads up to the NUL, which the caller answers for; `rcx` counts down from
+        // its largest value, once for the NUL as well.
+        unsafe {
+            asm!("repne scasb", inout("rcx") usize::MAX => left, inout("rdi") string => _,
+                in("al") 0_u8, options(nostack, readonly));
+        }
+        usize::MAX - 1 - left
     }
 
     /// Compares `len_bytes` as unsigned bytes: below, at or above zero as `a` sorts before,

@@ -1,0 +1,524 @@
+//! Names and inodes: opening, making, removing, linking, and what a file's metadata is.
+
+use core::ffi::CStr;
+
+use bitflags::bitflags;
+
+use super::arch::{nr, syscall2, syscall3, syscall4, syscall5};
+use super::errno::Result;
+use super::{BorrowedFd, Errno, OwnedFd};
+
+bitflags! {
+    /// How to open (`man 2 open`); values of x86-64 and the generic ABI alike, but where named.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct OFlags: u32 {
+        /// Read only: the absence of the other two.
+        const RDONLY = 0;
+        /// Write only.
+        const WRONLY = 0o1;
+        /// Read and write.
+        const RDWR = 0o2;
+        /// Make the file if it is not there.
+        const CREAT = 0o100;
+        /// With `CREAT`: fail where the name exists, a symlink included.
+        const EXCL = 0o200;
+        /// Never make a terminal the controlling one.
+        const NOCTTY = 0o400;
+        /// Cut the file to length 0.
+        const TRUNC = 0o1000;
+        /// Every write goes to the end.
+        const APPEND = 0o2000;
+        /// Do not wait for the other end of a FIFO.
+        const NONBLOCK = 0o4000;
+        /// Fail unless it is a directory (x86-64's value).
+        const DIRECTORY = 0o200_000;
+        /// Fail if the last component is a symlink (x86-64's value).
+        const NOFOLLOW = 0o400_000;
+        /// Close on exec.
+        const CLOEXEC = 0o2_000_000;
+        /// A handle on the name only: no reading, no side effects.
+        const PATH = 0o10_000_000;
+    }
+
+    /// How a path is looked up (`man 2 openat`, `AT_*`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct AtFlags: u32 {
+        /// Look at a symlink itself.
+        const SYMLINK_NOFOLLOW = 0x100;
+        /// `unlinkat` removes a directory.
+        const REMOVEDIR = 0x200;
+        /// `linkat` links what a symlink points to.
+        const SYMLINK_FOLLOW = 0x400;
+        /// An empty path means the descriptor itself.
+        const EMPTY_PATH = 0x1000;
+    }
+
+    /// A file's permission bits with setuid, setgid and sticky: no type bits.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Mode: u32 {
+        /// Run as the owner.
+        const ISUID = 0o4000;
+        /// Run as the group.
+        const ISGID = 0o2000;
+        /// Sticky.
+        const ISVTX = 0o1000;
+        /// Read, write and execute for the owner.
+        const RWXU = 0o700;
+        /// Read, write and execute for the group.
+        const RWXG = 0o070;
+        /// Read, write and execute for the others.
+        const RWXO = 0o007;
+        /// Read for everyone.
+        const RALL = 0o444;
+        /// Write for everyone.
+        const WALL = 0o222;
+    }
+}
+
+/// What kind of file an inode is (`S_IFMT` bits of its mode).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// A socket.
+    Socket,
+    /// Something this kernel has and we have no word for.
+    Unknown,
+}
+
+impl FileType {
+    /// The type in the upper bits of an inode's mode.
+    #[must_use]
+    pub const fn from_mode(mode: u32) -> Self {
+        match mode & 0o170_000 {
+            0o100_000 => Self::Regular,
+            0o040_000 => Self::Directory,
+            0o120_000 => Self::Symlink,
+            0o010_000 => Self::Fifo,
+            0o020_000 => Self::CharDevice,
+            0o060_000 => Self::BlockDevice,
+            0o140_000 => Self::Socket,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The mode bits that `mknod` takes for this type.
+    #[must_use]
+    pub const fn mode_bits(self) -> u32 {
+        match self {
+            Self::Regular => 0o100_000,
+            Self::Directory => 0o040_000,
+            Self::Symlink => 0o120_000,
+            Self::Fifo => 0o010_000,
+            Self::CharDevice => 0o020_000,
+            Self::BlockDevice => 0o060_000,
+            Self::Socket => 0o140_000,
+            Self::Unknown => 0,
+        }
+    }
+}
+
+/// A time as the kernel gives it (`struct statx_timestamp`).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Timestamp {
+    /// Seconds since 1970.
+    pub sec: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub nsec: u32,
+    reserved: i32,
+}
+
+/// A time as the kernel takes it (`struct __kernel_timespec`).
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+struct Timespec {
+    sec: i64,
+    nsec: i64,
+}
+
+impl From<Timestamp> for Timespec {
+    fn from(t: Timestamp) -> Self {
+        Self {
+            sec: t.sec,
+            nsec: i64::from(t.nsec),
+        }
+    }
+}
+
+/// A file's metadata (`struct statx`, `include/uapi/linux/stat.h`).
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Statx {
+    mask: u32,
+    blksize: u32,
+    attributes: u64,
+    /// Number of hard links.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Type and permission bits; see [`Self::file_type`] and [`Self::mode`].
+    pub raw_mode: u16,
+    spare0: u16,
+    /// Inode number.
+    pub ino: u64,
+    /// Size in bytes; a hint only: `/proc` and `/sys` say 0 or a page for files that hold more.
+    pub size_bytes: u64,
+    /// Allocated 512-byte blocks.
+    pub blocks: u64,
+    attributes_mask: u64,
+    /// Last access.
+    pub atime: Timestamp,
+    /// Creation.
+    pub btime: Timestamp,
+    /// Last change of the inode.
+    pub ctime: Timestamp,
+    /// Last change of the content.
+    pub mtime: Timestamp,
+    rdev_major: u32,
+    rdev_minor: u32,
+    dev_major: u32,
+    dev_minor: u32,
+    mnt_id: u64,
+    spare: [u64; 13],
+}
+
+const _: () = assert!(size_of::<Timestamp>() == 16);
+const _: () = assert!(size_of::<Statx>() == 256);
+const _: () = assert!(core::mem::offset_of!(Statx, ino) == 32);
+const _: () = assert!(core::mem::offset_of!(Statx, atime) == 64);
+const _: () = assert!(core::mem::offset_of!(Statx, rdev_major) == 128);
+const _: () = assert!(core::mem::offset_of!(Statx, mnt_id) == 144);
+
+/// Which file it is: device and inode number together, unique while the file exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    /// Device that holds the file.
+    pub dev: u64,
+    /// Inode number on it.
+    pub ino: u64,
+}
+
+impl Statx {
+    /// The fields that are asked for: `STATX_BASIC_STATS`.
+    const BASIC_STATS: usize = 0x7ff;
+
+    /// The file's type.
+    #[must_use]
+    pub const fn file_type(&self) -> FileType {
+        FileType::from_mode(self.raw_mode as u32)
+    }
+
+    /// The file's permission bits.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        Mode::from_bits_truncate(self.raw_mode as u32)
+    }
+
+    /// Device and inode number.
+    #[must_use]
+    pub const fn id(&self) -> FileId {
+        FileId {
+            dev: device(self.dev_major, self.dev_minor),
+            ino: self.ino,
+        }
+    }
+
+    /// The device that a device node stands for, as `mknod` takes it.
+    #[must_use]
+    pub const fn rdev(&self) -> u64 {
+        device(self.rdev_major, self.rdev_minor)
+    }
+}
+
+/// A device number from its parts, in the kernel's encoding (`new_encode_dev`,
+/// `include/linux/kdev_t.h`): 12 bits of major, 20 of minor.
+const fn device(major: u32, minor: u32) -> u64 {
+    ((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)) as u64
+}
+
+fn path_arg(path: &CStr) -> usize {
+    path.as_ptr() as usize
+}
+
+/// Opens `path` relative to `dir`; always close-on-exec.
+///
+/// # Errors
+/// `ENOENT`, `EACCES`, `ELOOP` (a symlink under `NOFOLLOW`), `EEXIST`, `EMFILE`, …
+/// (`man 2 openat`).
+pub fn openat(dir: BorrowedFd<'_>, path: &CStr, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+    let flags = (flags | OFlags::CLOEXEC).bits() as usize;
+    // SAFETY: `path` is a C string that lives through the call; openat only reads it.
+    let r = unsafe {
+        syscall4(
+            nr::OPENAT,
+            dir.arg(),
+            path_arg(path),
+            flags,
+            mode.bits() as usize,
+        )
+    };
+    super::fd::from_register(r)
+}
+
+fn statx_raw(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Statx> {
+    let mut out = core::mem::MaybeUninit::<Statx>::uninit();
+    // SAFETY: `path` is a C string; `out` is 256 writable bytes, the size of struct statx.
+    let r = unsafe {
+        syscall5(
+            nr::STATX,
+            dir.arg(),
+            path_arg(path),
+            flags.bits() as usize,
+            Statx::BASIC_STATS,
+            out.as_mut_ptr() as usize,
+        )
+    };
+    Errno::check(r)?;
+    // SAFETY: on success the kernel has written the whole structure (`cp_statx`, fs/stat.c).
+    Ok(unsafe { out.assume_init() })
+}
+
+/// The metadata of `path` relative to `dir`, of a symlink itself with `SYMLINK_NOFOLLOW`.
+/// Linux 4.11.
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, … (`man 2 statx`).
+pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Statx> {
+    statx_raw(dir, path, flags)
+}
+
+/// The metadata of an open file.
+///
+/// # Errors
+/// `EBADF` (`man 2 statx`).
+pub fn stat_fd(fd: BorrowedFd<'_>) -> Result<Statx> {
+    statx_raw(fd, c"", AtFlags::EMPTY_PATH)
+}
+
+/// Makes a directory.
+///
+/// # Errors
+/// `EEXIST`, `ENOENT`, `ENOSPC`, … (`man 2 mkdir`).
+pub fn mkdirat(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<()> {
+    // SAFETY: `path` is a C string that the call only reads.
+    let r = unsafe { syscall3(nr::MKDIRAT, dir.arg(), path_arg(path), mode.bits() as usize) };
+    Errno::check(r).map(drop)
+}
+
+/// Makes a FIFO, socket or device node.
+///
+/// # Errors
+/// `EPERM` for a device without `CAP_MKNOD`, `EEXIST`, … (`man 2 mknod`).
+pub fn mknodat(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    kind: FileType,
+    mode: Mode,
+    rdev: u64,
+) -> Result<()> {
+    let mode = (kind.mode_bits() | mode.bits()) as usize;
+    #[allow(clippy::cast_possible_truncation)] // 64-bit targets only
+    let rdev = rdev as usize;
+    // SAFETY: `path` is a C string that the call only reads.
+    let r = unsafe { syscall4(nr::MKNODAT, dir.arg(), path_arg(path), mode, rdev) };
+    Errno::check(r).map(drop)
+}
+
+/// Makes symlink `path` that holds `target`.
+///
+/// # Errors
+/// `EEXIST`, `ENOSPC`, … (`man 2 symlink`).
+pub fn symlinkat(target: &CStr, dir: BorrowedFd<'_>, path: &CStr) -> Result<()> {
+    // SAFETY: both are C strings that the call only reads.
+    let r = unsafe { syscall3(nr::SYMLINKAT, path_arg(target), dir.arg(), path_arg(path)) };
+    Errno::check(r).map(drop)
+}
+
+/// Gives file `old` the further name `new`.
+///
+/// # Errors
+/// `EEXIST`, `EXDEV`, `EMLINK`, `EPERM`, … (`man 2 link`).
+pub fn linkat(
+    old_dir: BorrowedFd<'_>,
+    old: &CStr,
+    new_dir: BorrowedFd<'_>,
+    new: &CStr,
+    flags: AtFlags,
+) -> Result<()> {
+    let flags = flags.bits() as usize;
+    // SAFETY: both paths are C strings that the call only reads.
+    let r = unsafe {
+        syscall5(
+            nr::LINKAT,
+            old_dir.arg(),
+            path_arg(old),
+            new_dir.arg(),
+            path_arg(new),
+            flags,
+        )
+    };
+    Errno::check(r).map(drop)
+}
+
+/// Removes a name: a directory's with `REMOVEDIR`.
+///
+/// # Errors
+/// `ENOENT`, `EISDIR`, `ENOTEMPTY`, `EPERM`, … (`man 2 unlink`).
+pub fn unlinkat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<()> {
+    // SAFETY: `path` is a C string that the call only reads.
+    let r = unsafe {
+        syscall3(
+            nr::UNLINKAT,
+            dir.arg(),
+            path_arg(path),
+            flags.bits() as usize,
+        )
+    };
+    Errno::check(r).map(drop)
+}
+
+/// Reads a symlink's target into `buf` and returns its length; a target that fills `buf`
+/// may have been cut. No NUL is added.
+///
+/// # Errors
+/// `EINVAL` if it is no symlink, … (`man 2 readlink`).
+pub fn readlinkat(dir: BorrowedFd<'_>, path: &CStr, buf: &mut [u8]) -> Result<usize> {
+    // SAFETY: `path` is a C string; the kernel writes at most `buf.len()` bytes to `buf`.
+    let r = unsafe {
+        syscall4(
+            nr::READLINKAT,
+            dir.arg(),
+            path_arg(path),
+            buf.as_mut_ptr() as usize,
+            buf.len(),
+        )
+    };
+    Errno::check(r)
+}
+
+/// Sets an open file's permission bits.
+///
+/// # Errors
+/// `EPERM`, `EROFS`, … (`man 2 fchmod`).
+pub fn fchmod(fd: BorrowedFd<'_>, mode: Mode) -> Result<()> {
+    // SAFETY: no addresses are passed.
+    let r = unsafe { syscall2(nr::FCHMOD, fd.arg(), mode.bits() as usize) };
+    Errno::check(r).map(drop)
+}
+
+/// Sets the permission bits of a name, never through a symlink. Linux 6.6.
+///
+/// # Errors
+/// `ENOSYS` before Linux 6.6; `EOPNOTSUPP` for a symlink; … (`man 2 fchmodat`).
+pub fn fchmodat_nofollow(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<()> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW.bits() as usize;
+    // SAFETY: `path` is a C string that the call only reads.
+    let r = unsafe {
+        syscall4(
+            nr::FCHMODAT2,
+            dir.arg(),
+            path_arg(path),
+            mode.bits() as usize,
+            flags,
+        )
+    };
+    Errno::check(r).map(drop)
+}
+
+/// Sets the permission bits of a name, through a symlink if it is one.
+///
+/// # Errors
+/// `EPERM`, `ENOENT`, `EROFS`, … (`man 2 fchmodat`).
+pub fn fchmodat(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<()> {
+    // SAFETY: `path` is a C string that the call only reads.
+    let r = unsafe {
+        syscall3(
+            nr::FCHMODAT,
+            dir.arg(),
+            path_arg(path),
+            mode.bits() as usize,
+        )
+    };
+    Errno::check(r).map(drop)
+}
+
+/// An owner that leaves the present one as it is.
+pub const KEEP_ID: u32 = u32::MAX;
+
+/// Sets an open file's owner and group ([`KEEP_ID`] leaves one alone).
+///
+/// # Errors
+/// `EPERM`, `EINVAL` (an id that the user namespace does not map), … (`man 2 fchown`).
+pub fn fchown(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+    // SAFETY: no addresses are passed.
+    let r = unsafe { syscall3(nr::FCHOWN, fd.arg(), uid as usize, gid as usize) };
+    Errno::check(r).map(drop)
+}
+
+/// Sets a name's owner and group, a symlink's own with `SYMLINK_NOFOLLOW`.
+///
+/// # Errors
+/// As [`fchown`].
+pub fn fchownat(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    uid: u32,
+    gid: u32,
+    flags: AtFlags,
+) -> Result<()> {
+    let (uid, gid, flags) = (uid as usize, gid as usize, flags.bits() as usize);
+    // SAFETY: `path` is a C string that the call only reads.
+    let r = unsafe { syscall5(nr::FCHOWNAT, dir.arg(), path_arg(path), uid, gid, flags) };
+    Errno::check(r).map(drop)
+}
+
+/// Sets an open file's times of last access and change.
+///
+/// # Errors
+/// `EPERM`, `EROFS`, … (`man 2 utimensat`).
+pub fn futimens(fd: BorrowedFd<'_>, atime: Timestamp, mtime: Timestamp) -> Result<()> {
+    let times = [Timespec::from(atime), Timespec::from(mtime)];
+    // SAFETY: a null path means the descriptor itself; `times` is two timespecs to read.
+    let r = unsafe { syscall4(nr::UTIMENSAT, fd.arg(), 0, times.as_ptr() as usize, 0) };
+    Errno::check(r).map(drop)
+}
+
+/// Sets a name's times of last access and change, a symlink's own with `SYMLINK_NOFOLLOW`.
+///
+/// # Errors
+/// As [`futimens`].
+pub fn utimensat(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    atime: Timestamp,
+    mtime: Timestamp,
+    flags: AtFlags,
+) -> Result<()> {
+    let times = [Timespec::from(atime), Timespec::from(mtime)];
+    let (times, flags) = (times.as_ptr() as usize, flags.bits() as usize);
+    // SAFETY: `path` is a C string and `times` two timespecs; the call only reads them.
+    let r = unsafe { syscall4(nr::UTIMENSAT, dir.arg(), path_arg(path), times, flags) };
+    Errno::check(r).map(drop)
+}
+
+/// Sets the process's file mode creation mask and returns the former one.
+#[allow(clippy::must_use_candidate)] // called for its effect as often as for its value
+pub fn umask(mask: Mode) -> Mode {
+    // SAFETY: no addresses are passed; umask cannot fail.
+    let r = unsafe { super::arch::syscall1(nr::UMASK, mask.bits() as usize) };
+    #[allow(clippy::cast_possible_truncation)] // a mode
+    Mode::from_bits_truncate(r as u32)
+}

@@ -1,0 +1,91 @@
+//! The process itself and the kernel it runs on.
+
+use super::Errno;
+use super::arch::{nr, syscall0, syscall1, syscall4};
+use super::errno::Result;
+
+/// Ends the process, all its threads included, with the low eight bits of `status`.
+pub fn exit(status: u8) -> ! {
+    loop {
+        // SAFETY: no addresses are passed; it does not return.
+        let _ = unsafe { syscall1(nr::EXIT_GROUP, usize::from(status)) };
+    }
+}
+
+/// The effective user id.
+#[must_use]
+pub fn geteuid() -> u32 {
+    // SAFETY: no arguments; geteuid cannot fail.
+    let r = unsafe { syscall0(nr::GETEUID) };
+    #[allow(clippy::cast_possible_truncation)] // a uid is 32 bits
+    let uid = r as u32;
+    uid
+}
+
+/// How many descriptors the process may have (the soft `RLIMIT_NOFILE`).
+///
+/// # Errors
+/// None that the kernel gives; a seccomp profile may.
+pub fn descriptor_limit() -> Result<u64> {
+    const NOFILE: usize = 7;
+    let mut limit = [0_u64; 2];
+    // SAFETY: a null new limit changes nothing; `limit` is one struct rlimit64 to write.
+    let r = unsafe { syscall4(nr::PRLIMIT64, 0, NOFILE, 0, limit.as_mut_ptr() as usize) };
+    Errno::check(r)?;
+    Ok(limit[0])
+}
+
+/// A version of the kernel: major and minor number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelVersion(pub u32, pub u32);
+
+/// `struct new_utsname` (`include/uapi/linux/utsname.h`): six NUL-padded strings of 65 bytes.
+#[repr(C)]
+struct Utsname([[u8; 65]; 6]);
+
+/// The running kernel's version.
+///
+/// # Errors
+/// None that the kernel gives; a seccomp profile may.
+pub fn kernel_version() -> Result<KernelVersion> {
+    let mut name = Utsname([[0; 65]; 6]);
+    // SAFETY: `name` is the 390 writable bytes of struct new_utsname.
+    let r = unsafe { syscall1(nr::UNAME, core::ptr::from_mut(&mut name) as usize) };
+    Errno::check(r)?;
+    Ok(parse_version(&name.0[2]))
+}
+
+/// Reads "6.1.0-49-amd64" as 6 and 1.
+fn parse_version(release: &[u8]) -> KernelVersion {
+    let mut numbers = [0_u32; 2];
+    let mut at = 0;
+    for &byte in release {
+        let Some(number) = numbers.get_mut(at) else {
+            break;
+        };
+        match byte {
+            b'0'..=b'9' => {
+                *number = number
+                    .saturating_mul(10)
+                    .saturating_add(u32::from(byte - b'0'));
+            }
+            b'.' => at += 1,
+            _ => break,
+        }
+    }
+    KernelVersion(numbers[0], numbers[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_the_release_string() {
+        assert_eq!(parse_version(b"6.1.0-49-amd64\0\0"), KernelVersion(6, 1));
+        assert_eq!(parse_version(b"5.19\0"), KernelVersion(5, 19));
+        assert_eq!(parse_version(b"4.4.0"), KernelVersion(4, 4));
+        assert_eq!(parse_version(b"7-rc1"), KernelVersion(7, 0));
+        assert!(kernel_version().unwrap() > KernelVersion(4, 0));
+    }
+}
