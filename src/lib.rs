@@ -6,8 +6,11 @@
 
 #![no_std]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod cli;
+pub mod copy;
 pub mod ring;
 pub mod sys;

@@ -1,0 +1,309 @@
+//! One file's data: which way it goes, and what happens when a way is closed.
+//!
+//! Ways are tried from the cheapest on: sharing blocks (`FICLONE`), then for more than one
+//! buffer the ring or, where there is none, `copy_file_range`, then plain reads and writes,
+//! which work everywhere. A way that fails hands over at the offset it reached, so that the
+//! plain calls give the final word: the rest of the data, or the error to report.
+
+use super::options::Io;
+use super::plain;
+use super::pump::{self, End};
+use crate::ring::{SetupError, SlotRing};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Result, Statx, Whence};
+
+/// Size of the one buffer that plain copies use; more data than this goes through the ring.
+pub const BUFFER_BYTES: usize = 256 << 10;
+
+/// The most that one `copy_file_range` is asked for: a length that every file system takes.
+const KERNEL_COPY_BYTES: usize = 1 << 30;
+
+/// What went wrong with a file's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataError {
+    /// Reading the source failed.
+    Read(Errno),
+    /// Writing the destination failed.
+    Write(Errno),
+    /// Setting the destination's length failed.
+    Extend(Errno),
+    /// `--io=ring` was asked for and there is no ring.
+    NoRing(SetupError),
+}
+
+/// An open file and what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenFile<'a> {
+    /// The descriptor.
+    pub fd: BorrowedFd<'a>,
+    /// Its type.
+    pub kind: FileType,
+    /// The device that holds it, where known.
+    pub dev: Option<u64>,
+}
+
+/// The ring, as far as it has been tried.
+enum Ring {
+    Untried,
+    Ready(SlotRing),
+    Refused(SetupError),
+}
+
+/// Copies files' data; keeps the buffer, the ring and what was learnt from file to file.
+pub struct DataMover {
+    io: Io,
+    buffer: Option<Buffer>,
+    ring: Ring,
+    /// Source and destination devices between which blocks cannot be shared.
+    unshareable: Option<(u64, Option<u64>)>,
+    /// Whether `copy_file_range` can be trusted here; unknown before the first large file.
+    kernel_copies: Option<bool>,
+}
+
+impl DataMover {
+    /// A mover that goes the way `io` says. Takes nothing yet.
+    #[must_use]
+    pub const fn new(io: Io) -> Self {
+        Self {
+            io,
+            buffer: None,
+            ring: Ring::Untried,
+            unshareable: None,
+            kernel_copies: None,
+        }
+    }
+
+    /// The buffer, made when first used.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn buffer(&mut self) -> Result<&mut [u8]> {
+        if self.buffer.is_none() {
+            self.buffer = Some(Buffer::new(BUFFER_BYTES)?);
+        }
+        self.buffer.as_deref_mut().ok_or(Errno::ENOMEM)
+    }
+
+    /// Copies all of `from`, which `stat` describes, to the empty file `to`.
+    ///
+    /// # Errors
+    /// The first error that no way could get around.
+    pub fn copy(
+        &mut self,
+        from: BorrowedFd<'_>,
+        stat: &Statx,
+        to: OpenFile<'_>,
+    ) -> core::result::Result<(), DataError> {
+        let both_regular = stat.file_type() == FileType::Regular && to.kind == FileType::Regular;
+        // A size of 0 is no promise: files of /proc have it and hold data.
+        if !both_regular || stat.size_bytes == 0 {
+            return self.stream(from, to.fd);
+        }
+        if self.io != Io::Ring && self.share(from, stat, to) {
+            return Ok(());
+        }
+        if stat.blocks.saturating_mul(512) < stat.size_bytes
+            && let Some(done) = self.copy_extents(from, stat, to.fd)
+        {
+            return done;
+        }
+        if stat.size_bytes <= BUFFER_BYTES as u64 && self.io != Io::Ring {
+            return self.stream(from, to.fd);
+        }
+        // Advice only: read ahead further.
+        let _ = sys::fadvise_sequential(from);
+        self.copy_to_end(from, to.fd, stat.size_bytes)
+    }
+
+    /// Reads `from` to its end and writes all to `to`, both at their current positions.
+    fn stream(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+    ) -> core::result::Result<(), DataError> {
+        let buffer = self.buffer().map_err(DataError::Read)?;
+        loop {
+            let count = plain::read(from, buffer).map_err(DataError::Read)?;
+            match buffer.get(..count) {
+                Some(data @ [_, ..]) => plain::write_all(to, data).map_err(DataError::Write)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
+    /// is remembered, so that a tree asks once.
+    fn share(&mut self, from: BorrowedFd<'_>, stat: &Statx, to: OpenFile<'_>) -> bool {
+        let pair = (stat.id().dev, to.dev);
+        if self.unshareable == Some(pair) {
+            return false;
+        }
+        match sys::ficlone(from, to.fd) {
+            Ok(()) => true,
+            Err(errno) => {
+                if matches!(
+                    errno,
+                    Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS
+                ) {
+                    self.unshareable = Some(pair);
+                }
+                false
+            }
+        }
+    }
+
+    /// Copies the source's data extents and leaves holes where it has holes. `None` where the
+    /// file system cannot tell them apart; nothing was written then.
+    fn copy_extents(
+        &mut self,
+        from: BorrowedFd<'_>,
+        stat: &Statx,
+        to: BorrowedFd<'_>,
+    ) -> Option<core::result::Result<(), DataError>> {
+        let mut at = 0;
+        let mut end = stat.size_bytes;
+        loop {
+            let data = match seek(from, at, Whence::Data) {
+                Ok(data) => data,
+                Err(Errno::ENXIO) => break, // a hole up to the end
+                Err(_) if at == 0 => return None,
+                Err(errno) => return Some(Err(DataError::Read(errno))),
+            };
+            let hole = match seek(from, data, Whence::Hole) {
+                Ok(hole) => hole,
+                Err(Errno::ENXIO) => break, // cut short since
+                Err(errno) => return Some(Err(DataError::Read(errno))),
+            };
+            // Both move forward, whatever a file system answers: no answer makes this loop.
+            let data = data.max(at);
+            let hole = hole.max(data + 1);
+            match self.copy_range(from, to, data, hole) {
+                Err(error) => return Some(Err(error)),
+                Ok(reached) if reached < hole => {
+                    // The source ends inside the extent.
+                    return Some(sys::ftruncate(to, reached).map_err(DataError::Extend));
+                }
+                Ok(reached) => at = reached,
+            }
+            end = end.max(at);
+        }
+        // The source's length now: it may have been cut or have grown a hole.
+        if let Ok(now) = sys::stat_fd(from) {
+            end = now.size_bytes.max(at);
+        }
+        Some(sys::ftruncate(to, end).map_err(DataError::Extend))
+    }
+
+    /// Copies from offset 0 to wherever the source ends; `size` is where that is expected.
+    fn copy_to_end(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        size: u64,
+    ) -> core::result::Result<(), DataError> {
+        let reached = self.copy_range(from, to, 0, size)?;
+        // What the source has gained since; where it has lost, cut off what may lie behind.
+        let end = self.copy_plainly(from, to, reached, u64::MAX)?;
+        if end < size {
+            return sys::ftruncate(to, end).map_err(DataError::Extend);
+        }
+        Ok(())
+    }
+
+    /// Copies the bytes from `start` to `end`, less where the source ends before; returns
+    /// where it stopped.
+    fn copy_range(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        start: u64,
+        end: u64,
+    ) -> core::result::Result<u64, DataError> {
+        let mut at = start;
+        if end - start > BUFFER_BYTES as u64 || self.io == Io::Ring {
+            if let Some(ring) = self.ring()? {
+                match pump::copy(ring, from, to, start..end) {
+                    End::Copied => return Ok(end),
+                    End::SourceEnd(at) => return Ok(at),
+                    End::Failed(reached, _) => at = reached,
+                }
+            } else if self.kernel_copies() {
+                at = kernel_copy(from, to, at, end);
+            }
+        }
+        self.copy_plainly(from, to, at, end)
+    }
+
+    /// As [`Self::copy_range`], by reads and writes of one buffer.
+    fn copy_plainly(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        start: u64,
+        end: u64,
+    ) -> core::result::Result<u64, DataError> {
+        let buffer = self.buffer().map_err(DataError::Read)?;
+        let mut at = start;
+        while at < end {
+            let want = usize::try_from(end - at)
+                .unwrap_or(BUFFER_BYTES)
+                .min(BUFFER_BYTES);
+            let room = buffer.get_mut(..want).unwrap_or_default();
+            let count = plain::read_at(from, room, at).map_err(DataError::Read)?;
+            match room.get(..count) {
+                Some(data @ [_, ..]) => {
+                    plain::write_all_at(to, data, at).map_err(DataError::Write)?;
+                }
+                _ => break,
+            }
+            at += count as u64;
+        }
+        Ok(at)
+    }
+
+    /// The ring, made when first used; `None` where it is not wanted or not to be had.
+    fn ring(&mut self) -> core::result::Result<Option<&mut SlotRing>, DataError> {
+        if self.io == Io::Sync {
+            return Ok(None);
+        }
+        if matches!(self.ring, Ring::Untried) {
+            self.ring = match SlotRing::new(pump::SLOTS, pump::SLOT_BYTES) {
+                Ok(ring) => Ring::Ready(ring),
+                Err(error) => Ring::Refused(error),
+            };
+        }
+        match &mut self.ring {
+            Ring::Ready(ring) => Ok(Some(ring)),
+            Ring::Refused(error) if self.io == Io::Ring => Err(DataError::NoRing(*error)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and
+    /// between file systems those before 5.19 (`man 2 copy_file_range`, BUGS).
+    fn kernel_copies(&mut self) -> bool {
+        *self.kernel_copies.get_or_insert_with(|| {
+            sys::kernel_version().is_ok_and(|version| version >= KernelVersion(5, 19))
+        })
+    }
+}
+
+/// `lseek` by unsigned offsets.
+fn seek(fd: BorrowedFd<'_>, at: u64, whence: Whence) -> Result<u64> {
+    sys::lseek(fd, i64::try_from(at).map_err(|_| Errno::EINVAL)?, whence)
+}
+
+/// Copies within the kernel from `start` on, up to `end`; returns how far that went. Every
+/// error and every early end means "another way from here on".
+fn kernel_copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, start: u64, end: u64) -> u64 {
+    let (mut read_at, mut write_at) = (start, start);
+    while read_at < end {
+        let want = usize::try_from(end - read_at)
+            .unwrap_or(usize::MAX)
+            .min(KERNEL_COPY_BYTES);
+        match sys::copy_file_range(from, &mut read_at, to, &mut write_at, want) {
+            Ok(1..) | Err(Errno::EINTR) => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    read_at
+}

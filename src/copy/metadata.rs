@@ -1,0 +1,198 @@
+//! What a copy keeps of its source besides the data: times, owner, permission bits.
+//!
+//! Always in this order, after the data: writing changes times, a change of owner clears
+//! setuid, setgid and capabilities, and the final permission bits may lock us out.
+
+use super::engine::Engine;
+use super::options::Preserve;
+use super::path::Place;
+use super::ui::Part::{Name, Text};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Result, Statx};
+
+/// The permission bits that a new file gets: none that lend somebody's privileges.
+pub const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
+
+/// How a file's metadata is reached.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// Through an open descriptor: whatever happens to the name meanwhile.
+    Open(BorrowedFd<'a>),
+    /// By name and never through a symlink: symlinks and device nodes cannot be opened.
+    Named(Place<'a>),
+}
+
+impl Target<'_> {
+    fn set_times(self, from: &Statx) -> Result<()> {
+        match self {
+            Self::Open(fd) => sys::futimens(fd, from.atime, from.mtime),
+            Self::Named(place) => sys::utimensat(
+                place.dir,
+                place.name,
+                from.atime,
+                from.mtime,
+                AtFlags::SYMLINK_NOFOLLOW,
+            ),
+        }
+    }
+
+    fn set_owner(self, uid: u32, gid: u32) -> Result<()> {
+        match self {
+            Self::Open(fd) => sys::fchown(fd, uid, gid),
+            Self::Named(place) => {
+                sys::fchownat(place.dir, place.name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+            }
+        }
+    }
+
+    /// Sets the permission bits.
+    ///
+    /// # Errors
+    /// As [`sys::fchmod`].
+    pub fn set_mode(self, mode: Mode) -> Result<()> {
+        match self {
+            Self::Open(fd) => sys::fchmod(fd, mode),
+            Self::Named(place) => match sys::fchmodat_nofollow(place.dir, place.name, mode) {
+                // Before Linux 6.6 there is no call that does not follow symlinks.
+                Err(Errno::ENOSYS) => sys::fchmodat(place.dir, place.name, mode),
+                answer => answer,
+            },
+        }
+    }
+}
+
+/// What is known of the file whose metadata is to be set.
+#[derive(Debug, Clone, Copy)]
+pub struct Copied<'a> {
+    /// How to reach it.
+    pub target: Target<'a>,
+    /// Its path, for messages.
+    pub path: &'a [u8],
+    /// What it was before, if it existed.
+    pub before: Option<&'a Statx>,
+    /// The mode to set where modes are not kept; `None` if it has the right one.
+    pub otherwise: Option<Mode>,
+}
+
+/// Permission bits that a new file is made without until its owner is set: those through
+/// which somebody could get at it, or at what is put into it, in between.
+pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
+    let bits = if preserve.contains(Preserve::OWNERSHIP) {
+        Mode::RWXG | Mode::RWXO
+    } else if kind == FileType::Directory {
+        Mode::WALL.difference(Mode::RWXU)
+    } else {
+        Mode::empty()
+    };
+    mode & bits
+}
+
+impl Engine<'_> {
+    /// Gives a finished copy the times, owner and permission bits that the options ask for.
+    /// Returns whether everything that was asked for could be kept.
+    pub(super) fn keep_metadata(&mut self, from: &Statx, copied: &Copied<'_>) -> bool {
+        let preserve = self.options.preserve;
+        let mut kept = true;
+        if preserve.contains(Preserve::TIMESTAMPS)
+            && let Err(errno) = copied.target.set_times(from)
+        {
+            self.ui.error(
+                &[Text("preserving times for "), Name(copied.path)],
+                Some(errno),
+            );
+            kept = false;
+        }
+        let mut mode = from.mode();
+        if preserve.contains(Preserve::OWNERSHIP) {
+            match self.keep_owner(from, copied) {
+                Owner::Kept => {}
+                // Not this owner's privileges for somebody else.
+                Owner::Refused => mode -= Mode::ISUID | Mode::ISGID | Mode::ISVTX,
+                Owner::Failed => {
+                    mode -= Mode::ISUID | Mode::ISGID | Mode::ISVTX;
+                    kept = false;
+                }
+            }
+        }
+        if from.file_type() == FileType::Symlink {
+            return kept; // a symlink has no permission bits of its own
+        }
+        let wanted = if preserve.contains(Preserve::MODE) {
+            Some(mode)
+        } else {
+            copied.otherwise
+        };
+        if let Some(wanted) = wanted
+            && let Err(errno) = copied.target.set_mode(wanted)
+        {
+            self.ui.error(
+                &[Text("preserving permissions for "), Name(copied.path)],
+                Some(errno),
+            );
+            kept = false;
+        }
+        kept
+    }
+
+    /// The mode for a new file that was made with `withheld` bits missing from `mode`, where
+    /// the umask lets it have any of them.
+    pub(super) fn released(&mut self, mode: Mode, withheld: Mode) -> Option<Mode> {
+        if withheld.is_empty() {
+            return None;
+        }
+        let umask = self.umask();
+        (!umask.contains(withheld)).then_some((mode & PERMISSIONS) - umask)
+    }
+
+    fn keep_owner(&mut self, from: &Statx, copied: &Copied<'_>) -> Owner {
+        if let Some(before) = copied.before {
+            if (before.uid, before.gid) == (from.uid, from.gid) {
+                return Owner::Kept;
+            }
+            if self.options.preserve.contains(Preserve::MODE)
+                && let Err(errno) = restrict(copied.target, before.mode(), from.mode())
+            {
+                self.ui.error(
+                    &[Text("clearing permissions for "), Name(copied.path)],
+                    Some(errno),
+                );
+                return Owner::Failed;
+            }
+        }
+        match copied.target.set_owner(from.uid, from.gid) {
+            Ok(()) => Owner::Kept,
+            Err(errno) => {
+                let denied = matches!(errno, Errno::EPERM | Errno::EINVAL);
+                if denied {
+                    // The group may be one of ours even so.
+                    let _ = copied.target.set_owner(KEEP_ID, from.gid);
+                }
+                if denied && sys::geteuid() != 0 {
+                    return Owner::Refused;
+                }
+                self.ui.error(
+                    &[Text("failed to preserve ownership for "), Name(copied.path)],
+                    Some(errno),
+                );
+                Owner::Failed
+            }
+        }
+    }
+}
+
+/// What came of setting an owner.
+enum Owner {
+    Kept,
+    /// An ordinary user may not give files away: expected, and no error.
+    Refused,
+    Failed,
+}
+
+/// Before an existing file changes hands, takes away the permissions that its old owner gave
+/// and its new one may not want.
+fn restrict(target: Target<'_>, old: Mode, new: Mode) -> Result<()> {
+    let special = Mode::ISUID | Mode::ISGID | Mode::ISVTX;
+    if (old & (!new | special)).is_empty() {
+        return Ok(());
+    }
+    target.set_mode(old & new & Mode::RWXU)
+}

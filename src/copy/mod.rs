@@ -1,0 +1,30 @@
+//! The copy engine.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `engine.rs` | one name: what is in the way, and who copies it |
+//! | `walk.rs`, `directory.rs` | trees |
+//! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
+//! | `plain.rs`, `pump.rs` | data by plain calls, and through the ring |
+//! | `special.rs` | symlinks, device nodes, hard links |
+//! | `metadata.rs` | times, owner, permission bits |
+//! | `path.rs`, `table.rs` | where the walk stands; which files were met |
+//! | `options.rs`, `ui.rs`, `refusal.rs` | what is asked for, and how the engine speaks |
+
+pub mod data;
+mod directory;
+mod engine;
+mod metadata;
+pub mod options;
+mod path;
+pub mod plain;
+pub mod pump;
+pub mod refusal;
+mod regular;
+mod special;
+mod table;
+pub mod ui;
+mod walk;
+
+pub use engine::Engine;
+pub use path::basename;

@@ -1,0 +1,161 @@
+//! The path of what is being copied: grown and cut as the walk goes down and up.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use crate::sys::BorrowedFd;
+
+/// A path as messages show it, whose last part is at the same time the name that system calls
+/// get, relative to a directory's descriptor.
+#[derive(Debug, Clone, Default)]
+pub struct Path {
+    /// The path with its final NUL.
+    bytes: Vec<u8>,
+    /// Where the name begins that calls get.
+    name_at: usize,
+}
+
+/// What [`Path::pop`] needs to undo a [`Path::push`].
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    len: usize,
+    name_at: usize,
+}
+
+impl Path {
+    /// Makes this the path of `name` in a directory that messages show as `dir`; with `dir`
+    /// empty, calls get all of it.
+    pub fn start(&mut self, dir: &[u8], name: &CStr) {
+        self.bytes.clear();
+        self.name_at = 0;
+        if dir.is_empty() {
+            self.bytes.extend_from_slice(name.to_bytes_with_nul());
+        } else {
+            self.bytes.extend_from_slice(dir);
+            self.bytes.push(0);
+            self.push(name.to_bytes());
+        }
+    }
+
+    /// The whole path, as messages show it.
+    #[must_use]
+    pub fn shown(&self) -> &[u8] {
+        self.bytes.split_last().map_or(&[], |(_, shown)| shown)
+    }
+
+    /// What calls get, relative to the directory that holds it.
+    #[must_use]
+    pub fn name(&self) -> &CStr {
+        self.bytes
+            .get(self.name_at..)
+            .and_then(|n| CStr::from_bytes_with_nul(n).ok())
+            .unwrap_or(c"")
+    }
+
+    /// Where the path stands, for [`Self::pop`].
+    #[must_use]
+    pub const fn here(&self) -> Cut {
+        Cut {
+            len: self.bytes.len(),
+            name_at: self.name_at,
+        }
+    }
+
+    /// The names that lead from an operand's directory to the one where this path stood at
+    /// `end`: the operand's name as at `operand`, then one after the other.
+    pub fn steps(&self, operand: Cut, end: Cut) -> impl Iterator<Item = &[u8]> {
+        let part = |from: usize, to: usize| self.bytes.get(from..to).unwrap_or_default();
+        let below = part(operand.len - 1, end.len.max(operand.len) - 1);
+        core::iter::once(part(operand.name_at, operand.len - 1))
+            .chain(below.split(|&b| b == b'/').filter(|name| !name.is_empty()))
+    }
+
+    /// Goes down to `name` in this path's directory.
+    pub fn push(&mut self, name: &[u8]) -> Cut {
+        let cut = self.here();
+        self.bytes.pop();
+        if self.bytes.last().is_some_and(|&b| b != b'/') {
+            self.bytes.push(b'/');
+        }
+        self.name_at = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.bytes.push(0);
+        cut
+    }
+
+    /// Goes back to where the path stood before the push that returned `cut`.
+    pub fn pop(&mut self, cut: Cut) {
+        self.bytes.truncate(cut.len);
+        if let Some(last) = self.bytes.last_mut() {
+            *last = 0;
+        }
+        self.name_at = cut.name_at;
+    }
+
+    /// This path as seen from `dir`.
+    #[must_use]
+    pub fn place<'a>(&'a self, dir: BorrowedFd<'a>) -> Place<'a> {
+        Place {
+            dir,
+            name: self.name(),
+            path: self.shown(),
+        }
+    }
+}
+
+/// The name that an operand has in the directory it is copied to: its last part, but for
+/// `..`, whose contents go into the directory itself.
+#[must_use]
+pub fn basename(path: &[u8]) -> &[u8] {
+    let trimmed = trim_slashes(path);
+    match trimmed.rsplit(|&b| b == b'/').next() {
+        None | Some(b"" | b"..") => b".",
+        Some(name) => name,
+    }
+}
+
+/// A path without the slashes at its end, but for a path of nothing else.
+pub(super) fn trim_slashes(mut path: &[u8]) -> &[u8] {
+    while let [rest @ .., b'/'] = path
+        && !rest.is_empty()
+    {
+        path = rest;
+    }
+    path
+}
+
+/// A name in a directory, with the path that messages show for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The directory that `name` is relative to.
+    pub dir: BorrowedFd<'a>,
+    /// The name.
+    pub name: &'a CStr,
+    /// The whole path.
+    pub path: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn going_down_and_up() {
+        let mut path = Path::default();
+        path.start(b"", c"a/b/");
+        assert_eq!((path.shown(), path.name()), (&b"a/b/"[..], c"a/b/"));
+        let operand = path.here();
+        let outer = path.push(b"c");
+        assert_eq!((path.shown(), path.name()), (&b"a/b/c"[..], c"c"));
+        let inner = path.push(b"d\n");
+        assert_eq!((path.shown(), path.name()), (&b"a/b/c/d\n"[..], c"d\n"));
+        assert!(path.steps(operand, inner).eq([&b"a/b/"[..], b"c"]));
+        assert!(path.steps(operand, outer).eq([&b"a/b/"[..]]));
+        path.pop(inner);
+        assert_eq!((path.shown(), path.name()), (&b"a/b/c"[..], c"c"));
+        path.pop(outer);
+        assert_eq!((path.shown(), path.name()), (&b"a/b/"[..], c"a/b/"));
+        path.start(b"/t", c"x");
+        assert_eq!((path.shown(), path.name()), (&b"/t/x"[..], c"x"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Plain calls with their retries: what every data path falls back to.
+
+use core::ffi::CStr;
+
+use crate::sys::{self, BorrowedFd, Errno, Mode, OFlags, OwnedFd, Ready, Result};
+
+/// Repeats `call` while a signal interrupts it.
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// Reads at the current position; waits where a non-blocking descriptor has nothing yet.
+///
+/// # Errors
+/// As [`sys::read`], but for `EINTR` and `EAGAIN`.
+pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
+    loop {
+        match uninterrupted(|| sys::read(fd, buf)) {
+            Err(Errno::EAGAIN) => uninterrupted(|| sys::wait_ready(fd, Ready::Read))?,
+            answer => return answer,
+        }
+    }
+}
+
+/// Writes at the current position; waits where a non-blocking descriptor has no room.
+///
+/// # Errors
+/// As [`sys::write`], but for `EINTR` and `EAGAIN`.
+pub fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> Result<usize> {
+    loop {
+        match uninterrupted(|| sys::write(fd, buf)) {
+            Err(Errno::EAGAIN) => uninterrupted(|| sys::wait_ready(fd, Ready::Write))?,
+            answer => return answer,
+        }
+    }
+}
+
+/// Writes all of `bytes` at the current position.
+///
+/// # Errors
+/// As [`write`]; what was written before the error stays written.
+pub fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<()> {
+    all(bytes, |rest, _| write(fd, rest))
+}
+
+/// Reads at `offset`.
+///
+/// # Errors
+/// As [`sys::pread`], but for `EINTR`.
+pub fn read_at(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize> {
+    uninterrupted(|| sys::pread(fd, buf, offset))
+}
+
+/// Writes all of `bytes` at `offset`.
+///
+/// # Errors
+/// As [`sys::pwrite`], but for `EINTR`.
+pub fn write_all_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<()> {
+    all(bytes, |rest, done| {
+        uninterrupted(|| sys::pwrite(fd, rest, offset + done))
+    })
+}
+
+/// Calls `write` with what is left of `bytes` and how much is done until nothing is left.
+fn all(bytes: &[u8], mut write: impl FnMut(&[u8], u64) -> Result<usize>) -> Result<()> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..)
+        && !rest.is_empty()
+    {
+        match write(rest, done as u64)? {
+            // Only an odd device takes nothing and says no error; asking for ever is no answer.
+            0 => return Err(Errno::ENOSPC),
+            written => done += written,
+        }
+    }
+    Ok(())
+}
+
+/// Opens a file, never as one of the three standard descriptors: where the caller started us
+/// with one of them closed, a message meant for standard error must not end up in a copy.
+///
+/// # Errors
+/// As [`sys::openat`], but for `EINTR`.
+pub fn open(dir: BorrowedFd<'_>, path: &CStr, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+    let fd = uninterrupted(|| sys::openat(dir, path, flags, mode))?;
+    if fd.raw() > 2 {
+        Ok(fd)
+    } else {
+        sys::duplicate_from(fd.as_fd(), 3)
+    }
+}
+
+/// Fits every open file that was not made by us.
+pub const NO_MODE: Mode = Mode::empty();

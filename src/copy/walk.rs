@@ -1,0 +1,351 @@
+//! Trees: directory after directory, without recursion and with bounded memory.
+//!
+//! A directory's names are read in batches, sorted by inode number (on many file systems the
+//! order on disk), and kept on one stack for all open levels. Only the innermost levels keep
+//! their descriptors; an outer one is opened again through `..` when the walk comes back, and
+//! checked to be the directory that it was. So neither path length nor the number of
+//! descriptors limits the depth.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use super::directory::OpenDirectory;
+use super::engine::{Arrival, Engine, Outcome};
+use super::path::{Cut, Path};
+use super::plain::{self, NO_MODE};
+use crate::sys::{
+    self, BorrowedFd, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Statx, Whence,
+};
+
+/// How many bytes of names one batch gathers before it is copied.
+const BATCH_BYTES: usize = 256 << 10;
+/// How much is asked of `getdents64` at a time.
+const DIRENT_BYTES: usize = 32 << 10;
+/// Levels that keep their two descriptors open where descriptors are scarce, and where not.
+const OPEN_LEVELS_SCARCE: usize = 4;
+const OPEN_LEVELS: usize = 32;
+/// Fewer descriptors than this are scarce.
+const SCARCE: u64 = 256;
+
+/// A directory that the engine has made or found, to be filled.
+#[derive(Debug)]
+pub(super) struct Descent {
+    /// The source's metadata.
+    pub stat: Statx,
+    /// The destination's metadata before the copy, if it existed.
+    pub before: Option<Statx>,
+    /// The destination's metadata once made.
+    pub made: Statx,
+    /// The source, open for reading; `None` while it is closed to save descriptors.
+    pub src: Option<OwnedFd>,
+    /// The destination, open; `None` as above.
+    pub dst: Option<OpenDirectory>,
+}
+
+/// A name of a directory.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    ino: u64,
+    /// Where the name begins in [`Walk::names`]; it ends before the next NUL.
+    name_at: usize,
+    kind: FileType,
+}
+
+/// One level of the walk.
+#[derive(Debug)]
+struct Level {
+    dir: Descent,
+    /// How to go back to the parent's paths.
+    cuts: (Cut, Cut),
+    /// Where this level's items and names begin on their stacks.
+    items_at: usize,
+    names_at: usize,
+    /// The next item.
+    next: usize,
+    /// Where the directory is to be read on from.
+    position: i64,
+    exhausted: bool,
+}
+
+/// A tree being copied. Kept between operands for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    src: Path,
+    dst: Path,
+    levels: Vec<Level>,
+    items: Vec<Item>,
+    names: Vec<u8>,
+    /// How many levels may keep their descriptors; 0 before that was asked for.
+    open_levels: usize,
+}
+
+impl Engine<'_> {
+    /// Copies `src`, relative to the working directory, to `dst`, relative to the engine's
+    /// root, with all it holds. `absent` says that nothing was found at `dst`. Returns whether
+    /// all went well.
+    pub fn copy_operand(&mut self, src: &CStr, dst: &CStr, absent: bool) -> bool {
+        let mut walk = core::mem::take(&mut self.walk);
+        walk.src.start(b"", src);
+        walk.dst.start(self.root_path, dst);
+        self.begin(walk.src.shown(), walk.dst.shown());
+        let arrival = Arrival {
+            operand: true,
+            kind: FileType::Unknown,
+            fresh: false,
+            absent,
+            dst_dev: None,
+        };
+        let (src, dst) = (walk.src.place(CWD), walk.dst.place(self.root));
+        let done = match self.copy_name(src, dst, arrival) {
+            Outcome::Done => true,
+            Outcome::Failed => false,
+            Outcome::Enter(dir) => {
+                let cuts = (walk.src.here(), walk.dst.here());
+                self.copy_tree(&mut walk, dir, cuts)
+            }
+        };
+        self.walk = walk;
+        done
+    }
+
+    /// Fills `dir` and everything below it.
+    fn copy_tree(&mut self, walk: &mut Walk, dir: Descent, cuts: (Cut, Cut)) -> bool {
+        let mut done = true;
+        self.go_down(walk, dir, cuts);
+        while let Some(level) = walk.levels.last_mut() {
+            if let Some(item) = walk.items.get(level.next).copied() {
+                level.next += 1;
+                done &= self.copy_item(walk, item);
+            } else if level.exhausted {
+                done &= self.go_up(walk);
+            } else if let Err(errno) = self.read_batch(walk) {
+                self.fail("cannot access ", walk.src.shown(), "", errno);
+                done = false;
+            }
+        }
+        done
+    }
+
+    /// Copies one name of the innermost level, or goes down into it.
+    fn copy_item(&mut self, walk: &mut Walk, item: Item) -> bool {
+        let Walk {
+            src,
+            dst,
+            levels,
+            names,
+            ..
+        } = walk;
+        let Some(Level { dir, .. }) = levels.last() else {
+            return true;
+        };
+        let (Some(src_dir), Some(dst_dir)) = (&dir.src, &dir.dst) else {
+            return false;
+        };
+        let name = names.get(item.name_at..).unwrap_or_default();
+        let name = name.split(|&b| b == 0).next().unwrap_or_default();
+        let arrival = Arrival {
+            operand: false,
+            kind: item.kind,
+            fresh: dir.before.is_none(),
+            absent: false,
+            dst_dev: Some(dir.made.id().dev),
+        };
+        let cuts = (src.push(name), dst.push(name));
+        let (src_place, dst_place) = (src.place(src_dir.as_fd()), dst.place(dst_dir.fd.as_fd()));
+        let outcome = self.copy_name(src_place, dst_place, arrival);
+        if let Outcome::Enter(dir) = outcome {
+            self.go_down(walk, dir, cuts);
+            return true;
+        }
+        src.pop(cuts.0);
+        dst.pop(cuts.1);
+        matches!(outcome, Outcome::Done)
+    }
+
+    /// Makes `dir` the innermost level, and closes the one that is now too far out.
+    fn go_down(&mut self, walk: &mut Walk, dir: Descent, cuts: (Cut, Cut)) {
+        self.ancestors.push(dir.stat.id());
+        walk.levels.push(Level {
+            dir,
+            cuts,
+            items_at: walk.items.len(),
+            names_at: walk.names.len(),
+            next: walk.items.len(),
+            position: 0,
+            exhausted: false,
+        });
+        let depth = walk.levels.len();
+        if depth > OPEN_LEVELS_SCARCE
+            && let Some(outer) = depth.checked_sub(1 + walk.open_levels())
+            && let Some(level) = walk.levels.get_mut(outer)
+        {
+            level.dir.src = None;
+            level.dir.dst = None;
+        }
+    }
+
+    /// Finishes the innermost level and returns to the one around it.
+    fn go_up(&mut self, walk: &mut Walk) -> bool {
+        let Some(level) = walk.levels.pop() else {
+            return true;
+        };
+        self.ancestors.pop();
+        walk.items.truncate(level.items_at);
+        walk.names.truncate(level.names_at);
+        let mut done = true;
+        // Before the finished directory's permissions may shut us out of it.
+        if let Err(errno) = walk.reopen_parent(&level, self.root) {
+            self.fail(
+                "cannot return to the directory that holds ",
+                walk.src.shown(),
+                "",
+                errno,
+            );
+            done = false;
+        }
+        if level.dir.dst.is_some() {
+            let parent = walk.levels.last().and_then(|l| l.dir.dst.as_ref());
+            let parent = parent.map_or(self.root, |dir| dir.fd.as_fd());
+            done &= self.finish_directory(&level.dir, walk.dst.place(parent));
+        }
+        walk.src.pop(level.cuts.0);
+        walk.dst.pop(level.cuts.1);
+        done
+    }
+
+    /// Replaces the innermost level's items by the directory's next ones.
+    fn read_batch(&mut self, walk: &mut Walk) -> Result<()> {
+        let Walk {
+            levels,
+            items,
+            names,
+            ..
+        } = walk;
+        let Some(level) = levels.last_mut() else {
+            return Ok(());
+        };
+        items.truncate(level.items_at);
+        names.truncate(level.names_at);
+        level.next = level.items_at;
+        // Whatever goes wrong here, this directory is not tried again.
+        level.exhausted = true;
+        let Some(src) = &level.dir.src else {
+            return Ok(());
+        };
+        let buffer = self.data.buffer()?;
+        let buffer = buffer.get_mut(..DIRENT_BYTES).unwrap_or_default();
+        while names.len() - level.names_at < BATCH_BYTES {
+            let entries = match sys::getdents64(src.as_fd(), buffer) {
+                // Removed while it was read: it holds nothing any more.
+                Err(Errno::ENOENT) => return Ok(()),
+                entries => entries?,
+            };
+            let before = level.position;
+            for entry in entries {
+                level.position = entry.next_offset;
+                let name = entry.name.to_bytes_with_nul();
+                if !matches!(name, b".\0" | b"..\0") {
+                    let name_at = names.len();
+                    names.extend_from_slice(name);
+                    items.push(Item {
+                        ino: entry.ino,
+                        name_at,
+                        kind: entry.kind,
+                    });
+                }
+            }
+            if before == level.position {
+                sort(items.get_mut(level.items_at..).unwrap_or_default());
+                return Ok(());
+            }
+        }
+        level.exhausted = false;
+        sort(items.get_mut(level.items_at..).unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// Orders names by inode number: on many file systems their order on disk.
+fn sort(items: &mut [Item]) {
+    items.sort_unstable_by_key(|item| item.ino);
+}
+
+impl Walk {
+    /// How many levels may keep their descriptors.
+    fn open_levels(&mut self) -> usize {
+        if self.open_levels == 0 {
+            let scarce = sys::descriptor_limit().is_ok_and(|limit| limit < SCARCE);
+            self.open_levels = if scarce {
+                OPEN_LEVELS_SCARCE
+            } else {
+                OPEN_LEVELS
+            };
+        }
+        self.open_levels
+    }
+
+    /// Opens the innermost level again, if it was closed, from its child that was just
+    /// finished.
+    fn reopen_parent(&mut self, child: &Level, root: BorrowedFd<'_>) -> Result<()> {
+        let Self {
+            src, dst, levels, ..
+        } = self;
+        let Some(top) = levels.first().map(|level| level.cuts) else {
+            return Ok(());
+        };
+        let Some(parent) = levels.last_mut() else {
+            return Ok(());
+        };
+        let ids = (parent.dir.stat.id(), parent.dir.made.id());
+        if parent.dir.dst.is_none() {
+            let fd = child.dir.dst.as_ref().map(|dir| dir.fd.as_fd());
+            let steps = dst.steps(top.1, child.cuts.1);
+            parent.dir.dst = Some(reopen(fd, root, steps, ids.1)?);
+        }
+        if parent.dir.src.is_none() {
+            let fd = child.dir.src.as_ref().map(OwnedFd::as_fd);
+            let steps = src.steps(top.0, child.cuts.0);
+            let src = reopen(fd, CWD, steps, ids.0)?.fd;
+            if !parent.exhausted {
+                sys::lseek(src.as_fd(), parent.position, Whence::Set)?;
+            }
+            parent.dir.src = Some(src);
+        }
+        Ok(())
+    }
+}
+
+/// Opens the directory `id` again: as the parent of `child`, or by `steps` from `base`. Only
+/// the very directory that it was will do, so that it does not matter which way it was found.
+fn reopen<'p>(
+    child: Option<BorrowedFd<'_>>,
+    base: BorrowedFd<'_>,
+    steps: impl Iterator<Item = &'p [u8]>,
+    id: FileId,
+) -> Result<OpenDirectory> {
+    let is_it = |dir: &OpenDirectory| sys::stat_fd(dir.fd.as_fd()).is_ok_and(|s| s.id() == id);
+    if let Some(child) = child
+        && let Ok(dir) = OpenDirectory::open(child, c"..")
+        && is_it(&dir)
+    {
+        return Ok(dir);
+    }
+    let mut name = Vec::new();
+    let mut outer: Option<OwnedFd> = None;
+    for step in steps {
+        name.clear();
+        name.extend_from_slice(step);
+        name.push(0);
+        let name = CStr::from_bytes_until_nul(&name).map_err(|_| Errno::EINVAL)?;
+        let from = outer.as_ref().map_or(base, OwnedFd::as_fd);
+        outer = Some(plain::open(
+            from,
+            name,
+            OFlags::PATH | OFlags::DIRECTORY,
+            NO_MODE,
+        )?);
+    }
+    let outer = outer.ok_or(Errno::ENOENT)?;
+    OpenDirectory::open(outer.as_fd(), c".")
+        .and_then(|d| if is_it(&d) { Ok(d) } else { Err(Errno::ESTALE) })
+}

@@ -1,0 +1,69 @@
+//! The global allocator: one arena, begun on memory of the program file.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ptr::{NonNull, null_mut};
+
+use annulet::sys::{Arena, STDERR, exit, write};
+
+/// What small jobs need: with it, copying one small file maps no memory at all. It lies in
+/// `.bss`, so it takes no room in the file and no page before it is touched.
+const INITIAL_BYTES: usize = 16 << 10;
+
+static mut INITIAL: [u8; INITIAL_BYTES] = [0; INITIAL_BYTES];
+
+struct ProgramArena(UnsafeCell<Arena>);
+
+// SAFETY: the program's main thread is the only one that uses the global allocator.
+unsafe impl Sync for ProgramArena {}
+
+#[global_allocator]
+static ARENA: ProgramArena = {
+    let start = (&raw mut INITIAL).cast();
+    // SAFETY: `INITIAL` is used through the arena only.
+    ProgramArena(UnsafeCell::new(unsafe {
+        Arena::over(start, INITIAL_BYTES)
+    }))
+};
+
+impl ProgramArena {
+    #[allow(clippy::mut_from_ref)] // one thread, and no call of the arena reaches another
+    fn arena(&self) -> &mut Arena {
+        // SAFETY: one thread, and the arena calls back nobody: no second reference exists.
+        unsafe { &mut *self.0.get() }
+    }
+}
+
+// SAFETY: blocks are aligned, apart and valid until freed (see `Arena` and its tests).
+unsafe impl GlobalAlloc for ProgramArena {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        or_exit(self.arena().allocate(layout))
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: the caller frees a block of this allocator by its layout.
+            unsafe { self.arena().free(block, layout) };
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let Some(block) = NonNull::new(block) else {
+            return null_mut();
+        };
+        // SAFETY: the caller resizes a block of this allocator by its layout.
+        or_exit(unsafe { self.arena().resize(block, layout, new_size) })
+    }
+}
+
+/// The block's address, or the end of the program: a copy that ran out of memory for its own
+/// bookkeeping cannot go on, and says so.
+fn or_exit(block: Option<NonNull<u8>>) -> *mut u8 {
+    block.map_or_else(
+        || {
+            let _ = write(STDERR, b"annulet: memory exhausted\n");
+            exit(1)
+        },
+        NonNull::as_ptr,
+    )
+}
