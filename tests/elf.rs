@@ -1,0 +1,332 @@
+//! Audits the file that is shipped: what the kernel is asked to map, and what is not in it.
+//!
+//! The release program is built anew in a target folder of its own, so that a build going on
+//! elsewhere and the tests' own debug build stay out of it.
+
+mod support;
+
+use object::LittleEndian;
+use object::elf::{
+    EM_AARCH64, EM_RISCV, EM_X86_64, ET_EXEC, FileHeader64, PF_R, PF_W, PF_X, PT_DYNAMIC,
+    PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_TLS, ProgramType, SHN_UNDEF, SHT_DYNAMIC, SHT_NOBITS,
+    SHT_NOTE, SHT_REL, SHT_RELA,
+};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use support::run;
+
+/// The most the shipped file may weigh. The whole point of the program is to be tiny: about
+/// 30 KiB for both commands was the aim, and a page of slack would be spent without notice.
+const SIZE_LIMIT_BYTES: usize = 32 << 10;
+
+type Elf = FileHeader64<LittleEndian>;
+
+/// Where this file keeps its builds.
+fn target_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("elf-audit")
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(support::repository())
+        .args([
+            subcommand,
+            "--release",
+            "--bin",
+            "annulet",
+            "--message-format=json",
+        ])
+        // What the tests were built from has been fetched; nothing else may be needed.
+        .arg("--offline")
+        .arg("--target-dir");
+    cargo
+}
+
+/// Runs cargo and reads the finished program.
+fn built(cargo: &mut Command) -> Vec<u8> {
+    let ran = run(cargo).expect_status(0);
+    // cargo says where the program is, which a configured target would move.
+    let messages = ran.stdout_text();
+    let path = messages
+        .split_once(r#""executable":""#)
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .unwrap_or_else(|| panic!("cargo names no executable\n{ran:?}"))
+        .0;
+    fs::read(path).unwrap_or_else(|e| panic!("cannot read {path}: {e}"))
+}
+
+/// The program as `cargo build --release` makes it.
+fn shipped() -> &'static [u8] {
+    static SHIPPED: OnceLock<Vec<u8>> = OnceLock::new();
+    SHIPPED.get_or_init(|| built(cargo("build").arg(target_dir().join("shipped"))))
+}
+
+/// The same with its symbol table, and the command line it was linked with.
+fn unstripped() -> &'static (Vec<u8>, String) {
+    static UNSTRIPPED: OnceLock<(Vec<u8>, String)> = OnceLock::new();
+    UNSTRIPPED.get_or_init(|| {
+        let target = target_dir().join("unstripped");
+        let link_args = target.join("link-args");
+        if !link_args.exists() {
+            // rustc writes it while linking, which cargo leaves out if nothing has changed.
+            let _ = fs::remove_dir_all(&target);
+            fs::create_dir_all(&target).expect("a target folder");
+        }
+        let file = built(
+            cargo("rustc")
+                .arg(&target)
+                .env("CARGO_PROFILE_RELEASE_STRIP", "false")
+                .args(["--", "--print"])
+                .arg(format!("link-args={}", link_args.display())),
+        );
+        let link_args = fs::read_to_string(&link_args).expect("rustc printed the link line");
+        (file, link_args)
+    })
+}
+
+fn header(file: &[u8]) -> &Elf {
+    Elf::parse(file).expect("a 64-bit little-endian ELF file")
+}
+
+/// What matters of one program header.
+struct Segment {
+    kind: ProgramType,
+    readable: bool,
+    writable: bool,
+    executable: bool,
+    /// Where it lies in memory.
+    memory: Range<u64>,
+}
+
+fn segments(file: &[u8]) -> Vec<Segment> {
+    let headers = header(file)
+        .program_headers(LittleEndian, file)
+        .expect("program headers");
+    let mut segments = Vec::new();
+    for header in headers {
+        let flags = header.p_flags(LittleEndian);
+        let start = header.p_vaddr(LittleEndian);
+        segments.push(Segment {
+            kind: header.p_type(LittleEndian),
+            readable: flags.contains(PF_R),
+            writable: flags.contains(PF_W),
+            executable: flags.contains(PF_X),
+            memory: start..start + header.p_memsz(LittleEndian),
+        });
+    }
+    segments
+}
+
+/// The segments the kernel maps. One without memory, as an early program with no variables
+/// has, is nowhere.
+fn loaded(file: &[u8]) -> Vec<Segment> {
+    let mut segments = segments(file);
+    segments.retain(|segment| segment.kind == PT_LOAD && !segment.memory.is_empty());
+    segments
+}
+
+#[test]
+fn it_is_a_static_program_for_this_machine() {
+    for file in [shipped(), &unstripped().0] {
+        let header = header(file);
+        assert_eq!(
+            header.e_type(LittleEndian),
+            ET_EXEC,
+            "position-dependent and executable"
+        );
+        let machine = match std::env::consts::ARCH {
+            "x86_64" => EM_X86_64,
+            "aarch64" => EM_AARCH64,
+            "riscv64" => EM_RISCV,
+            other => panic!("which e_machine has {other}?"),
+        };
+        assert_eq!(header.e_machine(LittleEndian), machine);
+    }
+}
+
+#[test]
+fn it_needs_no_loader() {
+    for file in [shipped(), &unstripped().0] {
+        for segment in segments(file) {
+            assert_ne!(segment.kind, PT_INTERP, "asks for a dynamic loader");
+            assert_ne!(
+                segment.kind, PT_DYNAMIC,
+                "has a dynamic section, so needs relocation"
+            );
+            assert_ne!(
+                segment.kind, PT_TLS,
+                "has thread-local storage, which nobody sets up"
+            );
+        }
+        let sections = header(file).sections(LittleEndian, file).expect("sections");
+        for section in sections.iter() {
+            let kind = section.sh_type(LittleEndian);
+            assert!(
+                ![SHT_DYNAMIC, SHT_REL, SHT_RELA].contains(&kind),
+                "a section of {kind:?} waits for a loader"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_memory_is_both_writable_and_executable() {
+    let mut loaded = loaded(shipped());
+    for segment in &loaded {
+        let at = segment.memory.start;
+        assert!(segment.readable, "{at:#x} cannot be read");
+        assert!(
+            !(segment.writable && segment.executable),
+            "{at:#x} is writable and executable"
+        );
+    }
+    assert!(
+        loaded.iter().any(|segment| segment.executable),
+        "there is code"
+    );
+
+    // Protection is given by the page, so two segments on one page would share it.
+    loaded.sort_by_key(|segment| segment.memory.start);
+    for pair in loaded.windows(2) {
+        let (end, next) = (pair[0].memory.end, pair[1].memory.start);
+        assert!(
+            end.div_ceil(4096) <= next / 4096,
+            "{end:#x} and {next:#x} are on one page"
+        );
+    }
+}
+
+#[test]
+fn the_stack_is_not_executable() {
+    let segments = segments(shipped());
+    let stacks: Vec<_> = segments.iter().filter(|s| s.kind == PT_GNU_STACK).collect();
+    // Without the header the kernel takes the architecture's default, which may be executable.
+    assert_eq!(stacks.len(), 1, "PT_GNU_STACK headers");
+    assert!(stacks[0].readable && stacks[0].writable);
+    assert!(!stacks[0].executable, "the stack is executable");
+}
+
+#[test]
+fn the_entry_point_is_code() {
+    let entry = header(shipped()).e_entry(LittleEndian);
+    assert!(
+        loaded(shipped())
+            .iter()
+            .any(|s| s.executable && s.memory.contains(&entry)),
+        "the program starts at {entry:#x}, where no code is"
+    );
+}
+
+#[test]
+fn every_symbol_is_defined() {
+    let (file, _) = unstripped();
+    let sections = header(file)
+        .sections(LittleEndian, &file[..])
+        .expect("sections");
+    let symbols = sections
+        .symbols(LittleEndian, &file[..], object::elf::SHT_SYMTAB)
+        .expect("a symbol table");
+    let mut names = Vec::new();
+    for (index, symbol) in symbols.enumerate() {
+        let name = symbol
+            .name(LittleEndian, symbols.strings())
+            .expect("a name");
+        let name = String::from_utf8_lossy(name).into_owned();
+        // The first is the null symbol every table begins with.
+        if index.0 != 0 {
+            let undefined = symbol.st_shndx(LittleEndian) == SHN_UNDEF;
+            assert!(!undefined, "{name} is left for somebody else to define");
+        }
+        names.push(name);
+    }
+    assert!(
+        names.iter().any(|name| name == "_start"),
+        "this is the right table"
+    );
+    // Signs of a C library that was linked in whole, so that nothing is undefined.
+    for stranger in [
+        "__libc_start_main",
+        "__libc_csu_init",
+        "__errno_location",
+        "malloc",
+    ] {
+        assert!(
+            !names.iter().any(|name| name == stranger),
+            "{stranger} was linked in"
+        );
+    }
+}
+
+#[test]
+fn no_library_was_linked_in() {
+    let (_, link_args) = unstripped();
+    // rustc quotes each word: "cc" "-m64" "/path/to/x.o" ...
+    let words: Vec<_> = link_args
+        .split_whitespace()
+        .map(|word| word.trim_matches('"'))
+        .collect();
+    for wanted in ["-nostdlib", "-nostartfiles", "-static"] {
+        assert!(
+            words.contains(&wanted),
+            "{wanted} is missing in {link_args}"
+        );
+    }
+    for word in words {
+        let file = word.rsplit('/').next().unwrap_or_default();
+        let foreign = word.starts_with("-l")
+            || matches!(
+                file,
+                "crt1.o" | "crti.o" | "crtbegin.o" | "crtbeginT.o" | "rcrt1.o"
+            )
+            || file.starts_with("libc.")
+            || file.starts_with("liblibc-")
+            || file.starts_with("libstd-")
+            || file.starts_with("libunwind")
+            || file.starts_with("libgcc");
+        assert!(!foreign, "{word} is on the link line: {link_args}");
+    }
+}
+
+#[test]
+fn the_shipped_file_is_small() {
+    let size = shipped().len();
+    eprintln!("the release program: {size} bytes of {SIZE_LIMIT_BYTES}");
+    assert!(
+        size <= SIZE_LIMIT_BYTES,
+        "{size} bytes, {} too many",
+        size - SIZE_LIMIT_BYTES
+    );
+}
+
+#[test]
+fn the_shipped_file_holds_nothing_to_spare() {
+    let file = shipped();
+    let sections = header(file).sections(LittleEndian, file).expect("sections");
+    let strings = sections
+        .iter()
+        .map(|section| sections.section_name(LittleEndian, section));
+    for (section, name) in sections.iter().zip(strings) {
+        let name = String::from_utf8_lossy(name.expect("a section name"));
+        let kind = section.sh_type(LittleEndian);
+        assert_ne!(
+            kind,
+            object::elf::SHT_SYMTAB,
+            "{name}: the file is not stripped"
+        );
+        assert_ne!(kind, SHT_NOTE, "{name}: a note");
+        assert!(!name.starts_with(".debug"), "{name}: debug information");
+        assert!(
+            !name.starts_with(".eh_frame"),
+            "{name}: unwind tables, and nothing unwinds"
+        );
+        // Zeros in the file are paid for; .bss costs nothing.
+        if name.starts_with(".bss") {
+            assert_eq!(kind, SHT_NOBITS, "{name} takes room in the file");
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! What the integration tests share: skipping aloud, running programs, listing trees.
+//!
+//! Each test file compiles this module for itself and uses a part of it.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+pub use temp_dir::TempDir;
+
+/// Says that a test cannot run here, and why. Fails instead where nothing may be missing:
+/// continuous integration sets `ANNULET_REQUIRE_ALL=1`.
+///
+/// # Panics
+///
+/// If `ANNULET_REQUIRE_ALL` is `1`.
+pub fn skip(test: &str, reason: &str) {
+    assert!(
+        std::env::var_os("ANNULET_REQUIRE_ALL").is_none_or(|value| value != "1"),
+        "{test} cannot run here: {reason}"
+    );
+    eprintln!("skipped: {test}: {reason}");
+}
+
+/// The program under test. `ANNULET_TEST_BINARY` names another file, such as a release
+/// build or a peer with the same commands.
+#[must_use]
+pub fn annulet() -> PathBuf {
+    std::env::var_os("ANNULET_TEST_BINARY")
+        .map_or_else(|| env!("CARGO_BIN_EXE_annulet").into(), PathBuf::from)
+}
+
+/// The top folder of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder of its own for one test, removed when dropped.
+#[must_use]
+pub fn temp_dir() -> TempDir {
+    TempDir::with_prefix("annulet-test-").expect("a temporary folder")
+}
+
+/// Looks a program up in `PATH` and in the places root's programs stand in.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// Whether the tests run as root, who alone may mount, make device nodes and give files away.
+#[must_use]
+pub fn is_root() -> bool {
+    // SAFETY: takes nothing and cannot fail.
+    #[allow(unsafe_code)]
+    let uid = unsafe { libc::geteuid() };
+    uid == 0
+}
+
+/// How a program ended and what it said.
+#[derive(Clone)]
+pub struct Ran {
+    /// The exit status, or minus the number of the signal that ended it.
+    pub status: i32,
+    /// Everything from standard output.
+    pub stdout: Vec<u8>,
+    /// Everything from standard error, as text.
+    pub stderr: String,
+    /// The command line, for messages.
+    pub command: String,
+}
+
+impl Ran {
+    /// Standard output as text.
+    #[must_use]
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Fails the test unless the program ended with `status`.
+    ///
+    /// # Panics
+    ///
+    /// If it ended otherwise; the message has all it said.
+    #[track_caller]
+    pub fn expect_status(self, status: i32) -> Self {
+        assert_eq!(
+            self.status, status,
+            "exit status (right: expected)\n{self:?}"
+        );
+        self
+    }
+
+    /// Fails the test unless the program succeeded and had nothing to complain about.
+    ///
+    /// # Panics
+    ///
+    /// If it failed or wrote to standard error.
+    #[track_caller]
+    pub fn expect_success(self) -> Self {
+        assert!(
+            self.status == 0 && self.stderr.is_empty(),
+            "should have succeeded\n{self:?}"
+        );
+        self
+    }
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "$ {}", self.command)?;
+        writeln!(f, "status {}", self.status)?;
+        // A copied file on standard output would bury the message.
+        let shown = &self.stdout[..self.stdout.len().min(4096)];
+        writeln!(
+            f,
+            "stdout ({} bytes): {}",
+            self.stdout.len(),
+            String::from_utf8_lossy(shown)
+        )?;
+        write!(f, "stderr: {}", self.stderr)
+    }
+}
+
+/// Runs a command with nothing on standard input.
+///
+/// # Panics
+///
+/// If it cannot be started.
+pub fn run(command: &mut Command) -> Ran {
+    run_with_input(command, b"")
+}
+
+/// Runs a command that reads `input` from a pipe (or, if empty, finds its end at once).
+///
+/// # Panics
+///
+/// If it cannot be started.
+pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
+    use std::os::unix::process::ExitStatusExt;
+
+    let line = format!("{command:?}");
+    let stdin = if input.is_empty() {
+        Stdio::null()
+    } else {
+        Stdio::piped()
+    };
+    let mut child = command
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("cannot start {line}: {e}"));
+    let stdin = child.stdin.take();
+    let output = thread::scope(|scope| {
+        // In a thread of its own: both sides may wait for the other to read.
+        scope.spawn(move || {
+            if let Some(mut stdin) = stdin {
+                // A program that stops reading early is for the test to judge.
+                let _ = stdin.write_all(input);
+            }
+        });
+        child
+            .wait_with_output()
+            .unwrap_or_else(|e| panic!("cannot wait for {line}: {e}"))
+    });
+    let status = output.status;
+    Ran {
+        status: status
+            .code()
+            .unwrap_or_else(|| -status.signal().unwrap_or(0)),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        command: line,
+    }
+}
+
+/// Runs the program under test as `command` (`cp` or `cat`) with `args`.
+pub fn annulet_as<S: AsRef<OsStr>>(command: &str, args: &[S]) -> Ran {
+    run(Command::new(annulet()).arg(command).args(args))
+}
+
+/// What kind of thing a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+/// All that is compared of one entry of a tree.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits with setuid, setgid and sticky; no type.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Bytes; 0 for what is not a regular file.
+    pub size: u64,
+    /// A hash of a regular file's content, comparable within one run of the tests.
+    pub content: u64,
+    /// Where a symbolic link points.
+    pub target: Option<OsString>,
+    /// Modification time: seconds and nanoseconds.
+    pub mtime: (i64, i64),
+    /// Number of names the inode has, in this tree or elsewhere.
+    pub nlink: u64,
+    /// For an inode met before in this tree: the first path it was met under.
+    pub same_as: Option<PathBuf>,
+    /// Device number of a device node.
+    pub rdev: u64,
+    /// Allocated 512-byte blocks.
+    pub blocks: u64,
+}
+
+/// A tree: each entry under its path relative to the top, which itself is the empty path.
+pub type Tree = BTreeMap<PathBuf, Entry>;
+
+/// Lists `top` and everything below it, without following symbolic links.
+///
+/// # Panics
+///
+/// If anything there cannot be read.
+#[must_use]
+#[track_caller]
+pub fn tree(top: &Path) -> Tree {
+    let mut entries = Tree::new();
+    let mut inodes = BTreeMap::new();
+    // Depth first by a list, not by recursion: some tests make very deep trees.
+    let mut pending = vec![PathBuf::new()];
+    while let Some(path) = pending.pop() {
+        let full = if path.as_os_str().is_empty() {
+            top.to_owned()
+        } else {
+            top.join(&path)
+        };
+        let mut entry =
+            list_one(&full).unwrap_or_else(|e| panic!("cannot look at {}: {e}", full.display()));
+        if entry.0.kind == Kind::Folder {
+            let mut names: Vec<_> = fs::read_dir(&full)
+                .unwrap_or_else(|e| panic!("cannot list {}: {e}", full.display()))
+                .map(|entry| entry.expect("a folder entry").file_name())
+                .collect();
+            // Popped from the end, so sorted backwards: the same first path in every tree.
+            names.sort_by(|a, b| b.cmp(a));
+            pending.extend(names.into_iter().map(|name| path.join(name)));
+        } else {
+            match inodes.entry(entry.1) {
+                std::collections::btree_map::Entry::Vacant(slot) => {
+                    slot.insert(path.clone());
+                }
+                std::collections::btree_map::Entry::Occupied(slot) => {
+                    entry.0.same_as = Some(slot.get().clone());
+                }
+            }
+        }
+        entries.insert(path, entry.0);
+    }
+    entries
+}
+
+/// One entry, and its device and inode number.
+fn list_one(path: &Path) -> io::Result<(Entry, (u64, u64))> {
+    let meta = fs::symlink_metadata(path)?;
+    let file_type = meta.file_type();
+    let kind = if file_type.is_file() {
+        Kind::File
+    } else if file_type.is_dir() {
+        Kind::Folder
+    } else if file_type.is_symlink() {
+        Kind::Link
+    } else if file_type.is_fifo() {
+        Kind::Fifo
+    } else if file_type.is_socket() {
+        Kind::Socket
+    } else if file_type.is_char_device() {
+        Kind::CharDevice
+    } else {
+        Kind::BlockDevice
+    };
+    let is_file = kind == Kind::File;
+    let entry = Entry {
+        kind,
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        size: if is_file { meta.len() } else { 0 },
+        content: if is_file { hash_file(path)? } else { 0 },
+        target: (kind == Kind::Link)
+            .then(|| fs::read_link(path))
+            .transpose()?
+            .map(PathBuf::into_os_string),
+        mtime: (meta.mtime(), meta.mtime_nsec()),
+        nlink: meta.nlink(),
+        same_as: None,
+        rdev: meta.rdev(),
+        blocks: meta.blocks(),
+    };
+    Ok((entry, (meta.dev(), meta.ino())))
+}
+
+fn hash_file(path: &Path) -> io::Result<u64> {
+    let mut file = fs::File::open(path)?;
+    let mut hasher = DefaultHasher::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        // `write` hashes a stream: the same bytes in other pieces give the same hash.
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            n => hasher.write(&buffer[..n]),
+        }
+    }
+}
+
+/// What two trees must agree in besides names, types, content and link targets.
+#[derive(Clone, Copy, Debug)]
+pub struct Agree {
+    /// All permission bits; otherwise only a file's owner-execute bit counts.
+    pub mode: bool,
+    /// Owner and group.
+    pub owner: bool,
+    /// Modification times of everything but symbolic links.
+    pub times: bool,
+    /// Modification times of symbolic links.
+    pub link_times: bool,
+    /// Which names are the same inode.
+    pub hard_links: bool,
+}
+
+impl Agree {
+    /// What `cp -r` keeps.
+    pub const CONTENT: Self = Self {
+        mode: false,
+        owner: false,
+        times: false,
+        link_times: false,
+        hard_links: false,
+    };
+    /// What `cp -a` keeps for root.
+    pub const ALL: Self = Self {
+        mode: true,
+        owner: true,
+        times: true,
+        link_times: true,
+        hard_links: true,
+    };
+}
+
+/// Where two trees differ, one line each; empty if they agree.
+#[must_use]
+pub fn differences(expected: &Tree, found: &Tree, agree: Agree) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, a) in expected {
+        let Some(b) = found.get(path) else {
+            lines.push(format!("{path:?} is missing"));
+            continue;
+        };
+        let mut check = |same: bool, what: &str, a: &dyn fmt::Debug, b: &dyn fmt::Debug| {
+            if !same {
+                lines.push(format!("{path:?}: {what} is {b:x?}, should be {a:x?}"));
+            }
+        };
+        check(a.kind == b.kind, "type", &a.kind, &b.kind);
+        check(a.size == b.size, "size", &a.size, &b.size);
+        check(
+            a.content == b.content,
+            "content's hash",
+            &a.content,
+            &b.content,
+        );
+        check(a.target == b.target, "link target", &a.target, &b.target);
+        if matches!(a.kind, Kind::CharDevice | Kind::BlockDevice) {
+            check(a.rdev == b.rdev, "device number", &a.rdev, &b.rdev);
+        }
+        if a.kind != Kind::Link {
+            let mask = match (agree.mode, a.kind) {
+                (true, _) => 0o7777,
+                (false, Kind::File) => 0o100,
+                (false, _) => 0,
+            };
+            check(
+                a.mode & mask == b.mode & mask,
+                "mode (hexadecimal)",
+                &a.mode,
+                &b.mode,
+            );
+        }
+        if agree.owner {
+            check(
+                (a.uid, a.gid) == (b.uid, b.gid),
+                "owner",
+                &(a.uid, a.gid),
+                &(b.uid, b.gid),
+            );
+        }
+        if if a.kind == Kind::Link {
+            agree.link_times
+        } else {
+            agree.times
+        } {
+            check(a.mtime == b.mtime, "modification time", &a.mtime, &b.mtime);
+        }
+        if agree.hard_links {
+            check(
+                a.same_as == b.same_as,
+                "hard link to",
+                &a.same_as,
+                &b.same_as,
+            );
+        }
+    }
+    for path in found.keys().filter(|path| !expected.contains_key(*path)) {
+        lines.push(format!("{path:?} should not be there"));
+    }
+    lines
+}
+
+/// Fails the test unless the two trees agree.
+///
+/// # Panics
+///
+/// With every difference, if there is one.
+#[track_caller]
+pub fn assert_same_tree(expected: &Tree, found: &Tree, agree: Agree) {
+    let lines = differences(expected, found, agree);
+    assert!(
+        lines.is_empty(),
+        "{} differences:\n{}",
+        lines.len(),
+        lines.join("\n")
+    );
+}
+
+/// Bytes that repeat nowhere near, so that a block left out, written twice or put in the
+/// wrong place shows. The same `seed` gives the same bytes.
+#[must_use]
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        // A xorshift generator: three shifts, period 2^64 - 1; never at rest unless 0.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Names that upset programs: leading dash, space, newline, bytes that are no UTF-8, quotes,
+/// the longest there is.
+#[must_use]
+pub fn odd_names() -> Vec<OsString> {
+    let mut names: Vec<OsString> = [
+        &b"-r"[..],
+        b"--",
+        b"a b",
+        b" leading and trailing ",
+        b"new\nline",
+        b"tab\there",
+        b"\xff\xfe not UTF-8",
+        b"quote'\"`$\\",
+        b"...",
+        b"*?[x]",
+        "umlaut ä".as_bytes(),
+    ]
+    .map(|name| OsStr::from_bytes(name).to_owned())
+    .into();
+    names.push("n".repeat(255).into());
+    names
+}
