@@ -46,7 +46,6 @@ struct Images {
     payload: String,
     /// What /payload in the second image must hold.
     expected: Tree,
-    _payload_dir: TempDir,
 }
 
 impl Images {
@@ -98,7 +97,6 @@ impl Images {
             plain: format!("{name}:plain"),
             payload: format!("{name}:payload"),
             expected: tree(&payload_dir),
-            _payload_dir: dir,
         };
 
         let built = run(Command::new(support::repository().join("scripts/image.sh"))
@@ -113,7 +111,7 @@ impl Images {
             "image.sh prints the tag"
         );
 
-        let context = images._payload_dir.path();
+        let context = dir.path();
         // A tar, because COPY has been known to trip over odd names.
         run(Command::new("tar").current_dir(context).args([
             "--owner=0",

@@ -4,7 +4,7 @@
 //!
 //! The kernel is the one in `$ANNULET_VM_KERNEL_DIR` or `target/vm-kernel`; put one there with
 //! `scripts/kernel.sh target/vm-kernel`. `ANNULET_VM_ACCEL=kvm` makes it faster where that
-//! exists. Linux 6.1, Debian 12's, is the first whose io_uring has `DEFER_TASKRUN`.
+//! exists. Linux 6.1, Debian 12's, is the first whose `io_uring` has `DEFER_TASKRUN`.
 
 mod support;
 

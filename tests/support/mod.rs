@@ -342,6 +342,7 @@ fn hash_file(path: &Path) -> io::Result<u64> {
 
 /// What two trees must agree in besides names, types, content and link targets.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools)] // five switches that have nothing to do with each other
 pub struct Agree {
     /// All permission bits; otherwise only a file's owner-execute bit counts.
     pub mode: bool,
@@ -376,6 +377,7 @@ impl Agree {
 
 /// Where two trees differ, one line each; empty if they agree.
 #[must_use]
+#[allow(clippy::unnecessary_debug_formatting)] // names with newlines must not break the lines
 pub fn differences(expected: &Tree, found: &Tree, agree: Agree) -> Vec<String> {
     let mut lines = Vec::new();
     for (path, a) in expected {
