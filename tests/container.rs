@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use support::{
     Agree, Ran, TempDir, Tree, assert_same_tree, find_program, is_root, noise, odd_names, run,
@@ -30,6 +31,8 @@ const RUN: &[&str] = &[
     "--ulimit=nofile=1024:1024",
     "--ulimit=nproc=1024:1024",
     "--network=none",
+    // A program that hangs fails its test and does not stop the others.
+    "--timeout=60",
 ];
 
 /// What a Kubernetes pod's "restricted" security context comes to.
@@ -88,8 +91,11 @@ impl Images {
     }
 
     fn build() -> Self {
-        // The process number keeps two test runs on one machine apart.
-        let name = format!("localhost/annulet-test-{}", std::process::id());
+        // The process number keeps two test runs on one machine apart, the count two builds
+        // of this one: the first may still be on its way out when the second is made.
+        static BUILDS: AtomicU32 = AtomicU32::new(0);
+        let build = BUILDS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("localhost/annulet-test-{}-{build}", std::process::id());
         let dir = temp_dir();
         let payload_dir = dir.path().join("payload");
         make_payload(&payload_dir);
@@ -99,14 +105,14 @@ impl Images {
             expected: tree(&payload_dir),
         };
 
-        let built = run(Command::new(support::repository().join("scripts/image.sh"))
+        let image_sh = run(Command::new(support::repository().join("scripts/image.sh"))
             .env("CONTAINER_TOOL", "podman")
             .arg("--binary")
             .arg(support::annulet())
             .arg(&images.plain))
         .expect_status(0);
         assert_eq!(
-            built.stdout_text().trim_end(),
+            image_sh.stdout_text().trim_end(),
             images.plain,
             "image.sh prints the tag"
         );

@@ -13,7 +13,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 pub use temp_dir::TempDir;
 
@@ -135,6 +137,10 @@ impl fmt::Debug for Ran {
     }
 }
 
+/// How long a program may run before it is killed, so that one that hangs fails its test and
+/// does not hold up the others. Builds and virtual machines are run this way too.
+const RUN_LIMIT: Duration = Duration::from_secs(600);
+
 /// Runs a command with nothing on standard input.
 ///
 /// # Panics
@@ -165,7 +171,19 @@ pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
         .spawn()
         .unwrap_or_else(|e| panic!("cannot start {line}: {e}"));
     let stdin = child.stdin.take();
+    let pid = i32::try_from(child.id()).expect("a process number");
+    let (ended, end) = mpsc::channel::<()>();
     let output = thread::scope(|scope| {
+        scope.spawn(move || {
+            if end.recv_timeout(RUN_LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // SAFETY: takes two numbers; the child has not been waited for yet, so its
+                // number is still its own.
+                #[allow(unsafe_code)]
+                unsafe {
+                    libc::kill(pid, libc::SIGKILL);
+                }
+            }
+        });
         // In a thread of its own: both sides may wait for the other to read.
         scope.spawn(move || {
             if let Some(mut stdin) = stdin {
@@ -173,9 +191,10 @@ pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
                 let _ = stdin.write_all(input);
             }
         });
-        child
-            .wait_with_output()
-            .unwrap_or_else(|e| panic!("cannot wait for {line}: {e}"))
+        let output = child.wait_with_output();
+        // Calls the watchdog off.
+        drop(ended);
+        output.unwrap_or_else(|e| panic!("cannot wait for {line}: {e}"))
     });
     let status = output.status;
     Ran {
