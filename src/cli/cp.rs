@@ -9,7 +9,6 @@ use super::options::{Given, OptionParser, OptionSpec, Takes, option};
 use super::quote::Quotes;
 use crate::copy::options::{Follow, Io, Options, Preserve};
 use crate::copy::plain::{self, NO_MODE};
-use crate::copy::ui::Part::{Name, Text};
 use crate::copy::ui::Ui;
 use crate::copy::{Engine, basename};
 use crate::sys::{self, CWD, Errno, OFlags, OwnedFd};
@@ -153,7 +152,7 @@ impl Settings {
             b'r' => options.recursive = true,
             b't' => {
                 if self.target.is_some() {
-                    diagnostics.error(&[Text("multiple target directories specified")], None);
+                    diagnostics.error("multiple target directories specified", &[], None);
                     return false;
                 }
                 self.target = given.value;
@@ -219,36 +218,31 @@ fn check_operands<'a>(
     diagnostics: &mut Diagnostics,
 ) -> Option<Operands<'a>> {
     let Some((last, others)) = operands.split_last() else {
-        diagnostics.usage_error(&[Text("missing file operand")]);
+        diagnostics.usage_error("missing file operand", &[]);
         return None;
     };
     if let Some(target) = settings.target {
         if settings.no_target {
-            diagnostics.error(
-                &[Text(
-                    "cannot combine --target-directory (-t) and --no-target-directory (-T)",
-                )],
-                None,
-            );
+            diagnostics.error("", &[], None);
             return None;
         }
         return match open_directory(target) {
             Ok(dir) => Some((operands, Destination::Directory(target, dir))),
             Err(errno) => {
                 let path = target.to_bytes();
-                diagnostics.error(&[Text("target directory "), Name(path)], Some(errno));
+                diagnostics.error("target directory {}", &[path], Some(errno));
                 None
             }
         };
     }
     if others.is_empty() {
         let path = last.to_bytes();
-        diagnostics.usage_error(&[Text("missing destination file operand after "), Name(path)]);
+        diagnostics.usage_error("missing destination file operand after {}", &[path]);
         return None;
     }
     if settings.no_target {
         if let Some(extra) = operands.get(2) {
-            diagnostics.usage_error(&[Text("extra operand "), Name(extra.to_bytes())]);
+            diagnostics.usage_error("extra operand {}", &[extra.to_bytes()]);
             return None;
         }
         return Some((others, Destination::Name(last, false)));
@@ -256,7 +250,7 @@ fn check_operands<'a>(
     match open_directory(last) {
         Ok(dir) => Some((others, Destination::Directory(last, dir))),
         Err(errno) if others.len() > 1 => {
-            diagnostics.error(&[Text("target "), Name(last.to_bytes())], Some(errno));
+            diagnostics.error("target {}", &[last.to_bytes()], Some(errno));
             None
         }
         Err(errno) => Some((others, Destination::Name(last, errno == Errno::ENOENT))),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::options::OptionError;
 use super::quote::{Quotes, quote};
 use crate::copy::plain::write_all;
-use crate::copy::ui::{Part, Ui};
+use crate::copy::ui::Ui;
 use crate::sys::{Errno, STDERR, STDOUT};
 
 /// How much of `-v`'s output is gathered before it is written.
@@ -42,65 +42,41 @@ impl Diagnostics {
 
     /// Says what is wrong with the command line and where help is; the status to exit with is
     /// the caller's.
-    pub fn usage_error(&mut self, parts: &[Part<'_>]) {
-        self.error(parts, None);
+    pub fn usage_error(&mut self, template: &str, names: &[&[u8]]) {
+        self.error(template, names, None);
         self.hint();
     }
 
     /// Says what is wrong with an option.
     pub fn option_error(&mut self, error: &OptionError) {
-        use Part::{Bytes, Text};
-        match error {
-            OptionError::UnknownShort(letter) => self.error(
-                &[Text("invalid option -- '"), Bytes(&[*letter]), Text("'")],
-                None,
-            ),
-            OptionError::UnknownLong(name) => self.error(
-                &[Text("unrecognized option '--"), Bytes(name), Text("'")],
-                None,
-            ),
+        let mut list = Vec::new();
+        let letter_of;
+        let (template, name) = match error {
+            OptionError::UnknownShort(letter) => {
+                letter_of = [*letter];
+                ("invalid option -- '{=}'", &letter_of[..])
+            }
+            OptionError::ShortNeedsValue(letter) => {
+                letter_of = [*letter];
+                ("option requires an argument -- '{=}'", &letter_of[..])
+            }
+            OptionError::UnknownLong(name) => ("unrecognized option '--{=}'", *name),
             OptionError::Ambiguous(name, candidates) => {
-                let mut list = Vec::new();
                 for candidate in candidates {
                     list.extend_from_slice(b" '--");
                     list.extend_from_slice(candidate.as_bytes());
                     list.push(b'\'');
                 }
-                self.error(
-                    &[
-                        Text("option '--"),
-                        Bytes(name),
-                        Text("' is ambiguous; possibilities:"),
-                        Bytes(&list),
-                    ],
-                    None,
-                );
+                ("option '--{=}' is ambiguous; possibilities:{=}", *name)
             }
-            OptionError::ShortNeedsValue(letter) => self.error(
-                &[
-                    Text("option requires an argument -- '"),
-                    Bytes(&[*letter]),
-                    Text("'"),
-                ],
-                None,
-            ),
-            OptionError::LongNeedsValue(name) => self.error(
-                &[
-                    Text("option '--"),
-                    Text(name),
-                    Text("' requires an argument"),
-                ],
-                None,
-            ),
-            OptionError::UnwantedValue(name) => self.error(
-                &[
-                    Text("option '--"),
-                    Text(name),
-                    Text("' doesn't allow an argument"),
-                ],
-                None,
-            ),
-        }
+            OptionError::LongNeedsValue(name) => {
+                ("option '--{=}' requires an argument", name.as_bytes())
+            }
+            OptionError::UnwantedValue(name) => {
+                ("option '--{=}' doesn't allow an argument", name.as_bytes())
+            }
+        };
+        self.error(template, &[name, &list], None);
         self.hint();
     }
 
@@ -146,25 +122,25 @@ impl Diagnostics {
     pub fn finish(mut self) -> u8 {
         self.flush();
         if let Some(errno) = self.output_error {
-            self.error(&[Part::Text("write error")], Some(errno));
+            self.error("write error", &[], Some(errno));
         }
         u8::from(self.failed)
     }
 }
 
 impl Ui for Diagnostics {
-    fn error(&mut self, parts: &[Part<'_>], errno: Option<Errno>) {
+    fn error(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>) {
         self.failed = true;
-        self.warning(parts, errno);
+        self.warning(template, names, errno);
     }
 
-    fn warning(&mut self, parts: &[Part<'_>], errno: Option<Errno>) {
+    fn warning(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>) {
         // In order with the lines of -v where both go to one place.
         self.flush();
         self.line.clear();
         self.line.extend_from_slice(self.program);
         self.line.extend_from_slice(b": ");
-        append(&mut self.line, parts, self.quotes);
+        append(&mut self.line, template, names, self.quotes);
         if let Some(errno) = errno {
             self.line.extend_from_slice(b": ");
             append_errno(&mut self.line, errno);
@@ -174,18 +150,26 @@ impl Ui for Diagnostics {
         let _ = write_all(STDERR, &self.line);
     }
 
-    fn say(&mut self, parts: &[Part<'_>]) {
-        append(&mut self.output, parts, self.quotes);
+    fn say(&mut self, template: &str, names: &[&[u8]]) {
+        append(&mut self.output, template, names, self.quotes);
         self.print(b"\n");
     }
 }
 
-fn append(line: &mut Vec<u8>, parts: &[Part<'_>], quotes: Quotes) {
-    for part in parts {
-        match part {
-            Part::Text(text) => line.extend_from_slice(text.as_bytes()),
-            Part::Bytes(bytes) => line.extend_from_slice(bytes),
-            Part::Name(name) => quote(line, name, quotes),
+/// Appends `template` with `names` in their places (see [`Ui`]).
+fn append(line: &mut Vec<u8>, template: &str, names: &[&[u8]], quotes: Quotes) {
+    let mut names = names.iter().copied();
+    let mut rest = template.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(b"{}") {
+            quote(line, names.next().unwrap_or_default(), quotes);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix(b"{=}") {
+            line.extend_from_slice(names.next().unwrap_or_default());
+            rest = after;
+        } else {
+            line.push(byte);
+            rest = after;
         }
     }
 }

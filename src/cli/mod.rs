@@ -9,7 +9,6 @@ mod quote;
 use core::ffi::CStr;
 
 use crate::copy::options::Io;
-use crate::copy::ui::Part::{Name, Text};
 use crate::sys::{CStrings, Startup};
 use diagnostics::Diagnostics;
 use quote::Quotes;
@@ -103,12 +102,12 @@ fn no_command(started_as: &'static CStr, arg: Option<&CStr>) -> u8 {
         Some(b"--help") => diagnostics.print(USAGE),
         Some(b"--version") => print_version(&mut diagnostics, b"annulet"),
         Some(wrong @ [b'-', _, ..]) => {
-            diagnostics.usage_error(&[Text("unrecognized option "), Name(wrong)]);
+            diagnostics.usage_error("unrecognized option {}", &[wrong]);
         }
         Some(wrong) => {
-            diagnostics.usage_error(&[Text("no such command: "), Name(wrong)]);
+            diagnostics.usage_error("no such command: {}", &[wrong]);
         }
-        None => diagnostics.usage_error(&[Text("missing command: cp or cat")]),
+        None => diagnostics.usage_error("missing command: cp or cat", &[]),
     }
     let failed = diagnostics.has_failed();
     let status = diagnostics.finish();
@@ -128,11 +127,7 @@ fn io_way(value: Option<&CStr>, diagnostics: &mut Diagnostics) -> Option<Io> {
         b"ring" => Some(Io::Ring),
         b"sync" => Some(Io::Sync),
         _ => {
-            diagnostics.usage_error(&[
-                Text("invalid argument "),
-                Name(value),
-                Text(" for '--io'\nValid arguments are:\n  - 'auto'\n  - 'ring'\n  - 'sync'"),
-            ]);
+            diagnostics.usage_error("invalid argument {} for '--io'\nValid arguments are:\n  - 'auto'\n  - 'ring'\n  - 'sync'", &[value]);
             None
         }
     }

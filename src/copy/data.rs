@@ -9,7 +9,7 @@ use super::options::Io;
 use super::plain;
 use super::pump::{self, End};
 use crate::ring::{SetupError, SlotRing};
-use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Result, Statx, Whence};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Result, Stat, Whence};
 
 /// Size of the one buffer that plain copies use; more data than this goes through the ring.
 pub const BUFFER_BYTES: usize = 256 << 10;
@@ -90,10 +90,10 @@ impl DataMover {
     pub fn copy(
         &mut self,
         from: BorrowedFd<'_>,
-        stat: &Statx,
+        stat: &Stat,
         to: OpenFile<'_>,
     ) -> core::result::Result<(), DataError> {
-        let both_regular = stat.file_type() == FileType::Regular && to.kind == FileType::Regular;
+        let both_regular = stat.kind == FileType::Regular && to.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
             return self.stream(from, to.fd);
@@ -132,8 +132,8 @@ impl DataMover {
 
     /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
     /// is remembered, so that a tree asks once.
-    fn share(&mut self, from: BorrowedFd<'_>, stat: &Statx, to: OpenFile<'_>) -> bool {
-        let pair = (stat.id().dev, to.dev);
+    fn share(&mut self, from: BorrowedFd<'_>, stat: &Stat, to: OpenFile<'_>) -> bool {
+        let pair = (stat.id.dev, to.dev);
         if self.unshareable == Some(pair) {
             return false;
         }
@@ -156,7 +156,7 @@ impl DataMover {
     fn copy_extents(
         &mut self,
         from: BorrowedFd<'_>,
-        stat: &Statx,
+        stat: &Stat,
         to: BorrowedFd<'_>,
     ) -> Option<core::result::Result<(), DataError>> {
         let mut at = 0;

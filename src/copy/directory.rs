@@ -5,9 +5,8 @@ use super::metadata::{Copied, PERMISSIONS, Target, withheld};
 use super::options::Follow;
 use super::path::Place;
 use super::plain::{self, NO_MODE};
-use super::ui::Part::{Name, Text};
 use super::walk::Descent;
-use crate::sys::{self, BorrowedFd, Errno, FileType, Mode, OFlags, OwnedFd, Result, Statx};
+use crate::sys::{self, BorrowedFd, Errno, FileType, Mode, OFlags, OwnedFd, Result, Stat};
 
 /// A destination directory, open.
 #[derive(Debug)]
@@ -37,24 +36,19 @@ impl OpenDirectory {
 impl Engine<'_> {
     /// Makes the destination directory, or takes the one that is there, and opens both sides.
     pub(super) fn enter_directory(&mut self, job: &Job<'_>) -> Outcome {
-        if self.options.follow == Follow::Always && self.ancestors.contains(&job.stat.id()) {
-            self.ui.error(
-                &[
-                    Text("cannot copy cyclic symbolic link "),
-                    Name(job.src.path),
-                ],
-                None,
-            );
+        if self.options.follow == Follow::Always && self.ancestors.contains(&job.stat.id) {
+            self.ui
+                .error("cannot copy cyclic symbolic link {}", &[job.src.path], None);
             return Outcome::Failed;
         }
         let fresh = job.before.is_none();
         if fresh {
             // Ours to fill, whatever the source's owner may do; finishing takes it back.
-            let mode = job.stat.mode() & (PERMISSIONS | Mode::ISVTX);
+            let mode = job.stat.mode & (PERMISSIONS | Mode::ISVTX);
             let mode =
                 (mode - withheld(self.options.preserve, FileType::Directory, mode)) | Mode::RWXU;
             if let Err(errno) = sys::mkdirat(job.dst.dir, job.dst.name, mode) {
-                self.fail("cannot create directory ", job.dst.path, "", errno);
+                self.fail("cannot create directory {}", job.dst.path, errno);
                 return Outcome::Failed;
             }
         }
@@ -63,7 +57,7 @@ impl Engine<'_> {
         };
         if fresh {
             if self.first_made.is_none() {
-                self.first_made = Some(made.id());
+                self.first_made = Some(made.id);
             }
             if self.options.verbose {
                 self.say_copied(job);
@@ -87,7 +81,7 @@ impl Engine<'_> {
             OFlags::DIRECTORY | nofollow,
             NO_MODE,
         ) {
-            Ok(src) if sys::stat_fd(src.as_fd()).is_ok_and(|s| s.id() == job.stat.id()) => {
+            Ok(src) if sys::stat_fd(src.as_fd()).is_ok_and(|s| s.id == job.stat.id) => {
                 Outcome::Enter(Descent {
                     src: Some(src),
                     ..descent
@@ -96,9 +90,8 @@ impl Engine<'_> {
             opened => {
                 // What is there gets its metadata all the same.
                 self.fail(
-                    "cannot access ",
+                    "cannot access {}",
                     job.src.path,
-                    "",
                     opened.err().unwrap_or(Errno::ESTALE),
                 );
                 self.finish_directory(&descent, job.dst);
@@ -107,7 +100,7 @@ impl Engine<'_> {
         }
     }
 
-    fn open_made(&mut self, dst: Place<'_>, fresh: bool) -> Option<(OpenDirectory, Statx)> {
+    fn open_made(&mut self, dst: Place<'_>, fresh: bool) -> Option<(OpenDirectory, Stat)> {
         let opened = match OpenDirectory::open(dst.dir, dst.name) {
             // A umask that withholds permissions from the owner.
             Ok(OpenDirectory {
@@ -121,7 +114,7 @@ impl Engine<'_> {
         match opened {
             Ok(opened) => Some(opened),
             Err(errno) => {
-                self.fail("cannot access ", dst.path, "", errno);
+                self.fail("cannot access {}", dst.path, errno);
                 None
             }
         }
@@ -153,7 +146,7 @@ impl Engine<'_> {
     /// The mode of a new directory where modes are not kept: the source's as far as the umask
     /// lets it, and what the kernel added (setgid from the parent). `None` if it has it.
     fn mode_of_new(&mut self, descent: &Descent) -> Option<Mode> {
-        let (wanted, made) = (descent.stat.mode() & PERMISSIONS, descent.made.mode());
+        let (wanted, made) = (descent.stat.mode & PERMISSIONS, descent.made.mode);
         let withheld = withheld(self.options.preserve, FileType::Directory, wanted);
         if withheld.is_empty() && wanted.contains(Mode::RWXU) {
             return None;

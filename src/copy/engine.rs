@@ -7,11 +7,10 @@ use super::options::{Follow, Options, Preserve};
 use super::path::{Place, trim_slashes};
 use super::plain::NO_MODE;
 use super::table::FileTable;
-use super::ui::Part::{Name, Text};
 use super::ui::Ui;
 use super::walk::{Descent, Walk};
 use crate::sys::{
-    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Statx,
+    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat,
 };
 
 /// What lasts from operand to operand.
@@ -84,11 +83,11 @@ pub(super) struct Job<'a> {
     pub dst: Place<'a>,
     pub arrival: Arrival,
     /// The source's metadata.
-    pub stat: Statx,
+    pub stat: Stat,
     /// The source, where it is open already.
     pub open: Option<OwnedFd>,
     /// What is in the destination's place; `None` if nothing is.
-    pub before: Option<Statx>,
+    pub before: Option<Stat>,
     /// That is a symlink to what [`Self::before`] describes.
     pub through_link: bool,
     /// Whether symlinks are followed for this name.
@@ -97,7 +96,7 @@ pub(super) struct Job<'a> {
 
 impl Job<'_> {
     pub fn kind(&self) -> FileType {
-        self.stat.file_type()
+        self.stat.kind
     }
 }
 
@@ -140,9 +139,8 @@ impl<'ui> Engine<'ui> {
     }
 
     /// Says what went wrong with one name.
-    pub(super) fn fail(&mut self, before: &str, path: &[u8], after: &str, errno: Errno) {
-        self.ui
-            .error(&[Text(before), Name(path), Text(after)], Some(errno));
+    pub(super) fn fail(&mut self, template: &str, path: &[u8], errno: Errno) {
+        self.ui.error(template, &[path], Some(errno));
     }
 
     /// The process's umask, which can be read only by setting it.
@@ -181,13 +179,8 @@ impl<'ui> Engine<'ui> {
         };
         if job.kind() == FileType::Directory {
             if !self.options.recursive {
-                self.ui.error(
-                    &[
-                        Text("-r not specified; omitting directory "),
-                        Name(src.path),
-                    ],
-                    None,
-                );
+                self.ui
+                    .error("-r not specified; omitting directory {}", &[src.path], None);
                 return Outcome::Failed;
             }
         } else if arrival.operand && self.many && self.given_before(&job) {
@@ -205,7 +198,7 @@ impl<'ui> Engine<'ui> {
             && !matches!(outcome, Outcome::Failed)
             && let Ok(made) = sys::stat_at(dst.dir, dst.name, AtFlags::SYMLINK_NOFOLLOW)
         {
-            self.created.insert(made.id(), dst.path);
+            self.created.insert(made.id, dst.path);
         }
         outcome
     }
@@ -217,14 +210,14 @@ impl<'ui> Engine<'ui> {
         src: Place<'_>,
         arrival: Arrival,
         follow: bool,
-    ) -> Option<(Statx, Option<OwnedFd>)> {
+    ) -> Option<(Stat, Option<OwnedFd>)> {
         if arrival.kind == FileType::Regular {
             // What the directory said may be outdated. NONBLOCK, NOCTTY: nothing happens if
             // this is a FIFO or a terminal by now.
             let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
             if let Ok(open) = super::plain::open(src.dir, src.name, flags, NO_MODE)
                 && let Ok(stat) = sys::stat_fd(open.as_fd())
-                && stat.file_type() == FileType::Regular
+                && stat.kind == FileType::Regular
             {
                 return Some((stat, Some(open)));
             }
@@ -237,7 +230,7 @@ impl<'ui> Engine<'ui> {
         match sys::stat_at(src.dir, src.name, flags) {
             Ok(stat) => Some((stat, None)),
             Err(errno) => {
-                self.fail("cannot stat ", src.path, "", errno);
+                self.fail("cannot stat {}", src.path, errno);
                 None
             }
         }
@@ -245,18 +238,15 @@ impl<'ui> Engine<'ui> {
 
     /// Whether this file was an operand before, under the same name; remembers it.
     fn given_before(&mut self, job: &Job<'_>) -> bool {
-        let id = job.stat.id();
+        let id = job.stat.id;
         let given = self
             .sources
             .find(id)
             .any(|path| same_spelling(path, job.src.path));
         if given {
             self.ui.warning(
-                &[
-                    Text("warning: source file "),
-                    Name(job.src.path),
-                    Text(" specified more than once"),
-                ],
+                "warning: source file {} specified more than once",
+                &[job.src.path],
                 None,
             );
         } else {
@@ -275,13 +265,11 @@ impl<'ui> Engine<'ui> {
             Ok(found) => job.before = Some(found),
             Err(Errno::ENOENT) => return Obstacle::Reuse,
             Err(errno) => {
-                self.fail("cannot stat ", job.dst.path, "", errno);
+                self.fail("cannot stat {}", job.dst.path, errno);
                 return Obstacle::Fail;
             }
         }
-        let is_link = job
-            .before
-            .is_some_and(|b| b.file_type() == FileType::Symlink);
+        let is_link = job.before.is_some_and(|b| b.kind == FileType::Symlink);
         if is_link && self.refuses_made_link(job) {
             return Obstacle::Fail;
         }
@@ -298,7 +286,7 @@ impl<'ui> Engine<'ui> {
                 // A loop is in the way like any file that cannot be opened.
                 Err(Errno::ELOOP) if self.options.force => {}
                 Err(errno) => {
-                    self.fail("cannot stat ", job.dst.path, "", errno);
+                    self.fail("cannot stat {}", job.dst.path, errno);
                     return Obstacle::Fail;
                 }
             }
@@ -327,15 +315,11 @@ impl<'ui> Engine<'ui> {
         let Some(found) = job.before else {
             return false;
         };
-        let made = job.arrival.operand && self.created.find(found.id()).any(|p| p == job.dst.path);
+        let made = job.arrival.operand && self.created.find(found.id).any(|p| p == job.dst.path);
         if made {
             self.ui.error(
-                &[
-                    Text("will not copy "),
-                    Name(job.src.path),
-                    Text(" through just-created symlink "),
-                    Name(job.dst.path),
-                ],
+                "will not copy {} through just-created symlink {}",
+                &[job.src.path, job.dst.path],
                 None,
             );
         }
@@ -343,12 +327,12 @@ impl<'ui> Engine<'ui> {
     }
 
     /// Whether source and destination are one file, and what follows; `None` if they are two.
-    fn same_file(&mut self, job: &Job<'_>, before: &Statx) -> Option<Obstacle> {
-        let links = [job.kind(), before.file_type()].map(|kind| kind == FileType::Symlink);
+    fn same_file(&mut self, job: &Job<'_>, before: &Stat) -> Option<Obstacle> {
+        let links = [job.kind(), before.kind].map(|kind| kind == FileType::Symlink);
         let same = match links {
             // A symlink and, perhaps, what it points to, which it must not replace.
             [true, false] | [false, true] => same_target(job.src, job.dst),
-            _ => before.id() == job.stat.id(),
+            _ => before.id == job.stat.id,
         };
         if !same {
             return None;
@@ -362,19 +346,15 @@ impl<'ui> Engine<'ui> {
 
     pub(super) fn report_same(&mut self, job: &Job<'_>) {
         self.ui.error(
-            &[
-                Name(job.src.path),
-                Text(" and "),
-                Name(job.dst.path),
-                Text(" are the same file"),
-            ],
+            "{} and {} are the same file",
+            &[job.src.path, job.dst.path],
             None,
         );
     }
 
     /// Decides about a destination that exists and is another file.
-    fn weigh(&mut self, job: &Job<'_>, before: &Statx) -> Obstacle {
-        let (kind, in_the_way) = (job.kind(), before.file_type());
+    fn weigh(&mut self, job: &Job<'_>, before: &Stat) -> Obstacle {
+        let (kind, in_the_way) = (job.kind(), before.kind);
         if kind != FileType::Directory && self.options.no_clobber {
             return Obstacle::Skip;
         }
@@ -383,21 +363,18 @@ impl<'ui> Engine<'ui> {
                 return Obstacle::Reuse;
             }
             self.ui.error(
-                &[
-                    Text("cannot overwrite directory "),
-                    Name(job.dst.path),
-                    Text(" with non-directory"),
-                ],
+                "cannot overwrite directory {} with non-directory",
+                &[job.dst.path],
                 None,
             );
             return Obstacle::Fail;
         }
         if kind == FileType::Directory {
-            self.refuse_overwrite("cannot overwrite non-directory ", job, " with directory ");
+            self.refuse_overwrite("cannot overwrite non-directory {} with directory {}", job);
             return Obstacle::Fail;
         }
-        if job.arrival.operand && self.created.find(before.id()).any(|p| p == job.dst.path) {
-            self.refuse_overwrite("will not overwrite just-created ", job, " with ");
+        if job.arrival.operand && self.created.find(before.id).any(|p| p == job.dst.path) {
+            self.refuse_overwrite("will not overwrite just-created {} with {}", job);
             return Obstacle::Fail;
         }
         // A further link to a file that keeps its links, and what is not written as data,
@@ -411,29 +388,21 @@ impl<'ui> Engine<'ui> {
         }
     }
 
-    fn refuse_overwrite(&mut self, before: &str, job: &Job<'_>, between: &str) {
-        self.ui.error(
-            &[
-                Text(before),
-                Name(job.dst.path),
-                Text(between),
-                Name(job.src.path),
-            ],
-            None,
-        );
+    fn refuse_overwrite(&mut self, template: &str, job: &Job<'_>) {
+        self.ui.error(template, &[job.dst.path, job.src.path], None);
     }
 
     fn remove(&mut self, dst: Place<'_>) -> Obstacle {
         match sys::unlinkat(dst.dir, dst.name, AtFlags::empty()) {
             Ok(()) => {
                 if self.options.verbose {
-                    self.ui.say(&[Text("removed "), Name(dst.path)]);
+                    self.ui.say("removed {}", &[dst.path]);
                 }
                 Obstacle::Removed
             }
             Err(Errno::ENOENT) => Obstacle::Removed,
             Err(errno) => {
-                self.fail("cannot remove ", dst.path, "", errno);
+                self.fail("cannot remove {}", dst.path, errno);
                 Obstacle::Fail
             }
         }
@@ -461,7 +430,7 @@ impl<'ui> Engine<'ui> {
                 FileType::Symlink => self.copy_symlink(job),
                 FileType::Unknown => {
                     self.ui
-                        .error(&[Name(job.src.path), Text(" has unknown file type")], None);
+                        .error("{} has unknown file type", &[job.src.path], None);
                     false
                 }
                 _ => self.copy_node(job),
@@ -471,8 +440,7 @@ impl<'ui> Engine<'ui> {
     }
 
     pub(super) fn say_copied(&mut self, job: &Job<'_>) {
-        self.ui
-            .say(&[Name(job.src.path), Text(" -> "), Name(job.dst.path)]);
+        self.ui.say("{} -> {}", &[job.src.path, job.dst.path]);
     }
 }
 
@@ -484,7 +452,7 @@ fn same_spelling(a: &[u8], b: &[u8]) -> bool {
 /// Whether two places lead to one file, symlinks followed.
 fn same_target(a: Place<'_>, b: Place<'_>) -> bool {
     let id = |place: Place<'_>| {
-        sys::stat_at(place.dir, place.name, AtFlags::empty()).map(|stat| stat.id())
+        sys::stat_at(place.dir, place.name, AtFlags::empty()).map(|stat| stat.id)
     };
     matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)
 }
@@ -502,7 +470,7 @@ fn same_entry(a: Place<'_>, b: Place<'_>) -> bool {
         let last = name.get(at..).unwrap_or_default().to_vec();
         let parent = core::ffi::CStr::from_bytes_until_nul(&parent).ok()?;
         Some((
-            sys::stat_at(place.dir, parent, AtFlags::empty()).ok()?.id(),
+            sys::stat_at(place.dir, parent, AtFlags::empty()).ok()?.id,
             last,
         ))
     };

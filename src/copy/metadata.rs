@@ -6,8 +6,7 @@
 use super::engine::Engine;
 use super::options::Preserve;
 use super::path::Place;
-use super::ui::Part::{Name, Text};
-use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Result, Statx};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Result, Stat};
 
 /// The permission bits that a new file gets: none that lend somebody's privileges.
 pub const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
@@ -22,7 +21,7 @@ pub enum Target<'a> {
 }
 
 impl Target<'_> {
-    fn set_times(self, from: &Statx) -> Result<()> {
+    fn set_times(self, from: &Stat) -> Result<()> {
         match self {
             Self::Open(fd) => sys::futimens(fd, from.atime, from.mtime),
             Self::Named(place) => sys::utimensat(
@@ -68,7 +67,7 @@ pub struct Copied<'a> {
     /// Its path, for messages.
     pub path: &'a [u8],
     /// What it was before, if it existed.
-    pub before: Option<&'a Statx>,
+    pub before: Option<&'a Stat>,
     /// The mode to set where modes are not kept; `None` if it has the right one.
     pub otherwise: Option<Mode>,
 }
@@ -89,19 +88,17 @@ pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
 impl Engine<'_> {
     /// Gives a finished copy the times, owner and permission bits that the options ask for.
     /// Returns whether everything that was asked for could be kept.
-    pub(super) fn keep_metadata(&mut self, from: &Statx, copied: &Copied<'_>) -> bool {
+    pub(super) fn keep_metadata(&mut self, from: &Stat, copied: &Copied<'_>) -> bool {
         let preserve = self.options.preserve;
         let mut kept = true;
         if preserve.contains(Preserve::TIMESTAMPS)
             && let Err(errno) = copied.target.set_times(from)
         {
-            self.ui.error(
-                &[Text("preserving times for "), Name(copied.path)],
-                Some(errno),
-            );
+            self.ui
+                .error("preserving times for {}", &[copied.path], Some(errno));
             kept = false;
         }
-        let mut mode = from.mode();
+        let mut mode = from.mode;
         if preserve.contains(Preserve::OWNERSHIP) {
             match self.keep_owner(from, copied) {
                 Owner::Kept => {}
@@ -113,7 +110,7 @@ impl Engine<'_> {
                 }
             }
         }
-        if from.file_type() == FileType::Symlink {
+        if from.kind == FileType::Symlink {
             return kept; // a symlink has no permission bits of its own
         }
         let wanted = if preserve.contains(Preserve::MODE) {
@@ -124,10 +121,8 @@ impl Engine<'_> {
         if let Some(wanted) = wanted
             && let Err(errno) = copied.target.set_mode(wanted)
         {
-            self.ui.error(
-                &[Text("preserving permissions for "), Name(copied.path)],
-                Some(errno),
-            );
+            self.ui
+                .error("preserving permissions for {}", &[copied.path], Some(errno));
             kept = false;
         }
         kept
@@ -143,18 +138,16 @@ impl Engine<'_> {
         (!umask.contains(withheld)).then_some((mode & PERMISSIONS) - umask)
     }
 
-    fn keep_owner(&mut self, from: &Statx, copied: &Copied<'_>) -> Owner {
+    fn keep_owner(&mut self, from: &Stat, copied: &Copied<'_>) -> Owner {
         if let Some(before) = copied.before {
             if (before.uid, before.gid) == (from.uid, from.gid) {
                 return Owner::Kept;
             }
             if self.options.preserve.contains(Preserve::MODE)
-                && let Err(errno) = restrict(copied.target, before.mode(), from.mode())
+                && let Err(errno) = restrict(copied.target, before.mode, from.mode)
             {
-                self.ui.error(
-                    &[Text("clearing permissions for "), Name(copied.path)],
-                    Some(errno),
-                );
+                self.ui
+                    .error("clearing permissions for {}", &[copied.path], Some(errno));
                 return Owner::Failed;
             }
         }
@@ -170,7 +163,8 @@ impl Engine<'_> {
                     return Owner::Refused;
                 }
                 self.ui.error(
-                    &[Text("failed to preserve ownership for "), Name(copied.path)],
+                    "failed to preserve ownership for {}",
+                    &[copied.path],
                     Some(errno),
                 );
                 Owner::Failed

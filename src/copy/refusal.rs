@@ -1,6 +1,5 @@
 //! What to say where io_uring was asked for and is not to be had.
 
-use super::ui::Part::Text;
 use super::ui::Ui;
 use crate::ring::{SetupError, Step};
 use crate::sys::Errno;
@@ -21,7 +20,8 @@ pub fn report(ui: &mut dyn Ui, error: &SetupError) {
         _ => "",
     };
     ui.error(
-        &[Text("cannot set up io_uring"), Text(likely)],
+        "cannot set up io_uring{=}",
+        &[likely.as_bytes()],
         Some(error.errno),
     );
 }

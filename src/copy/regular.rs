@@ -4,14 +4,13 @@ use super::data::{DataError, OpenFile};
 use super::engine::{Engine, Job};
 use super::metadata::{Copied, PERMISSIONS, Target, withheld};
 use super::plain::{self, NO_MODE};
-use super::ui::Part::{Name, Text};
-use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Statx};
+use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
 
 /// The destination, open and empty.
 struct Destination {
     fd: OwnedFd,
     /// What it was before, if it existed.
-    before: Option<Statx>,
+    before: Option<Stat>,
     withheld: Mode,
 }
 
@@ -28,8 +27,8 @@ impl Engine<'_> {
         let to = match &destination.before {
             Some(stat) => OpenFile {
                 fd,
-                kind: stat.file_type(),
-                dev: Some(stat.id().dev),
+                kind: stat.kind,
+                dev: Some(stat.id.dev),
             },
             None => OpenFile {
                 fd,
@@ -43,7 +42,7 @@ impl Engine<'_> {
             // GNU stops here: metadata would make a broken copy look whole.
             return false;
         }
-        let otherwise = self.released(job.stat.mode(), destination.withheld);
+        let otherwise = self.released(job.stat.mode, destination.withheld);
         done &= self.keep_metadata(
             &job.stat,
             &Copied {
@@ -54,7 +53,7 @@ impl Engine<'_> {
             },
         );
         if let Err(errno) = destination.fd.close() {
-            self.fail("failed to close ", job.dst.path, "", errno);
+            self.fail("failed to close {}", job.dst.path, errno);
             done = false;
         }
         done
@@ -73,25 +72,22 @@ impl Engine<'_> {
         let open = match plain::open(job.src.dir, job.src.name, flags, NO_MODE) {
             Ok(open) => open,
             Err(errno) => {
-                self.fail("cannot open ", job.src.path, " for reading", errno);
+                self.fail("cannot open {} for reading", job.src.path, errno);
                 return None;
             }
         };
         match sys::stat_fd(open.as_fd()) {
-            Ok(stat) if stat.id() == job.stat.id() => job.stat = stat,
+            Ok(stat) if stat.id == job.stat.id => job.stat = stat,
             Ok(_) => {
                 self.ui.error(
-                    &[
-                        Text("skipping file "),
-                        Name(job.src.path),
-                        Text(", as it was replaced while being copied"),
-                    ],
+                    "skipping file {}, as it was replaced while being copied",
+                    &[job.src.path],
                     None,
                 );
                 return None;
             }
             Err(errno) => {
-                self.fail("cannot fstat ", job.src.path, "", errno);
+                self.fail("cannot fstat {}", job.src.path, errno);
                 return None;
             }
         }
@@ -119,13 +115,11 @@ impl Engine<'_> {
                 if errno == Errno::EISDIR && job.dst.path.ends_with(b"/") {
                     errno = Errno::ENOTDIR;
                 }
-                self.fail("cannot create regular file ", job.dst.path, "", errno);
+                self.fail("cannot create regular file {}", job.dst.path, errno);
             }
             Err(Refusal::Dangling) => self.ui.error(
-                &[
-                    Text("not writing through dangling symlink "),
-                    Name(job.dst.path),
-                ],
+                "not writing through dangling symlink {}",
+                &[job.dst.path],
                 None,
             ),
             Err(Refusal::Same) => self.report_same(job),
@@ -149,10 +143,10 @@ impl Engine<'_> {
         )?;
         let stat = sys::stat_fd(fd.as_fd())?;
         // Not emptied by opening: only now it is certain that this is not the source.
-        if stat.id() == job.stat.id() {
+        if stat.id == job.stat.id {
             return Err(Refusal::Same);
         }
-        if stat.file_type() == FileType::Regular {
+        if stat.kind == FileType::Regular {
             sys::ftruncate(fd.as_fd(), 0)?;
         }
         Ok(Destination {
@@ -164,7 +158,7 @@ impl Engine<'_> {
 
     /// Makes a new file; whatever appears in its place meanwhile is not touched.
     fn create(&self, job: &Job<'_>) -> Result<Destination, Refusal> {
-        let mode = job.stat.mode() & PERMISSIONS;
+        let mode = job.stat.mode & PERMISSIONS;
         let withheld = withheld(self.options.preserve, FileType::Regular, mode);
         let flags = OFlags::WRONLY | OFlags::CREAT;
         let made = match plain::open(
@@ -190,14 +184,14 @@ impl Engine<'_> {
 
     fn is_symlink(&self, job: &Job<'_>) -> bool {
         sys::stat_at(job.dst.dir, job.dst.name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|stat| stat.file_type() == FileType::Symlink)
+            .is_ok_and(|stat| stat.kind == FileType::Symlink)
     }
 
     fn report_data(&mut self, job: &Job<'_>, error: DataError) {
         match error {
-            DataError::Read(errno) => self.fail("error reading ", job.src.path, "", errno),
-            DataError::Write(errno) => self.fail("error writing ", job.dst.path, "", errno),
-            DataError::Extend(errno) => self.fail("failed to extend ", job.dst.path, "", errno),
+            DataError::Read(errno) => self.fail("error reading {}", job.src.path, errno),
+            DataError::Write(errno) => self.fail("error writing {}", job.dst.path, errno),
+            DataError::Extend(errno) => self.fail("failed to extend {}", job.dst.path, errno),
             DataError::NoRing(error) => super::refusal::report(self.ui, &error),
         }
     }

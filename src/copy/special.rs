@@ -9,7 +9,6 @@ use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
 use super::path::Place;
 use super::plain::{self, NO_MODE};
-use super::ui::Part::{Name, Text};
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, OFlags, OwnedFd, Result};
 
 /// The longest symlink target that Linux holds, and its NUL.
@@ -23,7 +22,7 @@ impl Engine<'_> {
         let target = match length {
             Ok(_) => CStr::from_bytes_until_nul(&target).unwrap_or(c""),
             Err(errno) => {
-                self.fail("cannot read symbolic link ", job.src.path, "", errno);
+                self.fail("cannot read symbolic link {}", job.src.path, errno);
                 return false;
             }
         };
@@ -38,7 +37,7 @@ impl Engine<'_> {
             made => made,
         };
         if let Err(errno) = made {
-            self.fail("cannot create symbolic link ", job.dst.path, "", errno);
+            self.fail("cannot create symbolic link {}", job.dst.path, errno);
             return false;
         }
         self.finish_by_name(job)
@@ -46,30 +45,27 @@ impl Engine<'_> {
 
     /// Makes a FIFO, socket or device node like the source.
     pub(super) fn copy_node(&mut self, job: &Job<'_>) -> bool {
-        let mode = job.stat.mode();
+        let mode = job.stat.mode;
         let mode = mode - withheld(self.options.preserve, job.kind(), mode);
         let kind = job.kind();
         let rdev = match kind {
-            FileType::CharDevice | FileType::BlockDevice => job.stat.rdev(),
+            FileType::CharDevice | FileType::BlockDevice => job.stat.rdev,
             _ => 0,
         };
         if let Err(errno) = sys::mknodat(job.dst.dir, job.dst.name, kind, mode, rdev) {
-            let what = if kind == FileType::Fifo {
-                "fifo "
+            let template = if kind == FileType::Fifo {
+                "cannot create fifo {}"
             } else {
-                "special file "
+                "cannot create special file {}"
             };
-            self.ui.error(
-                &[Text("cannot create "), Text(what), Name(job.dst.path)],
-                Some(errno),
-            );
+            self.fail(template, job.dst.path, errno);
             return false;
         }
         self.finish_by_name(job)
     }
 
     fn finish_by_name(&mut self, job: &Job<'_>) -> bool {
-        let mode = job.stat.mode();
+        let mode = job.stat.mode;
         let otherwise = self.released(mode, withheld(self.options.preserve, job.kind(), mode));
         let target = Target::Named(job.dst);
         self.keep_metadata(
@@ -98,7 +94,7 @@ impl Engine<'_> {
         if !again {
             return None;
         }
-        let id = job.stat.id();
+        let id = job.stat.id;
         let Some(earlier) = self.links.find(id).next().map(<[u8]>::to_vec) else {
             self.links.insert(id, self.from_root(job.dst));
             return None;
@@ -137,12 +133,8 @@ impl Engine<'_> {
         if let Err(errno) = linked {
             let shown = self.shown(earlier);
             self.ui.error(
-                &[
-                    Text("cannot create hard link "),
-                    Name(job.dst.path),
-                    Text(" to "),
-                    Name(&shown),
-                ],
+                "cannot create hard link {} to {}",
+                &[job.dst.path, &shown],
                 Some(errno),
             );
             return false;
@@ -152,15 +144,11 @@ impl Engine<'_> {
 
     /// Deals with a directory that was met before in this copy, or was made by it.
     fn meet_directory(&mut self, job: &Job<'_>) -> Option<Outcome> {
-        let id = job.stat.id();
+        let id = job.stat.id;
         if self.first_made == Some(id) {
             self.ui.error(
-                &[
-                    Text("cannot copy a directory, "),
-                    Name(&self.top.0),
-                    Text(", into itself, "),
-                    Name(&self.top.1),
-                ],
+                "cannot copy a directory, {}, into itself, {}",
+                &[&self.top.0, &self.top.1],
                 None,
             );
             return Some(Outcome::Failed);
@@ -178,23 +166,16 @@ impl Engine<'_> {
         let earlier = earlier?;
         if earlier == self.from_root(job.dst) {
             self.ui.warning(
-                &[
-                    Text("warning: source directory "),
-                    Name(job.src.path),
-                    Text(" specified more than once"),
-                ],
+                "warning: source directory {} specified more than once",
+                &[job.src.path],
                 None,
             );
             return Some(Outcome::Done);
         }
         let shown = self.shown(&earlier);
         self.ui.error(
-            &[
-                Text("will not create hard link "),
-                Name(job.dst.path),
-                Text(" to directory "),
-                Name(&shown),
-            ],
+            "will not create hard link {} to directory {}",
+            &[job.dst.path, &shown],
             None,
         );
         Some(Outcome::Failed)

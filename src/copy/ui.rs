@@ -2,26 +2,20 @@
 
 use crate::sys::Errno;
 
-/// A piece of a message.
-#[derive(Debug, Clone, Copy)]
-pub enum Part<'a> {
-    /// Words.
-    Text(&'a str),
-    /// Bytes as they are.
-    Bytes(&'a [u8]),
-    /// A file name, to be quoted.
-    Name(&'a [u8]),
-}
-
-/// Takes the engine's messages. Each call is one whole message.
+/// Takes the engine's messages. Each call is one whole message: `template`, in which every
+/// `{}` stands for the next of `names`, to be quoted as a file name, and every `{=}` for the
+/// next of them as it is.
+///
+/// A template with its names costs a caller a third of the code that a list of pieces does;
+/// with some thirty messages that is 2 KB of the program.
 pub trait Ui {
     /// Something failed; the command's exit status tells of it at the end. The errno's text
     /// follows the message.
-    fn error(&mut self, parts: &[Part<'_>], errno: Option<Errno>);
+    fn error(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>);
 
     /// Something is worth knowing and no failure.
-    fn warning(&mut self, parts: &[Part<'_>], errno: Option<Errno>);
+    fn warning(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>);
 
     /// A line of output that the user asked for (`-v`).
-    fn say(&mut self, parts: &[Part<'_>]);
+    fn say(&mut self, template: &str, names: &[&[u8]]);
 }

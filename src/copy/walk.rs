@@ -14,7 +14,7 @@ use super::engine::{Arrival, Engine, Outcome};
 use super::path::{Cut, Path};
 use super::plain::{self, NO_MODE};
 use crate::sys::{
-    self, BorrowedFd, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Statx, Whence,
+    self, BorrowedFd, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Stat, Whence,
 };
 
 /// How many bytes of names one batch gathers before it is copied.
@@ -31,11 +31,11 @@ const SCARCE: u64 = 256;
 #[derive(Debug)]
 pub(super) struct Descent {
     /// The source's metadata.
-    pub stat: Statx,
+    pub stat: Stat,
     /// The destination's metadata before the copy, if it existed.
-    pub before: Option<Statx>,
+    pub before: Option<Stat>,
     /// The destination's metadata once made.
-    pub made: Statx,
+    pub made: Stat,
     /// The source, open for reading; `None` while it is closed to save descriptors.
     pub src: Option<OwnedFd>,
     /// The destination, open; `None` as above.
@@ -119,7 +119,7 @@ impl Engine<'_> {
             } else if level.exhausted {
                 done &= self.go_up(walk);
             } else if let Err(errno) = self.read_batch(walk) {
-                self.fail("cannot access ", walk.src.shown(), "", errno);
+                self.fail("cannot access {}", walk.src.shown(), errno);
                 done = false;
             }
         }
@@ -148,7 +148,7 @@ impl Engine<'_> {
             kind: item.kind,
             fresh: dir.before.is_none(),
             absent: false,
-            dst_dev: Some(dir.made.id().dev),
+            dst_dev: Some(dir.made.id.dev),
         };
         let cuts = (src.push(name), dst.push(name));
         let (src_place, dst_place) = (src.place(src_dir.as_fd()), dst.place(dst_dir.fd.as_fd()));
@@ -164,7 +164,7 @@ impl Engine<'_> {
 
     /// Makes `dir` the innermost level, and closes the one that is now too far out.
     fn go_down(&mut self, walk: &mut Walk, dir: Descent, cuts: (Cut, Cut)) {
-        self.ancestors.push(dir.stat.id());
+        self.ancestors.push(dir.stat.id);
         walk.levels.push(Level {
             dir,
             cuts,
@@ -196,9 +196,8 @@ impl Engine<'_> {
         // Before the finished directory's permissions may shut us out of it.
         if let Err(errno) = walk.reopen_parent(&level, self.root) {
             self.fail(
-                "cannot return to the directory that holds ",
+                "cannot return to the directory that holds {}",
                 walk.src.shown(),
-                "",
                 errno,
             );
             done = false;
@@ -265,9 +264,36 @@ impl Engine<'_> {
     }
 }
 
-/// Orders names by inode number: on many file systems their order on disk.
+/// Orders names by inode number, by heap sort (Williams 1964): in place, n log n whatever the
+/// order, and 150 bytes of code where the standard library's sorts take 2.7 KB.
 fn sort(items: &mut [Item]) {
-    items.sort_unstable_by_key(|item| item.ino);
+    for start in (0..items.len() / 2).rev() {
+        sift_down(items, start);
+    }
+    for end in (1..items.len()).rev() {
+        items.swap(0, end);
+        if let Some(heap) = items.get_mut(..end) {
+            sift_down(heap, 0);
+        }
+    }
+}
+
+/// Lets the item at `at` sink below those with larger inode numbers.
+fn sift_down(heap: &mut [Item], mut at: usize) {
+    let ino = |heap: &[Item], at: usize| heap.get(at).map_or(0, |item| item.ino);
+    loop {
+        let left = 2 * at + 1;
+        let larger = if ino(heap, left + 1) > ino(heap, left) {
+            left + 1
+        } else {
+            left
+        };
+        if ino(heap, larger) <= ino(heap, at) {
+            return;
+        }
+        heap.swap(at, larger);
+        at = larger;
+    }
 }
 
 impl Walk {
@@ -296,7 +322,7 @@ impl Walk {
         let Some(parent) = levels.last_mut() else {
             return Ok(());
         };
-        let ids = (parent.dir.stat.id(), parent.dir.made.id());
+        let ids = (parent.dir.stat.id, parent.dir.made.id);
         if parent.dir.dst.is_none() {
             let fd = child.dir.dst.as_ref().map(|dir| dir.fd.as_fd());
             let steps = dst.steps(top.1, child.cuts.1);
@@ -323,7 +349,7 @@ fn reopen<'p>(
     steps: impl Iterator<Item = &'p [u8]>,
     id: FileId,
 ) -> Result<OpenDirectory> {
-    let is_it = |dir: &OpenDirectory| sys::stat_fd(dir.fd.as_fd()).is_ok_and(|s| s.id() == id);
+    let is_it = |dir: &OpenDirectory| sys::stat_fd(dir.fd.as_fd()).is_ok_and(|s| s.id == id);
     if let Some(child) = child
         && let Ok(dir) = OpenDirectory::open(child, c"..")
         && is_it(&dir)
@@ -348,4 +374,29 @@ fn reopen<'p>(
     let outer = outer.ok_or(Errno::ENOENT)?;
     OpenDirectory::open(outer.as_fd(), c".")
         .and_then(|d| if is_it(&d) { Ok(d) } else { Err(Errno::ESTALE) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ordered_by_inode_number() {
+        for len in 0..70_u64 {
+            for seed in 0..20 {
+                let ino = |i: u64| (i + 1).wrapping_mul(seed * 2 + 1) % 37;
+                let mut items: Vec<Item> = (0..len)
+                    .map(|i| Item {
+                        ino: ino(i),
+                        name_at: 0,
+                        kind: FileType::Regular,
+                    })
+                    .collect();
+                let mut expected: Vec<u64> = items.iter().map(|item| item.ino).collect();
+                expected.sort_unstable();
+                sort(&mut items);
+                assert!(items.iter().map(|item| item.ino).eq(expected));
+            }
+        }
+    }
 }

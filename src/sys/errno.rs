@@ -1,8 +1,10 @@
 //! Error numbers of the kernel, with the text that GNU tools print for them.
 
+use core::num::NonZeroU16;
+
 /// An error number as the kernel returns it (1 to 4095; `include/linux/err.h`, `MAX_ERRNO`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Errno(u16);
+pub struct Errno(NonZeroU16);
 
 /// What a system call gives.
 pub type Result<T> = core::result::Result<T, Errno>;
@@ -14,17 +16,21 @@ impl Errno {
     /// The error of number `number`, or `None` outside 1 to 4095.
     #[must_use]
     pub const fn from_number(number: u16) -> Option<Self> {
-        if number == 0 || number > Self::MAX {
-            None
-        } else {
-            Some(Self(number))
+        match NonZeroU16::new(number) {
+            Some(number) if number.get() <= Self::MAX => Some(Self(number)),
+            _ => None,
         }
+    }
+
+    /// As [`Self::from_number`], for the constants below.
+    const fn new(number: u16) -> Self {
+        Self::from_number(number).unwrap()
     }
 
     /// The error's number, 1 to 4095.
     #[must_use]
     pub const fn number(self) -> u16 {
-        self.0
+        self.0.get()
     }
 
     /// Takes apart a return register: −4095 to −1 is an error, all else a value
@@ -34,20 +40,20 @@ impl Errno {
     /// The error that the register carries.
     #[inline]
     pub const fn check(register: usize) -> Result<usize> {
-        let negated = register.wrapping_neg();
-        if negated.wrapping_sub(1) < Self::MAX as usize {
-            #[allow(clippy::cast_possible_truncation)] // 1 ..= 4095
-            Err(Self(negated as u16))
-        } else {
-            Ok(register)
+        if register > usize::MAX - Self::MAX as usize {
+            #[allow(clippy::cast_possible_truncation)] // 1 to 4095
+            if let Some(number) = NonZeroU16::new(register.wrapping_neg() as u16) {
+                return Err(Self(number));
+            }
         }
+        Ok(register)
     }
 
     /// The English text that GNU tools print, or `None` for a number that has none.
     #[must_use]
     pub fn text(self) -> Option<&'static str> {
         // One string to walk is about 2 KB smaller than a table of addresses and lengths.
-        let text = TEXTS.split('\n').nth(self.0 as usize - 1)?;
+        let text = TEXTS.split('\n').nth(usize::from(self.number()) - 1)?;
         if text.is_empty() { None } else { Some(text) }
     }
 }
@@ -61,137 +67,137 @@ impl core::fmt::Debug for Errno {
 /// The error numbers by name (`include/uapi/asm-generic/errno.h`, `errno-base.h`).
 #[allow(missing_docs)]
 impl Errno {
-    pub const EPERM: Self = Self(1);
-    pub const ENOENT: Self = Self(2);
-    pub const ESRCH: Self = Self(3);
-    pub const EINTR: Self = Self(4);
-    pub const EIO: Self = Self(5);
-    pub const ENXIO: Self = Self(6);
-    pub const E2BIG: Self = Self(7);
-    pub const ENOEXEC: Self = Self(8);
-    pub const EBADF: Self = Self(9);
-    pub const ECHILD: Self = Self(10);
-    pub const EAGAIN: Self = Self(11);
-    pub const ENOMEM: Self = Self(12);
-    pub const EACCES: Self = Self(13);
-    pub const EFAULT: Self = Self(14);
-    pub const ENOTBLK: Self = Self(15);
-    pub const EBUSY: Self = Self(16);
-    pub const EEXIST: Self = Self(17);
-    pub const EXDEV: Self = Self(18);
-    pub const ENODEV: Self = Self(19);
-    pub const ENOTDIR: Self = Self(20);
-    pub const EISDIR: Self = Self(21);
-    pub const EINVAL: Self = Self(22);
-    pub const ENFILE: Self = Self(23);
-    pub const EMFILE: Self = Self(24);
-    pub const ENOTTY: Self = Self(25);
-    pub const ETXTBSY: Self = Self(26);
-    pub const EFBIG: Self = Self(27);
-    pub const ENOSPC: Self = Self(28);
-    pub const ESPIPE: Self = Self(29);
-    pub const EROFS: Self = Self(30);
-    pub const EMLINK: Self = Self(31);
-    pub const EPIPE: Self = Self(32);
-    pub const EDOM: Self = Self(33);
-    pub const ERANGE: Self = Self(34);
-    pub const EDEADLK: Self = Self(35);
-    pub const ENAMETOOLONG: Self = Self(36);
-    pub const ENOLCK: Self = Self(37);
-    pub const ENOSYS: Self = Self(38);
-    pub const ENOTEMPTY: Self = Self(39);
-    pub const ELOOP: Self = Self(40);
-    pub const ENOMSG: Self = Self(42);
-    pub const EIDRM: Self = Self(43);
-    pub const ECHRNG: Self = Self(44);
-    pub const EL2NSYNC: Self = Self(45);
-    pub const EL3HLT: Self = Self(46);
-    pub const EL3RST: Self = Self(47);
-    pub const ELNRNG: Self = Self(48);
-    pub const EUNATCH: Self = Self(49);
-    pub const ENOCSI: Self = Self(50);
-    pub const EL2HLT: Self = Self(51);
-    pub const EBADE: Self = Self(52);
-    pub const EBADR: Self = Self(53);
-    pub const EXFULL: Self = Self(54);
-    pub const ENOANO: Self = Self(55);
-    pub const EBADRQC: Self = Self(56);
-    pub const EBADSLT: Self = Self(57);
-    pub const EBFONT: Self = Self(59);
-    pub const ENOSTR: Self = Self(60);
-    pub const ENODATA: Self = Self(61);
-    pub const ETIME: Self = Self(62);
-    pub const ENOSR: Self = Self(63);
-    pub const ENONET: Self = Self(64);
-    pub const ENOPKG: Self = Self(65);
-    pub const EREMOTE: Self = Self(66);
-    pub const ENOLINK: Self = Self(67);
-    pub const EADV: Self = Self(68);
-    pub const ESRMNT: Self = Self(69);
-    pub const ECOMM: Self = Self(70);
-    pub const EPROTO: Self = Self(71);
-    pub const EMULTIHOP: Self = Self(72);
-    pub const EDOTDOT: Self = Self(73);
-    pub const EBADMSG: Self = Self(74);
-    pub const EOVERFLOW: Self = Self(75);
-    pub const ENOTUNIQ: Self = Self(76);
-    pub const EBADFD: Self = Self(77);
-    pub const EREMCHG: Self = Self(78);
-    pub const ELIBACC: Self = Self(79);
-    pub const ELIBBAD: Self = Self(80);
-    pub const ELIBSCN: Self = Self(81);
-    pub const ELIBMAX: Self = Self(82);
-    pub const ELIBEXEC: Self = Self(83);
-    pub const EILSEQ: Self = Self(84);
-    pub const ERESTART: Self = Self(85);
-    pub const ESTRPIPE: Self = Self(86);
-    pub const EUSERS: Self = Self(87);
-    pub const ENOTSOCK: Self = Self(88);
-    pub const EDESTADDRREQ: Self = Self(89);
-    pub const EMSGSIZE: Self = Self(90);
-    pub const EPROTOTYPE: Self = Self(91);
-    pub const ENOPROTOOPT: Self = Self(92);
-    pub const EPROTONOSUPPORT: Self = Self(93);
-    pub const ESOCKTNOSUPPORT: Self = Self(94);
-    pub const EOPNOTSUPP: Self = Self(95);
-    pub const EPFNOSUPPORT: Self = Self(96);
-    pub const EAFNOSUPPORT: Self = Self(97);
-    pub const EADDRINUSE: Self = Self(98);
-    pub const EADDRNOTAVAIL: Self = Self(99);
-    pub const ENETDOWN: Self = Self(100);
-    pub const ENETUNREACH: Self = Self(101);
-    pub const ENETRESET: Self = Self(102);
-    pub const ECONNABORTED: Self = Self(103);
-    pub const ECONNRESET: Self = Self(104);
-    pub const ENOBUFS: Self = Self(105);
-    pub const EISCONN: Self = Self(106);
-    pub const ENOTCONN: Self = Self(107);
-    pub const ESHUTDOWN: Self = Self(108);
-    pub const ETOOMANYREFS: Self = Self(109);
-    pub const ETIMEDOUT: Self = Self(110);
-    pub const ECONNREFUSED: Self = Self(111);
-    pub const EHOSTDOWN: Self = Self(112);
-    pub const EHOSTUNREACH: Self = Self(113);
-    pub const EALREADY: Self = Self(114);
-    pub const EINPROGRESS: Self = Self(115);
-    pub const ESTALE: Self = Self(116);
-    pub const EUCLEAN: Self = Self(117);
-    pub const ENOTNAM: Self = Self(118);
-    pub const ENAVAIL: Self = Self(119);
-    pub const EISNAM: Self = Self(120);
-    pub const EREMOTEIO: Self = Self(121);
-    pub const EDQUOT: Self = Self(122);
-    pub const ENOMEDIUM: Self = Self(123);
-    pub const EMEDIUMTYPE: Self = Self(124);
-    pub const ECANCELED: Self = Self(125);
-    pub const ENOKEY: Self = Self(126);
-    pub const EKEYEXPIRED: Self = Self(127);
-    pub const EKEYREVOKED: Self = Self(128);
-    pub const EKEYREJECTED: Self = Self(129);
-    pub const EOWNERDEAD: Self = Self(130);
-    pub const ENOTRECOVERABLE: Self = Self(131);
-    pub const ERFKILL: Self = Self(132);
-    pub const EHWPOISON: Self = Self(133);
+    pub const EPERM: Self = Self::new(1);
+    pub const ENOENT: Self = Self::new(2);
+    pub const ESRCH: Self = Self::new(3);
+    pub const EINTR: Self = Self::new(4);
+    pub const EIO: Self = Self::new(5);
+    pub const ENXIO: Self = Self::new(6);
+    pub const E2BIG: Self = Self::new(7);
+    pub const ENOEXEC: Self = Self::new(8);
+    pub const EBADF: Self = Self::new(9);
+    pub const ECHILD: Self = Self::new(10);
+    pub const EAGAIN: Self = Self::new(11);
+    pub const ENOMEM: Self = Self::new(12);
+    pub const EACCES: Self = Self::new(13);
+    pub const EFAULT: Self = Self::new(14);
+    pub const ENOTBLK: Self = Self::new(15);
+    pub const EBUSY: Self = Self::new(16);
+    pub const EEXIST: Self = Self::new(17);
+    pub const EXDEV: Self = Self::new(18);
+    pub const ENODEV: Self = Self::new(19);
+    pub const ENOTDIR: Self = Self::new(20);
+    pub const EISDIR: Self = Self::new(21);
+    pub const EINVAL: Self = Self::new(22);
+    pub const ENFILE: Self = Self::new(23);
+    pub const EMFILE: Self = Self::new(24);
+    pub const ENOTTY: Self = Self::new(25);
+    pub const ETXTBSY: Self = Self::new(26);
+    pub const EFBIG: Self = Self::new(27);
+    pub const ENOSPC: Self = Self::new(28);
+    pub const ESPIPE: Self = Self::new(29);
+    pub const EROFS: Self = Self::new(30);
+    pub const EMLINK: Self = Self::new(31);
+    pub const EPIPE: Self = Self::new(32);
+    pub const EDOM: Self = Self::new(33);
+    pub const ERANGE: Self = Self::new(34);
+    pub const EDEADLK: Self = Self::new(35);
+    pub const ENAMETOOLONG: Self = Self::new(36);
+    pub const ENOLCK: Self = Self::new(37);
+    pub const ENOSYS: Self = Self::new(38);
+    pub const ENOTEMPTY: Self = Self::new(39);
+    pub const ELOOP: Self = Self::new(40);
+    pub const ENOMSG: Self = Self::new(42);
+    pub const EIDRM: Self = Self::new(43);
+    pub const ECHRNG: Self = Self::new(44);
+    pub const EL2NSYNC: Self = Self::new(45);
+    pub const EL3HLT: Self = Self::new(46);
+    pub const EL3RST: Self = Self::new(47);
+    pub const ELNRNG: Self = Self::new(48);
+    pub const EUNATCH: Self = Self::new(49);
+    pub const ENOCSI: Self = Self::new(50);
+    pub const EL2HLT: Self = Self::new(51);
+    pub const EBADE: Self = Self::new(52);
+    pub const EBADR: Self = Self::new(53);
+    pub const EXFULL: Self = Self::new(54);
+    pub const ENOANO: Self = Self::new(55);
+    pub const EBADRQC: Self = Self::new(56);
+    pub const EBADSLT: Self = Self::new(57);
+    pub const EBFONT: Self = Self::new(59);
+    pub const ENOSTR: Self = Self::new(60);
+    pub const ENODATA: Self = Self::new(61);
+    pub const ETIME: Self = Self::new(62);
+    pub const ENOSR: Self = Self::new(63);
+    pub const ENONET: Self = Self::new(64);
+    pub const ENOPKG: Self = Self::new(65);
+    pub const EREMOTE: Self = Self::new(66);
+    pub const ENOLINK: Self = Self::new(67);
+    pub const EADV: Self = Self::new(68);
+    pub const ESRMNT: Self = Self::new(69);
+    pub const ECOMM: Self = Self::new(70);
+    pub const EPROTO: Self = Self::new(71);
+    pub const EMULTIHOP: Self = Self::new(72);
+    pub const EDOTDOT: Self = Self::new(73);
+    pub const EBADMSG: Self = Self::new(74);
+    pub const EOVERFLOW: Self = Self::new(75);
+    pub const ENOTUNIQ: Self = Self::new(76);
+    pub const EBADFD: Self = Self::new(77);
+    pub const EREMCHG: Self = Self::new(78);
+    pub const ELIBACC: Self = Self::new(79);
+    pub const ELIBBAD: Self = Self::new(80);
+    pub const ELIBSCN: Self = Self::new(81);
+    pub const ELIBMAX: Self = Self::new(82);
+    pub const ELIBEXEC: Self = Self::new(83);
+    pub const EILSEQ: Self = Self::new(84);
+    pub const ERESTART: Self = Self::new(85);
+    pub const ESTRPIPE: Self = Self::new(86);
+    pub const EUSERS: Self = Self::new(87);
+    pub const ENOTSOCK: Self = Self::new(88);
+    pub const EDESTADDRREQ: Self = Self::new(89);
+    pub const EMSGSIZE: Self = Self::new(90);
+    pub const EPROTOTYPE: Self = Self::new(91);
+    pub const ENOPROTOOPT: Self = Self::new(92);
+    pub const EPROTONOSUPPORT: Self = Self::new(93);
+    pub const ESOCKTNOSUPPORT: Self = Self::new(94);
+    pub const EOPNOTSUPP: Self = Self::new(95);
+    pub const EPFNOSUPPORT: Self = Self::new(96);
+    pub const EAFNOSUPPORT: Self = Self::new(97);
+    pub const EADDRINUSE: Self = Self::new(98);
+    pub const EADDRNOTAVAIL: Self = Self::new(99);
+    pub const ENETDOWN: Self = Self::new(100);
+    pub const ENETUNREACH: Self = Self::new(101);
+    pub const ENETRESET: Self = Self::new(102);
+    pub const ECONNABORTED: Self = Self::new(103);
+    pub const ECONNRESET: Self = Self::new(104);
+    pub const ENOBUFS: Self = Self::new(105);
+    pub const EISCONN: Self = Self::new(106);
+    pub const ENOTCONN: Self = Self::new(107);
+    pub const ESHUTDOWN: Self = Self::new(108);
+    pub const ETOOMANYREFS: Self = Self::new(109);
+    pub const ETIMEDOUT: Self = Self::new(110);
+    pub const ECONNREFUSED: Self = Self::new(111);
+    pub const EHOSTDOWN: Self = Self::new(112);
+    pub const EHOSTUNREACH: Self = Self::new(113);
+    pub const EALREADY: Self = Self::new(114);
+    pub const EINPROGRESS: Self = Self::new(115);
+    pub const ESTALE: Self = Self::new(116);
+    pub const EUCLEAN: Self = Self::new(117);
+    pub const ENOTNAM: Self = Self::new(118);
+    pub const ENAVAIL: Self = Self::new(119);
+    pub const EISNAM: Self = Self::new(120);
+    pub const EREMOTEIO: Self = Self::new(121);
+    pub const EDQUOT: Self = Self::new(122);
+    pub const ENOMEDIUM: Self = Self::new(123);
+    pub const EMEDIUMTYPE: Self = Self::new(124);
+    pub const ECANCELED: Self = Self::new(125);
+    pub const ENOKEY: Self = Self::new(126);
+    pub const EKEYEXPIRED: Self = Self::new(127);
+    pub const EKEYREVOKED: Self = Self::new(128);
+    pub const EKEYREJECTED: Self = Self::new(129);
+    pub const EOWNERDEAD: Self = Self::new(130);
+    pub const ENOTRECOVERABLE: Self = Self::new(131);
+    pub const ERFKILL: Self = Self::new(132);
+    pub const EHWPOISON: Self = Self::new(133);
 }
 
 /// The texts of errors 1 to 133, a line each; lines 41 and 58 are numbers never given out.
@@ -338,7 +344,10 @@ mod tests {
     fn the_borders_of_the_error_range() {
         assert_eq!(Errno::check(0), Ok(0));
         assert_eq!(Errno::check(usize::MAX), Err(Errno::EPERM));
-        assert_eq!(Errno::check(4095_usize.wrapping_neg()), Err(Errno(4095)));
+        assert_eq!(
+            Errno::check(4095_usize.wrapping_neg()),
+            Err(Errno::new(4095))
+        );
         assert_eq!(
             Errno::check(4096_usize.wrapping_neg()),
             Ok(4096_usize.wrapping_neg())
@@ -358,7 +367,7 @@ mod tests {
             let theirs = unsafe { core::ffi::CStr::from_ptr(theirs) }
                 .to_str()
                 .unwrap();
-            match Errno(number).text() {
+            match Errno::new(number).text() {
                 Some(ours) => assert_eq!(ours, theirs, "errno {number}"),
                 None => assert!(
                     theirs.starts_with("Unknown error"),
