@@ -37,8 +37,8 @@ pub struct OpenFile<'a> {
     pub fd: BorrowedFd<'a>,
     /// Its type.
     pub kind: FileType,
-    /// The device that holds it, where known.
-    pub dev: Option<u64>,
+    /// The device that holds it, or 0 where it is not known.
+    pub dev: u64,
 }
 
 /// The ring, as far as it has been tried.
@@ -54,7 +54,7 @@ pub struct DataMover {
     buffer: Option<Buffer>,
     ring: Ring,
     /// Source and destination devices between which blocks cannot be shared.
-    unshareable: Option<(u64, Option<u64>)>,
+    unshareable: Option<(u64, u64)>,
     /// Whether `copy_file_range` can be trusted here; unknown before the first large file.
     kernel_copies: Option<bool>,
 }

@@ -8,9 +8,6 @@ use super::options::Preserve;
 use super::path::Place;
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Result, Stat};
 
-/// The permission bits that a new file gets: none that lend somebody's privileges.
-pub const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
-
 /// How a file's metadata is reached.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
@@ -26,7 +23,7 @@ impl Target<'_> {
             Self::Open(fd) => sys::futimens(fd, from.atime, from.mtime),
             Self::Named(place) => sys::utimensat(
                 place.dir,
-                place.name,
+                place.name(),
                 from.atime,
                 from.mtime,
                 AtFlags::SYMLINK_NOFOLLOW,
@@ -38,7 +35,7 @@ impl Target<'_> {
         match self {
             Self::Open(fd) => sys::fchown(fd, uid, gid),
             Self::Named(place) => {
-                sys::fchownat(place.dir, place.name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+                sys::fchownat(place.dir, place.name(), uid, gid, AtFlags::SYMLINK_NOFOLLOW)
             }
         }
     }
@@ -50,11 +47,29 @@ impl Target<'_> {
     pub fn set_mode(self, mode: Mode) -> Result<()> {
         match self {
             Self::Open(fd) => sys::fchmod(fd, mode),
-            Self::Named(place) => match sys::fchmodat_nofollow(place.dir, place.name, mode) {
+            Self::Named(place) => match sys::fchmodat_nofollow(place.dir, place.name(), mode) {
                 // Before Linux 6.6 there is no call that does not follow symlinks.
-                Err(Errno::ENOSYS) => sys::fchmodat(place.dir, place.name, mode),
+                Err(Errno::ENOSYS) => sys::fchmodat(place.dir, place.name(), mode),
                 answer => answer,
             },
+        }
+    }
+}
+
+/// What an existing file was before it was written over, as far as that matters for its owner.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    uid: u32,
+    gid: u32,
+    mode: Mode,
+}
+
+impl From<&Stat> for Before {
+    fn from(stat: &Stat) -> Self {
+        Self {
+            uid: stat.uid,
+            gid: stat.gid,
+            mode: stat.mode,
         }
     }
 }
@@ -64,10 +79,10 @@ impl Target<'_> {
 pub struct Copied<'a> {
     /// How to reach it.
     pub target: Target<'a>,
-    /// Its path, for messages.
-    pub path: &'a [u8],
+    /// Its place, for messages.
+    pub place: Place<'a>,
     /// What it was before, if it existed.
-    pub before: Option<&'a Stat>,
+    pub before: Option<Before>,
     /// The mode to set where modes are not kept; `None` if it has the right one.
     pub otherwise: Option<Mode>,
 }
@@ -78,7 +93,7 @@ pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
     let bits = if preserve.contains(Preserve::OWNERSHIP) {
         Mode::RWXG | Mode::RWXO
     } else if kind == FileType::Directory {
-        Mode::WALL.difference(Mode::RWXU)
+        Mode::WRITE_OTHERS
     } else {
         Mode::empty()
     };
@@ -91,27 +106,18 @@ impl Engine<'_> {
     pub(super) fn keep_metadata(&mut self, from: &Stat, copied: &Copied<'_>) -> bool {
         let preserve = self.options.preserve;
         let mut kept = true;
-        if preserve.contains(Preserve::TIMESTAMPS)
-            && let Err(errno) = copied.target.set_times(from)
-        {
-            self.ui
-                .error("preserving times for {}", &[copied.path], Some(errno));
-            kept = false;
+        if preserve.contains(Preserve::TIMESTAMPS) {
+            let set = copied.target.set_times(from);
+            kept &= self.checked("preserving times for {}", copied.place, set);
         }
         let mut mode = from.mode;
         if preserve.contains(Preserve::OWNERSHIP) {
-            match self.keep_owner(from, copied) {
-                Owner::Kept => {}
+            let owner = self.keep_owner(from, copied);
+            kept &= owner != Owner::Failed;
+            if owner != Owner::Kept {
                 // Not this owner's privileges for somebody else.
-                Owner::Refused => mode -= Mode::ISUID | Mode::ISGID | Mode::ISVTX,
-                Owner::Failed => {
-                    mode -= Mode::ISUID | Mode::ISGID | Mode::ISVTX;
-                    kept = false;
-                }
+                mode -= Mode::SPECIAL;
             }
-        }
-        if from.kind == FileType::Symlink {
-            return kept; // a symlink has no permission bits of its own
         }
         let wanted = if preserve.contains(Preserve::MODE) {
             Some(mode)
@@ -119,11 +125,11 @@ impl Engine<'_> {
             copied.otherwise
         };
         if let Some(wanted) = wanted
-            && let Err(errno) = copied.target.set_mode(wanted)
+            && from.kind != FileType::Symlink
         {
-            self.ui
-                .error("preserving permissions for {}", &[copied.path], Some(errno));
-            kept = false;
+            // A symlink has no permission bits of its own.
+            let set = copied.target.set_mode(wanted);
+            kept &= self.checked("preserving permissions for {}", copied.place, set);
         }
         kept
     }
@@ -135,7 +141,7 @@ impl Engine<'_> {
             return None;
         }
         let umask = self.umask();
-        (!umask.contains(withheld)).then_some((mode & PERMISSIONS) - umask)
+        (!umask.contains(withheld)).then_some((mode & Mode::PERMISSIONS) - umask)
     }
 
     fn keep_owner(&mut self, from: &Stat, copied: &Copied<'_>) -> Owner {
@@ -143,50 +149,38 @@ impl Engine<'_> {
             if (before.uid, before.gid) == (from.uid, from.gid) {
                 return Owner::Kept;
             }
+            // Before an existing file changes hands, its old owner's permissions that its new
+            // one may not want are taken away.
             if self.options.preserve.contains(Preserve::MODE)
-                && let Err(errno) = restrict(copied.target, before.mode, from.mode)
+                && !(before.mode & (!from.mode | Mode::SPECIAL)).is_empty()
             {
-                self.ui
-                    .error("clearing permissions for {}", &[copied.path], Some(errno));
-                return Owner::Failed;
+                let set = copied.target.set_mode(before.mode & from.mode & Mode::RWXU);
+                if !self.checked("clearing permissions for {}", copied.place, set) {
+                    return Owner::Failed;
+                }
             }
         }
-        match copied.target.set_owner(from.uid, from.gid) {
-            Ok(()) => Owner::Kept,
-            Err(errno) => {
-                let denied = matches!(errno, Errno::EPERM | Errno::EINVAL);
-                if denied {
-                    // The group may be one of ours even so.
-                    let _ = copied.target.set_owner(KEEP_ID, from.gid);
-                }
-                if denied && sys::geteuid() != 0 {
-                    return Owner::Refused;
-                }
-                self.ui.error(
-                    "failed to preserve ownership for {}",
-                    &[copied.path],
-                    Some(errno),
-                );
-                Owner::Failed
+        let set = copied.target.set_owner(from.uid, from.gid);
+        if set.is_ok() {
+            return Owner::Kept;
+        }
+        if matches!(set, Err(Errno::EPERM | Errno::EINVAL)) {
+            // The group may be one of ours even so.
+            let _ = copied.target.set_owner(KEEP_ID, from.gid);
+            if sys::geteuid() != 0 {
+                return Owner::Refused;
             }
         }
+        self.checked("failed to preserve ownership for {}", copied.place, set);
+        Owner::Failed
     }
 }
 
 /// What came of setting an owner.
+#[derive(PartialEq, Eq)]
 enum Owner {
     Kept,
     /// An ordinary user may not give files away: expected, and no error.
     Refused,
     Failed,
-}
-
-/// Before an existing file changes hands, takes away the permissions that its old owner gave
-/// and its new one may not want.
-fn restrict(target: Target<'_>, old: Mode, new: Mode) -> Result<()> {
-    let special = Mode::ISUID | Mode::ISGID | Mode::ISVTX;
-    if (old & (!new | special)).is_empty() {
-        return Ok(());
-    }
-    target.set_mode(old & new & Mode::RWXU)
 }

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::sys::BorrowedFd;
+use super::plain::{self, NO_MODE};
+use crate::sys::{BorrowedFd, OFlags, OwnedFd, Result};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls
 /// get, relative to a directory's descriptor.
@@ -24,8 +25,8 @@ pub struct Cut {
 
 impl Path {
     /// Makes this the path of `name` in a directory that messages show as `dir`; with `dir`
-    /// empty, calls get all of it.
-    pub fn start(&mut self, dir: &[u8], name: &CStr) {
+    /// empty, calls get all of it. Returns where the name begins.
+    pub fn start(&mut self, dir: &[u8], name: &CStr) -> usize {
         self.bytes.clear();
         self.name_at = 0;
         if dir.is_empty() {
@@ -35,6 +36,7 @@ impl Path {
             self.bytes.push(0);
             self.push(name.to_bytes());
         }
+        self.name_at
     }
 
     /// The whole path, as messages show it.
@@ -46,10 +48,8 @@ impl Path {
     /// What calls get, relative to the directory that holds it.
     #[must_use]
     pub fn name(&self) -> &CStr {
-        self.bytes
-            .get(self.name_at..)
-            .and_then(|n| CStr::from_bytes_with_nul(n).ok())
-            .unwrap_or(c"")
+        let name = self.bytes.get(self.name_at..).unwrap_or_default();
+        CStr::from_bytes_until_nul(name).unwrap_or(c"")
     }
 
     /// Where the path stands, for [`Self::pop`].
@@ -59,15 +59,6 @@ impl Path {
             len: self.bytes.len(),
             name_at: self.name_at,
         }
-    }
-
-    /// The names that lead from an operand's directory to the one where this path stood at
-    /// `end`: the operand's name as at `operand`, then one after the other.
-    pub fn steps(&self, operand: Cut, end: Cut) -> impl Iterator<Item = &[u8]> {
-        let part = |from: usize, to: usize| self.bytes.get(from..to).unwrap_or_default();
-        let below = part(operand.len - 1, end.len.max(operand.len) - 1);
-        core::iter::once(part(operand.name_at, operand.len - 1))
-            .chain(below.split(|&b| b == b'/').filter(|name| !name.is_empty()))
     }
 
     /// Goes down to `name` in this path's directory.
@@ -92,14 +83,18 @@ impl Path {
         self.name_at = cut.name_at;
     }
 
+    /// The path where it stood at `cut`, as messages show it.
+    #[must_use]
+    pub fn shown_at(&self, cut: Cut) -> &[u8] {
+        self.bytes
+            .get(..cut.len.saturating_sub(1))
+            .unwrap_or_default()
+    }
+
     /// This path as seen from `dir`.
     #[must_use]
-    pub fn place<'a>(&'a self, dir: BorrowedFd<'a>) -> Place<'a> {
-        Place {
-            dir,
-            name: self.name(),
-            path: self.shown(),
-        }
+    pub const fn place<'a>(&'a self, dir: BorrowedFd<'a>) -> Place<'a> {
+        Place { dir, path: self }
     }
 }
 
@@ -124,15 +119,53 @@ pub(super) fn trim_slashes(mut path: &[u8]) -> &[u8] {
     path
 }
 
+/// Opens what `path` names relative to `base`, part by part: it may be longer than one call
+/// takes.
+///
+/// # Errors
+/// As [`plain::open`] for any part.
+pub(super) fn open_parts(base: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
+    let start = if path.starts_with(b"/") { c"/" } else { c"." };
+    let mut fd = plain::open(base, start, OFlags::PATH, NO_MODE)?;
+    let mut name = Vec::new();
+    for part in path.split(|&b| b == b'/') {
+        name.clear();
+        name.extend_from_slice(part);
+        fd = plain::open(fd.as_fd(), c_str(&mut name), flags | OFlags::PATH, NO_MODE)?;
+    }
+    Ok(fd)
+}
+
+/// `bytes`, which hold no NUL, as a C string; nothing as `.`, which names the same directory.
+pub(super) fn c_str(bytes: &mut Vec<u8>) -> &CStr {
+    if bytes.is_empty() {
+        bytes.push(b'.');
+    }
+    bytes.push(0);
+    CStr::from_bytes_until_nul(bytes).unwrap_or(c".")
+}
+
 /// A name in a directory, with the path that messages show for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// The directory that `name` is relative to.
+    /// The directory that the name is relative to.
     pub dir: BorrowedFd<'a>,
-    /// The name.
-    pub name: &'a CStr,
-    /// The whole path.
-    pub path: &'a [u8],
+    path: &'a Path,
+}
+
+impl<'a> Place<'a> {
+    /// The name that calls get.
+    #[inline(never)]
+    #[must_use]
+    pub fn name(&self) -> &'a CStr {
+        self.path.name()
+    }
+
+    /// The whole path, as messages show it.
+    #[must_use]
+    pub fn shown(&self) -> &'a [u8] {
+        self.path.shown()
+    }
 }
 
 #[cfg(test)]
@@ -144,13 +177,12 @@ mod tests {
         let mut path = Path::default();
         path.start(b"", c"a/b/");
         assert_eq!((path.shown(), path.name()), (&b"a/b/"[..], c"a/b/"));
-        let operand = path.here();
+
         let outer = path.push(b"c");
         assert_eq!((path.shown(), path.name()), (&b"a/b/c"[..], c"c"));
         let inner = path.push(b"d\n");
         assert_eq!((path.shown(), path.name()), (&b"a/b/c/d\n"[..], c"d\n"));
-        assert!(path.steps(operand, inner).eq([&b"a/b/"[..], b"c"]));
-        assert!(path.steps(operand, outer).eq([&b"a/b/"[..]]));
+        assert_eq!(path.shown_at(outer), b"a/b/");
         path.pop(inner);
         assert_eq!((path.shown(), path.name()), (&b"a/b/c"[..], c"c"));
         path.pop(outer);

@@ -1,6 +1,8 @@
 //! A set of files by device and inode number, each with a path.
 
+use alloc::vec;
 use alloc::vec::Vec;
+use core::ffi::CStr;
 
 use crate::sys::FileId;
 
@@ -46,44 +48,64 @@ impl FileTable {
         };
         self.paths.extend_from_slice(path);
         self.paths.push(0);
-        place(&mut self.slots, entry);
+        self.place(entry);
         self.used += 1;
     }
 
     fn grow(&mut self) {
-        let mut slots = Vec::new();
-        slots.resize((self.slots.len() * 2).max(16), None);
-        for entry in self.slots.iter().flatten() {
-            place(&mut slots, *entry);
+        let len = (self.slots.len() * 2).max(16);
+        let old = core::mem::replace(&mut self.slots, vec![None; len]);
+        for entry in old.into_iter().flatten() {
+            self.place(entry);
         }
-        self.slots = slots;
     }
 
-    /// The paths that `id` was added with.
-    pub fn find(&self, id: FileId) -> impl Iterator<Item = &[u8]> {
-        probe(id, self.slots.len())
-            .map_while(|at| *self.slots.get(at)?)
-            .filter(move |entry| entry.id == id)
-            .filter_map(|entry| self.paths.get(entry.path_at..)?.split(|&b| b == 0).next())
-    }
-}
-
-/// Where to look for `id` among `len` slots, a power of two, the likeliest place first.
-fn probe(id: FileId, len: usize) -> impl Iterator<Item = usize> {
-    // Inode numbers are dense; a multiplicative hash (Knuth, TAOCP 6.4) spreads them.
-    let hash = (id.ino ^ id.dev.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    #[allow(clippy::cast_possible_truncation)] // any part of the hash will do
-    let start = (hash >> 32) as usize;
-    (0..len).map(move |step| start.wrapping_add(step) & (len - 1))
-}
-
-/// Puts `entry` into the first free slot of its probe sequence.
-fn place(slots: &mut [Option<Entry>], entry: Entry) {
-    for at in probe(entry.id, slots.len()) {
-        if let Some(slot @ None) = slots.get_mut(at) {
+    /// Puts `entry` into the first free slot of its probe sequence.
+    fn place(&mut self, entry: Entry) {
+        let mut at = self.home(entry.id);
+        while let Some(Some(_)) = self.slots.get(at) {
+            at = self.after(at);
+        }
+        if let Some(slot) = self.slots.get_mut(at) {
             *slot = Some(entry);
-            return;
         }
+    }
+
+    /// The path that `id` was added with first, or whether it was added with `path`: that
+    /// path, then.
+    pub fn find(&self, id: FileId, path: Option<&[u8]>) -> Option<&[u8]> {
+        let mut at = self.home(id);
+        while let Some(Some(entry)) = self.slots.get(at) {
+            if entry.id == id {
+                let found = self.path(entry.path_at);
+                if path.is_none_or(|path| path == found) {
+                    return Some(found);
+                }
+            }
+            at = self.after(at);
+        }
+        None
+    }
+
+    fn path(&self, at: usize) -> &[u8] {
+        let rest = self.paths.get(at..).unwrap_or_default();
+        CStr::from_bytes_until_nul(rest)
+            .unwrap_or_default()
+            .to_bytes()
+    }
+
+    /// Where to look for `id` first.
+    fn home(&self, id: FileId) -> usize {
+        // Inode numbers are dense; a multiplicative hash (Knuth, TAOCP 6.4) spreads them.
+        let hash = (id.ino ^ id.dev.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        #[allow(clippy::cast_possible_truncation)] // any part of the hash will do
+        let hash = (hash >> 32) as usize;
+        hash & self.slots.len().wrapping_sub(1)
+    }
+
+    /// Where to look next; a quarter of the slots is free, so that every search ends.
+    fn after(&self, at: usize) -> usize {
+        (at + 1) & self.slots.len().wrapping_sub(1)
     }
 }
 
@@ -91,7 +113,6 @@ fn place(slots: &mut [Option<Entry>], entry: Entry) {
 mod tests {
     use super::*;
     use std::format;
-    use std::vec;
 
     #[test]
     fn every_file_is_found_again_by_its_paths() {
@@ -100,20 +121,17 @@ mod tests {
             dev: n % 3,
             ino: n / 3,
         };
-        assert_eq!(table.find(id(1)).count(), 0);
+        assert_eq!(table.find(id(1), None), None);
         for n in 0..5000 {
             table.insert(id(n), format!("path {n}").as_bytes());
         }
         table.insert(id(7), b"second");
         for n in 0..5000 {
-            let found: Vec<_> = table.find(id(n)).collect();
             let path = format!("path {n}").into_bytes();
-            if n == 7 {
-                assert_eq!(found, vec![&path[..], b"second"]);
-            } else {
-                assert_eq!(found, vec![&path[..]]);
-            }
+            assert_eq!(table.find(id(n), None), Some(&path[..]));
+            assert_eq!(table.find(id(n), Some(&path)), Some(&path[..]));
+            assert_eq!(table.find(id(n), Some(b"second")).is_some(), n == 7);
         }
-        assert_eq!(table.find(FileId { dev: 9, ino: 9 }).count(), 0);
+        assert_eq!(table.find(FileId { dev: 9, ino: 9 }, None), None);
     }
 }

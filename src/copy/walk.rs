@@ -11,10 +11,10 @@ use core::ffi::CStr;
 
 use super::directory::OpenDirectory;
 use super::engine::{Arrival, Engine, Outcome};
-use super::path::{Cut, Path};
-use super::plain::{self, NO_MODE};
+use super::metadata::Before;
+use super::path::{Cut, Path, open_parts};
 use crate::sys::{
-    self, BorrowedFd, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Stat, Whence,
+    self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Result, Stat, Whence,
 };
 
 /// How many bytes of names one batch gathers before it is copied.
@@ -32,10 +32,12 @@ const SCARCE: u64 = 256;
 pub(super) struct Descent {
     /// The source's metadata.
     pub stat: Stat,
-    /// The destination's metadata before the copy, if it existed.
-    pub before: Option<Stat>,
-    /// The destination's metadata once made.
-    pub made: Stat,
+    /// The destination.
+    pub made: FileId,
+    /// What the destination was before the copy, if it existed.
+    pub before: Option<Before>,
+    /// The destination's mode where modes are not kept, if it is to change.
+    pub otherwise: Option<Mode>,
     /// The source, open for reading; `None` while it is closed to save descriptors.
     pub src: Option<OwnedFd>,
     /// The destination, open; `None` as above.
@@ -75,6 +77,8 @@ pub(super) struct Walk {
     levels: Vec<Level>,
     items: Vec<Item>,
     names: Vec<u8>,
+    /// Where in the destination's path begins what is relative to the engine's root.
+    dst_root: usize,
     /// How many levels may keep their descriptors; 0 before that was asked for.
     open_levels: usize,
 }
@@ -86,14 +90,14 @@ impl Engine<'_> {
     pub fn copy_operand(&mut self, src: &CStr, dst: &CStr, absent: bool) -> bool {
         let mut walk = core::mem::take(&mut self.walk);
         walk.src.start(b"", src);
-        walk.dst.start(self.root_path, dst);
+        walk.dst_root = walk.dst.start(self.root_path, dst);
         self.begin(walk.src.shown(), walk.dst.shown());
         let arrival = Arrival {
             operand: true,
             kind: FileType::Unknown,
             fresh: false,
             absent,
-            dst_dev: None,
+            dst_dev: 0,
         };
         let (src, dst) = (walk.src.place(CWD), walk.dst.place(self.root));
         let done = match self.copy_name(src, dst, arrival) {
@@ -119,7 +123,7 @@ impl Engine<'_> {
             } else if level.exhausted {
                 done &= self.go_up(walk);
             } else if let Err(errno) = self.read_batch(walk) {
-                self.fail("cannot access {}", walk.src.shown(), errno);
+                self.fail("cannot access {}", walk.src.place(CWD), errno);
                 done = false;
             }
         }
@@ -148,7 +152,7 @@ impl Engine<'_> {
             kind: item.kind,
             fresh: dir.before.is_none(),
             absent: false,
-            dst_dev: Some(dir.made.id.dev),
+            dst_dev: dir.made.dev,
         };
         let cuts = (src.push(name), dst.push(name));
         let (src_place, dst_place) = (src.place(src_dir.as_fd()), dst.place(dst_dir.fd.as_fd()));
@@ -192,16 +196,10 @@ impl Engine<'_> {
         self.ancestors.pop();
         walk.items.truncate(level.items_at);
         walk.names.truncate(level.names_at);
-        let mut done = true;
         // Before the finished directory's permissions may shut us out of it.
-        if let Err(errno) = walk.reopen_parent(&level, self.root) {
-            self.fail(
-                "cannot return to the directory that holds {}",
-                walk.src.shown(),
-                errno,
-            );
-            done = false;
-        }
+        let back = walk.reopen_parent(&level, self.root);
+        let template = "cannot return to the directory that holds {}";
+        let mut done = self.checked(template, walk.src.place(CWD), back);
         if level.dir.dst.is_some() {
             let parent = walk.levels.last().and_then(|l| l.dir.dst.as_ref());
             let parent = parent.map_or(self.root, |dir| dir.fd.as_fd());
@@ -313,25 +311,21 @@ impl Walk {
     /// Opens the innermost level again, if it was closed, from its child that was just
     /// finished.
     fn reopen_parent(&mut self, child: &Level, root: BorrowedFd<'_>) -> Result<()> {
-        let Self {
-            src, dst, levels, ..
-        } = self;
-        let Some(top) = levels.first().map(|level| level.cuts) else {
+        let Some(parent) = self.levels.last_mut() else {
             return Ok(());
         };
-        let Some(parent) = levels.last_mut() else {
-            return Ok(());
-        };
-        let ids = (parent.dir.stat.id, parent.dir.made.id);
         if parent.dir.dst.is_none() {
-            let fd = child.dir.dst.as_ref().map(|dir| dir.fd.as_fd());
-            let steps = dst.steps(top.1, child.cuts.1);
-            parent.dir.dst = Some(reopen(fd, root, steps, ids.1)?);
+            let below = child.dir.dst.as_ref().map(|dir| &dir.fd);
+            let path = self
+                .dst
+                .shown_at(child.cuts.1)
+                .get(self.dst_root..)
+                .unwrap_or_default();
+            parent.dir.dst = Some(reopen(below, root, path, parent.dir.made)?);
         }
         if parent.dir.src.is_none() {
-            let fd = child.dir.src.as_ref().map(OwnedFd::as_fd);
-            let steps = src.steps(top.0, child.cuts.0);
-            let src = reopen(fd, CWD, steps, ids.0)?.fd;
+            let path = self.src.shown_at(child.cuts.0);
+            let src = reopen(child.dir.src.as_ref(), CWD, path, parent.dir.stat.id)?.fd;
             if !parent.exhausted {
                 sys::lseek(src.as_fd(), parent.position, Whence::Set)?;
             }
@@ -341,39 +335,28 @@ impl Walk {
     }
 }
 
-/// Opens the directory `id` again: as the parent of `child`, or by `steps` from `base`. Only
-/// the very directory that it was will do, so that it does not matter which way it was found.
-fn reopen<'p>(
-    child: Option<BorrowedFd<'_>>,
+/// Opens directory `id` again: as the parent of `child`, or by `path` from `base`. Only the
+/// very directory that it was will do, so that it does not matter which way it was found.
+fn reopen(
+    child: Option<&OwnedFd>,
     base: BorrowedFd<'_>,
-    steps: impl Iterator<Item = &'p [u8]>,
+    path: &[u8],
     id: FileId,
 ) -> Result<OpenDirectory> {
     let is_it = |dir: &OpenDirectory| sys::stat_fd(dir.fd.as_fd()).is_ok_and(|s| s.id == id);
     if let Some(child) = child
-        && let Ok(dir) = OpenDirectory::open(child, c"..")
+        && let Ok(dir) = OpenDirectory::open(child.as_fd(), c"..")
         && is_it(&dir)
     {
         return Ok(dir);
     }
-    let mut name = Vec::new();
-    let mut outer: Option<OwnedFd> = None;
-    for step in steps {
-        name.clear();
-        name.extend_from_slice(step);
-        name.push(0);
-        let name = CStr::from_bytes_until_nul(&name).map_err(|_| Errno::EINVAL)?;
-        let from = outer.as_ref().map_or(base, OwnedFd::as_fd);
-        outer = Some(plain::open(
-            from,
-            name,
-            OFlags::PATH | OFlags::DIRECTORY,
-            NO_MODE,
-        )?);
+    let found = open_parts(base, path, OFlags::DIRECTORY)?;
+    let dir = OpenDirectory::open(found.as_fd(), c".")?;
+    if is_it(&dir) {
+        Ok(dir)
+    } else {
+        Err(Errno::ESTALE)
     }
-    let outer = outer.ok_or(Errno::ENOENT)?;
-    OpenDirectory::open(outer.as_fd(), c".")
-        .and_then(|d| if is_it(&d) { Ok(d) } else { Err(Errno::ESTALE) })
 }
 
 #[cfg(test)]

@@ -68,10 +68,12 @@ bitflags! {
         const RWXG = 0o070;
         /// Read, write and execute for the others.
         const RWXO = 0o007;
-        /// Read for everyone.
-        const RALL = 0o444;
-        /// Write for everyone.
-        const WALL = 0o222;
+        /// Write for everyone but the owner.
+        const WRITE_OTHERS = 0o022;
+        /// All permissions, and no bit that lends somebody's privileges.
+        const PERMISSIONS = 0o777;
+        /// Setuid, setgid and sticky.
+        const SPECIAL = 0o7000;
     }
 }
 
