@@ -164,7 +164,12 @@ impl IoUringBuilder {
         self.build_with(Mapping::shared)
     }
 
-    pub(super) fn build_with(&self, map: Map) -> Result<IoUring> {
+    /// As [`Self::build`], with another way to map: for tests of what fails in mid-way.
+    ///
+    /// # Errors
+    /// As [`Self::build`], and those of `map`.
+    #[doc(hidden)]
+    pub fn build_with(&self, map: Map) -> Result<IoUring> {
         let asked = SetupFlags::from_bits_retain(self.params.flags);
         if self.entries == 0 || !MAPPED.contains(asked) {
             return Err(Errno::EINVAL);

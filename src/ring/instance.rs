@@ -273,6 +273,10 @@ impl Drop for IoUring {
             self.running() == 0,
             "a ring is dropped with operations running"
         );
+        // The thread's table of registered rings holds the ring open by itself.
+        if self.entered_by_index().is_some() {
+            let _ = self.unregister_ring_fd();
+        }
     }
 }
 

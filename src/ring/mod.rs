@@ -66,5 +66,7 @@ pub use register::WorkerLimits;
 pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, SetupError, SlotRing, Step};
 
 pub use crate::sys::io_uring::{
-    CqeFlags, Features, IoVec, Opcode, REGISTER_FILES_SKIP, SetupFlags, SqeFlags, Timespec,
+    CqeFlags, FallocateMode, Features, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode,
+    OpenHow, PollEvents, REGISTER_FILES_SKIP, RenameFlags, SetupFlags, SpliceFlags, SqeFlags,
+    StatxMask, TimeoutFlags, Timespec, XattrFlags,
 };

@@ -1,6 +1,17 @@
 //! [`Sqe`]: the operations and their modifiers.
 
-use crate::sys::io_uring::{Opcode, RawSqe, SqeFlags};
+use core::ffi::c_char;
+
+use crate::sys::io_uring::{
+    FILE_INDEX_ALLOC, FallocateMode, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode, OpenHow,
+    PollEvents, RawSqe, RenameFlags, SpliceFlags, SqeFlags, StatxMask, TimeoutFlags, Timespec,
+    XattrFlags,
+};
+use crate::sys::{AtFlags, Mode, OFlags, Statx};
+
+/// Size of [`OpenHow`], by which the kernel knows its version.
+const OPEN_HOW_LEN: u32 = 24;
+const _: () = assert!(size_of::<OpenHow>() == OPEN_HOW_LEN as usize);
 
 /// Offset that stands for the file's own position, which the operation then moves
 /// (Linux 5.6, [`super::Features::RW_CUR_POS`]).
@@ -50,6 +61,11 @@ impl Sqe {
     /// The next operation starts when this one has succeeded in full: an error, and for
     /// reads and writes also a short count, cancels it and the rest of the chain with
     /// `ECANCELED`. A chain does not span submissions. Linux 5.3.
+    ///
+    /// Operations that the kernel carries out in a worker by a plain call complete with their
+    /// error and let the chain go on (seen on 6.18): fsync, fallocate, ftruncate, statx,
+    /// mkdirat, unlinkat, renameat, linkat, symlinkat, madvise, getxattr, setxattr. A wrong
+    /// descriptor cuts the chain with all of them, as it is found before.
     pub const fn link(self) -> Self {
         self.flags(SqeFlags::IO_LINK)
     }
@@ -121,5 +137,329 @@ impl Sqe {
         let mut sqe = Self::transfer(Opcode::WriteFixed, fd, address(buf), len_bytes, offset);
         sqe.0.buf_index = index;
         sqe
+    }
+}
+
+/// Vectored reading and writing, splicing.
+impl Sqe {
+    /// Reads into `count` pieces one after the other (`man 2 preadv`). `vectors` itself is
+    /// read at submission ([`super::Features::SUBMIT_STABLE`], Linux 5.5). Linux 5.1.
+    pub fn readv(fd: i32, vectors: *const IoVec, count: u32, offset: u64) -> Self {
+        Self::transfer(Opcode::Readv, fd, address(vectors), count, offset)
+    }
+
+    /// Writes `count` pieces one after the other (`man 2 pwritev`); as [`Self::readv`].
+    /// Linux 5.1.
+    pub fn writev(fd: i32, vectors: *const IoVec, count: u32, offset: u64) -> Self {
+        Self::transfer(Opcode::Writev, fd, address(vectors), count, offset)
+    }
+
+    /// Moves up to `len_bytes` between two descriptors, one of them a pipe; result: the count
+    /// (`man 2 splice`). An offset is [`CURRENT_POSITION`] for a pipe and for a file's own
+    /// position. [`Self::fixed_file`] is about `fd_out`; [`SpliceFlags::FD_IN_FIXED`] about
+    /// `fd_in`. Linux 5.7.
+    pub fn splice(
+        fd_in: i32,
+        offset_in: u64,
+        fd_out: i32,
+        offset_out: u64,
+        len_bytes: u32,
+        flags: SpliceFlags,
+    ) -> Self {
+        let mut sqe = Self::transfer(Opcode::Splice, fd_out, offset_in, len_bytes, offset_out);
+        sqe.0.op_flags = flags.bits();
+        sqe.0.file_index = fd_in.cast_unsigned();
+        sqe
+    }
+
+    /// Copies up to `len_bytes` from one pipe to another and leaves them in the first;
+    /// result: the count (`man 2 tee`). Linux 5.8.
+    pub fn tee(fd_in: i32, fd_out: i32, len_bytes: u32, flags: SpliceFlags) -> Self {
+        let mut sqe = Self::transfer(Opcode::Tee, fd_out, 0, len_bytes, 0);
+        sqe.0.op_flags = flags.bits();
+        sqe.0.file_index = fd_in.cast_unsigned();
+        sqe
+    }
+}
+
+/// Opening and closing.
+impl Sqe {
+    fn at(opcode: Opcode, dir: i32, path: *const c_char) -> Self {
+        Self::transfer(opcode, dir, address(path), 0, 0)
+    }
+
+    /// Opens; result: the descriptor (`man 2 openat`). Linux 5.6.
+    pub fn openat(dir: i32, path: *const c_char, flags: OFlags, mode: Mode) -> Self {
+        let mut sqe = Self::at(Opcode::Openat, dir, path);
+        sqe.0.len = mode.bits();
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// Opens as `how` says, which is read at submission; result: the descriptor
+    /// (`man 2 openat2`). Linux 5.6.
+    pub fn openat2(dir: i32, path: *const c_char, how: *const OpenHow) -> Self {
+        let mut sqe = Self::at(Opcode::Openat2, dir, path);
+        sqe.0.off = address(how);
+        sqe.0.len = OPEN_HOW_LEN;
+        sqe
+    }
+
+    /// Turns [`Self::openat`] and [`Self::openat2`] to a direct descriptor: slot `slot` of
+    /// the registered files instead of a number of the process. Result: 0. `CLOEXEC` among
+    /// the flags is then `EINVAL`. Linux 5.15.
+    pub const fn direct(mut self, slot: u32) -> Self {
+        self.0.file_index = slot.wrapping_add(1); // 0 stands for an ordinary descriptor
+        self
+    }
+
+    /// As [`Self::direct`], to a free slot that the kernel picks. Result: the slot, or
+    /// `ENFILE` if none is free. Linux 5.19.
+    pub const fn direct_alloc(mut self) -> Self {
+        self.0.file_index = FILE_INDEX_ALLOC;
+        self
+    }
+
+    /// Closes a descriptor; result: 0, or what the file system reports late (`man 2 close`).
+    /// Linux 5.6.
+    pub fn close(fd: i32) -> Self {
+        Self::new(Opcode::Close, fd)
+    }
+
+    /// Closes the direct descriptor in slot `slot` of the registered files. Linux 5.15.
+    pub fn close_direct(slot: u32) -> Self {
+        Self::new(Opcode::Close, 0).direct(slot)
+    }
+
+    /// Replaces `count` registered files from slot `first` on by `descriptors`; result: how
+    /// many. Linux 5.6.
+    pub fn files_update(descriptors: *const i32, count: u32, first: u32) -> Self {
+        let (opcode, first) = (Opcode::FilesUpdate, u64::from(first));
+        Self::transfer(opcode, -1, address(descriptors), count, first)
+    }
+}
+
+/// A file's data and space.
+impl Sqe {
+    /// Writes data and metadata back to the medium (`man 2 fsync`). Linux 5.1.
+    pub fn fsync(fd: i32, flags: FsyncFlags) -> Self {
+        let mut sqe = Self::new(Opcode::Fsync, fd);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// As [`Self::fsync`], with only the metadata that reading the data needs
+    /// (`man 2 fdatasync`). Linux 5.1.
+    pub fn fdatasync(fd: i32) -> Self {
+        Self::fsync(fd, FsyncFlags::DATASYNC)
+    }
+
+    /// Allocates, punches or zeroes `len_bytes` from `offset` on (`man 2 fallocate`).
+    /// Linux 5.6.
+    pub fn fallocate(fd: i32, mode: FallocateMode, offset: u64, len_bytes: u64) -> Self {
+        // The kernel takes the length where other operations have an address, and the mode
+        // where they have a length.
+        Self::transfer(Opcode::Fallocate, fd, len_bytes, mode.bits(), offset)
+    }
+
+    /// Cuts or extends a file to `len_bytes` (`man 2 ftruncate`). Linux 6.9.
+    pub fn ftruncate(fd: i32, len_bytes: u64) -> Self {
+        Self::transfer(Opcode::Ftruncate, fd, 0, 0, len_bytes)
+    }
+
+    /// Says how `len_bytes` (0: all) from `offset` on will be used (`man 2 posix_fadvise`).
+    /// Linux 5.6.
+    pub fn fadvise(fd: i32, offset: u64, len_bytes: u32, advice: FileAdvice) -> Self {
+        let mut sqe = Self::transfer(Opcode::Fadvise, fd, 0, len_bytes, offset);
+        sqe.0.op_flags = advice as u32;
+        sqe
+    }
+
+    /// Says how memory will be used (`man 2 madvise`). Linux 5.6.
+    pub fn madvise(start: *mut u8, len_bytes: u32, advice: MemoryAdvice) -> Self {
+        let mut sqe = Self::transfer(Opcode::Madvise, -1, address(start), len_bytes, 0);
+        sqe.0.op_flags = advice as u32;
+        sqe
+    }
+}
+
+/// Names.
+impl Sqe {
+    /// Reads a file's metadata into `out` (`man 2 statx`). Linux 5.6.
+    pub fn statx(
+        dir: i32,
+        path: *const c_char,
+        flags: AtFlags,
+        mask: StatxMask,
+        out: *mut Statx,
+    ) -> Self {
+        let mut sqe = Self::at(Opcode::Statx, dir, path);
+        sqe.0.off = address(out);
+        sqe.0.len = mask.bits();
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    fn two_names(
+        opcode: Opcode,
+        (old_dir, old_path): (i32, *const c_char),
+        (new_dir, new_path): (i32, *const c_char),
+        flags: u32,
+    ) -> Self {
+        let mut sqe = Self::at(opcode, old_dir, old_path);
+        // The second directory descriptor takes the place of a length.
+        sqe.0.len = new_dir.cast_unsigned();
+        sqe.0.off = address(new_path);
+        sqe.0.op_flags = flags;
+        sqe
+    }
+
+    /// Renames (`man 2 renameat2`). Linux 5.11.
+    pub fn renameat(
+        old_dir: i32,
+        old_path: *const c_char,
+        new_dir: i32,
+        new_path: *const c_char,
+        flags: RenameFlags,
+    ) -> Self {
+        let (old, new) = ((old_dir, old_path), (new_dir, new_path));
+        Self::two_names(Opcode::Renameat, old, new, flags.bits())
+    }
+
+    /// Makes a hard link (`man 2 linkat`). Linux 5.15.
+    pub fn linkat(
+        old_dir: i32,
+        old_path: *const c_char,
+        new_dir: i32,
+        new_path: *const c_char,
+        flags: AtFlags,
+    ) -> Self {
+        let (old, new) = ((old_dir, old_path), (new_dir, new_path));
+        Self::two_names(Opcode::Linkat, old, new, flags.bits())
+    }
+
+    /// Makes a symbolic link to `target` (`man 2 symlinkat`). Linux 5.15.
+    pub fn symlinkat(target: *const c_char, dir: i32, path: *const c_char) -> Self {
+        let mut sqe = Self::at(Opcode::Symlinkat, dir, target);
+        sqe.0.off = address(path);
+        sqe
+    }
+
+    /// Removes a name; with [`AtFlags::REMOVEDIR`] a directory (`man 2 unlinkat`).
+    /// Linux 5.11.
+    pub fn unlinkat(dir: i32, path: *const c_char, flags: AtFlags) -> Self {
+        let mut sqe = Self::at(Opcode::Unlinkat, dir, path);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// Makes a directory (`man 2 mkdirat`). Linux 5.15.
+    pub fn mkdirat(dir: i32, path: *const c_char, mode: Mode) -> Self {
+        let mut sqe = Self::at(Opcode::Mkdirat, dir, path);
+        sqe.0.len = mode.bits();
+        sqe
+    }
+}
+
+/// Extended attributes (`man 7 xattr`).
+impl Sqe {
+    fn xattr(opcode: Opcode, fd: i32, name: *const c_char, value: u64, len_bytes: u32) -> Self {
+        let mut sqe = Self::transfer(opcode, fd, address(name), len_bytes, value);
+        sqe.0.addr3 = 0;
+        sqe
+    }
+
+    /// Reads attribute `name` of the file at `path`, symlinks followed; result: its length,
+    /// which for `len_bytes` 0 is all that is asked (`man 2 getxattr`). Linux 5.19.
+    pub fn getxattr(
+        path: *const c_char,
+        name: *const c_char,
+        value: *mut u8,
+        len_bytes: u32,
+    ) -> Self {
+        let mut sqe = Self::xattr(Opcode::Getxattr, 0, name, address(value), len_bytes);
+        sqe.0.addr3 = address(path);
+        sqe
+    }
+
+    /// As [`Self::getxattr`], of an open file. Linux 5.19.
+    pub fn fgetxattr(fd: i32, name: *const c_char, value: *mut u8, len_bytes: u32) -> Self {
+        Self::xattr(Opcode::Fgetxattr, fd, name, address(value), len_bytes)
+    }
+
+    /// Sets attribute `name` of the file at `path`, symlinks followed (`man 2 setxattr`).
+    /// Linux 5.19.
+    pub fn setxattr(
+        path: *const c_char,
+        name: *const c_char,
+        value: *const u8,
+        len_bytes: u32,
+        flags: XattrFlags,
+    ) -> Self {
+        let mut sqe = Self::xattr(Opcode::Setxattr, 0, name, address(value), len_bytes);
+        sqe.0.addr3 = address(path);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// As [`Self::setxattr`], of an open file. Linux 5.19.
+    pub fn fsetxattr(
+        fd: i32,
+        name: *const c_char,
+        value: *const u8,
+        len_bytes: u32,
+        flags: XattrFlags,
+    ) -> Self {
+        let mut sqe = Self::xattr(Opcode::Fsetxattr, fd, name, address(value), len_bytes);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+}
+
+/// Waiting and calling off.
+impl Sqe {
+    /// Waits once until `fd` is ready for one of `events`; result: the events that are
+    /// (`man 2 poll`). Linux 5.1.
+    pub fn poll_add(fd: i32, events: PollEvents) -> Self {
+        let mut sqe = Self::new(Opcode::PollAdd, fd);
+        sqe.0.op_flags = events.bits();
+        sqe
+    }
+
+    /// Calls off the poll pushed with `target`, which completes with `ECANCELED`. Result: 0,
+    /// `ENOENT` if there is none, `EALREADY` if it is just completing. Linux 5.1.
+    pub fn poll_remove(target: u64) -> Self {
+        Self::transfer(Opcode::PollRemove, -1, target, 0, 0)
+    }
+
+    /// Completes with `ETIME` after the time `timeout`, or with 0 when `count` other
+    /// completions have come (0: none count). `timeout` is read at submission. Linux 5.4.
+    pub fn timeout(timeout: *const Timespec, count: u32, flags: TimeoutFlags) -> Self {
+        let (opcode, count) = (Opcode::Timeout, u64::from(count));
+        let mut sqe = Self::transfer(opcode, -1, address(timeout), 1, count);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// Calls off the timeout pushed with `target`, which completes with `ECANCELED`. Result:
+    /// 0, `ENOENT` if there is none, `EBUSY` if it is just completing. Linux 5.5.
+    pub fn timeout_remove(target: u64) -> Self {
+        Self::transfer(Opcode::TimeoutRemove, -1, target, 0, 0)
+    }
+
+    /// Calls off the operation linked before it (which completes with `ECANCELED`) unless it
+    /// is complete after the time `timeout`. Result: `ETIME` if it did, `ECANCELED` if the
+    /// operation was complete in time. Linux 5.5.
+    pub fn link_timeout(timeout: *const Timespec, flags: TimeoutFlags) -> Self {
+        let mut sqe = Self::transfer(Opcode::LinkTimeout, -1, address(timeout), 1, 0);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// Calls off the operation pushed with `target`, which if that succeeds completes with
+    /// `ECANCELED` or `EINTR`. Result: 0, `ENOENT` if there is none, `EALREADY` if it is
+    /// past calling off and will complete by itself. Linux 5.5.
+    pub fn cancel(target: u64) -> Self {
+        Self::transfer(Opcode::AsyncCancel, -1, target, 0, 0)
     }
 }

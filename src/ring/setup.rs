@@ -28,7 +28,7 @@ pub(super) struct Mapped {
 }
 
 /// How a part of the ring is mapped: [`Mapping::shared`], or in tests one that fails.
-pub(super) type Map = fn(BorrowedFd<'_>, u64, usize) -> Result<Mapping>;
+pub type Map = fn(BorrowedFd<'_>, u64, usize) -> Result<Mapping>;
 
 /// Makes a ring and maps it, in one mapping for both queues where the kernel has that and
 /// `one_map` allows it.

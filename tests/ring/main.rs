@@ -1,0 +1,11 @@
+//! The ring against the running kernel.
+#![allow(missing_docs, unsafe_code)]
+
+mod chains;
+mod operations;
+mod registration;
+mod setup;
+mod slots;
+mod sqpoll;
+mod submission;
+mod support;

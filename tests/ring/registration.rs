@@ -1,0 +1,163 @@
+//! Registered buffers and files, the ring's own descriptor, worker limits.
+
+use std::os::fd::AsRawFd as _;
+
+use annulet::ring::{IoUring, IoVec, REGISTER_FILES_SKIP, SetupFlags, Sqe, WorkerLimits};
+use annulet::sys::Errno;
+
+use super::support::{NO_FD, bad, file, raw, ring, run, skip};
+
+fn vector(memory: &mut [u8]) -> IoVec {
+    IoVec {
+        base: memory.as_mut_ptr(),
+        len_bytes: memory.len(),
+    }
+}
+
+const EMPTY: IoVec = IoVec {
+    base: std::ptr::null_mut(),
+    len_bytes: 0,
+};
+
+#[test]
+fn buffers() {
+    let mut memory = vec![0_u8; 4096];
+    let mut ring = ring(2);
+    assert_eq!(ring.unregister_buffers(), Err(Errno::ENXIO));
+    assert_eq!(ring.register_buffers(&[]), Err(Errno::EINVAL));
+    let nowhere = IoVec {
+        base: std::ptr::without_provenance_mut(4096),
+        len_bytes: 4096,
+    };
+    assert_eq!(ring.register_buffers(&[nowhere]), Err(Errno::EFAULT));
+    let buffers = [vector(&mut memory)];
+    ring.register_buffers(&buffers).unwrap();
+    assert_eq!(ring.register_buffers(&buffers), Err(Errno::EBUSY));
+    ring.unregister_buffers().unwrap();
+    ring.register_buffers(&buffers).unwrap();
+}
+
+#[test]
+fn buffers_sparse_and_updated() {
+    let (_dir, file) = file(b"buffer");
+    let mut memory = vec![0_u8; 4096];
+    let buffer = vector(&mut memory);
+    let mut ring = ring(2);
+    assert_eq!(ring.update_buffers(0, &[buffer]), Err(Errno::ENXIO));
+    if ring.register_buffers_sparse(3).is_err() {
+        return skip("buffers_sparse_and_updated", "before Linux 5.19");
+    }
+    let read = |index| Sqe::read_fixed(raw(&file), buffer.base, 6, 0, index);
+    assert_eq!(run(&mut ring, read(2)), Err(Errno::EFAULT));
+    assert_eq!(ring.update_buffers(2, &[buffer]), Ok(1));
+    assert_eq!(run(&mut ring, read(2)), Ok(6));
+    assert_eq!(run(&mut ring, read(1)), Err(Errno::EFAULT));
+    assert_eq!(ring.update_buffers(1, &[buffer, EMPTY]), Ok(2));
+    assert_eq!(run(&mut ring, read(1)), Ok(6));
+    assert_eq!(run(&mut ring, read(2)), Err(Errno::EFAULT));
+    assert_eq!(ring.update_buffers(3, &[buffer]), Err(Errno::EINVAL));
+}
+
+#[test]
+fn files() {
+    let (_dir, file) = file(b"file");
+    let mut buf = [0_u8; 4];
+    let mut ring = ring(2);
+    assert_eq!(ring.unregister_files(), Err(Errno::ENXIO));
+    assert_eq!(ring.register_files(&[NO_FD]), bad());
+    assert_eq!(ring.register_files(&[]), Err(Errno::EINVAL));
+    let null = std::fs::File::open("/dev/null").unwrap();
+    ring.register_files(&[raw(&null), raw(&file)]).unwrap();
+    assert_eq!(ring.register_files(&[raw(&file)]), Err(Errno::EBUSY));
+    let mut read = |ring: &mut IoUring, slot| {
+        let sqe = Sqe::read(slot, buf.as_mut_ptr(), 4, 0).fixed_file();
+        run(ring, sqe)
+    };
+    assert_eq!(read(&mut ring, 0), Ok(0));
+    assert_eq!(read(&mut ring, 1), Ok(4));
+    assert_eq!(read(&mut ring, 2), bad());
+    ring.unregister_files().unwrap();
+    assert_eq!(read(&mut ring, 1), bad());
+}
+
+#[test]
+fn files_stay_open_in_the_table() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut ring = ring(2);
+    ring.register_files(&[writer.as_raw_fd()]).unwrap();
+    drop(writer);
+    let sqe = Sqe::write(0, b"x".as_ptr(), 1, u64::MAX).fixed_file();
+    assert_eq!(run(&mut ring, sqe), Ok(1));
+    ring.unregister_files().unwrap();
+    drop(reader);
+}
+
+#[test]
+fn files_sparse_and_updated() {
+    let (_dir, file) = file(b"file");
+    let mut buf = [0_u8; 4];
+    let mut ring = ring(2);
+    let fd = raw(&file);
+    assert_eq!(ring.update_files(0, &[fd]), Err(Errno::ENXIO));
+    if ring.register_files_sparse(3).is_err() {
+        return skip("files_sparse_and_updated", "before Linux 5.19");
+    }
+    let mut read = |ring: &mut IoUring, slot| {
+        let sqe = Sqe::read(slot, buf.as_mut_ptr(), 4, 0).fixed_file();
+        run(ring, sqe)
+    };
+    assert_eq!(read(&mut ring, 1), bad());
+    assert_eq!(ring.update_files(1, &[fd, fd]), Ok(2));
+    assert_eq!(read(&mut ring, 1), Ok(4));
+    assert_eq!(ring.update_files(1, &[REGISTER_FILES_SKIP, -1]), Ok(2));
+    assert_eq!(read(&mut ring, 1), Ok(4));
+    assert_eq!(read(&mut ring, 2), bad());
+    assert_eq!(ring.update_files(0, &[NO_FD]), bad());
+    assert_eq!(ring.update_files(3, &[fd]), Err(Errno::EINVAL));
+}
+
+#[test]
+fn the_rings_own_descriptor() {
+    let mut ring = ring(2);
+    assert_eq!(ring.unregister_ring_fd(), Err(Errno::ENXIO));
+    if ring.register_ring_fd().is_err() {
+        return skip("the_rings_own_descriptor", "before Linux 5.18");
+    }
+    assert_eq!(ring.register_ring_fd(), Err(Errno::EEXIST));
+    assert_eq!(run(&mut ring, Sqe::nop()), Ok(0));
+    ring.push_nop(1).unwrap();
+    assert_eq!(ring.submit_and_wait(1), Ok(1));
+    assert_eq!(ring.complete().unwrap().user_data, 1);
+    ring.unregister_ring_fd().unwrap();
+    assert_eq!(run(&mut ring, Sqe::nop()), Ok(0));
+    // A thread has 16 places: what is dropped must give its own back.
+    for _ in 0..40 {
+        let mut ring = IoUring::new(1).unwrap();
+        ring.register_ring_fd().unwrap();
+        assert_eq!(run(&mut ring, Sqe::nop()), Ok(0));
+    }
+}
+
+#[test]
+fn worker_limits() {
+    let mut ring = ring(2);
+    let limits = |bounded, unbounded| WorkerLimits { bounded, unbounded };
+    if ring.limit_workers(limits(0, 0)).is_err() {
+        return skip("worker_limits", "before Linux 5.15");
+    }
+    ring.limit_workers(limits(3, 5)).unwrap();
+    assert_eq!(ring.limit_workers(limits(0, 0)), Ok(limits(3, 5)));
+    assert_eq!(run(&mut ring, Sqe::nop().force_async()), Ok(0));
+}
+
+#[test]
+fn a_disabled_ring_is_enabled() {
+    let flags = SetupFlags::R_DISABLED;
+    let mut ring = IoUring::builder(2).setup_flags(flags).build().unwrap();
+    ring.push_nop(3).unwrap();
+    assert_eq!(ring.submit(), Err(Errno::EBADFD));
+    assert_eq!(ring.queued(), 1);
+    ring.enable().unwrap();
+    assert_eq!(ring.enable(), Err(Errno::EBADFD));
+    assert_eq!(ring.wait().unwrap().user_data, 3);
+}

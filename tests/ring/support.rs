@@ -1,0 +1,95 @@
+//! What the ring's tests share.
+
+use std::ffi::{CString, c_char};
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+use std::path::Path;
+
+use annulet::ring::{Completion, IoUring, Sqe};
+use annulet::sys::{Errno, OwnedFd, Result};
+use temp_dir::TempDir;
+
+/// No test opens that many.
+pub const NO_FD: i32 = 999_999;
+
+/// Says that a test cannot run here, or fails where none may be left out.
+pub fn skip(test: &str, reason: &str) {
+    assert!(
+        std::env::var_os("ANNULET_REQUIRE_ALL").is_none_or(|all| all != "1"),
+        "cannot run {test}: {reason}"
+    );
+    eprintln!("skipped: {test}: {reason}");
+}
+
+pub fn ring(entries: u32) -> IoUring {
+    IoUring::new(entries).expect("io_uring is there")
+}
+
+pub fn push(ring: &mut IoUring, sqe: Sqe) {
+    try_push(ring, sqe).unwrap();
+}
+
+pub fn try_push(ring: &mut IoUring, sqe: Sqe) -> Result<()> {
+    // SAFETY: every test here waits for its completions before what they name goes.
+    unsafe { ring.push(&sqe) }
+}
+
+/// Carries out one operation.
+pub fn run(ring: &mut IoUring, sqe: Sqe) -> Result<u32> {
+    push(ring, sqe.user_data(4711));
+    let completion = ring.wait().unwrap();
+    assert_eq!(completion.user_data, 4711);
+    completion.into_result()
+}
+
+/// Waits for `count` completions and gives them in the order of their `user_data`.
+pub fn reap(ring: &mut IoUring, count: usize) -> Vec<Completion> {
+    let mut all: Vec<_> = (0..count).map(|_| ring.wait().unwrap()).collect();
+    all.sort_by_key(|completion| completion.user_data);
+    all
+}
+
+/// Results in the order of `user_data`.
+pub fn results(ring: &mut IoUring, count: usize) -> Vec<Result<u32>> {
+    let all = reap(ring, count);
+    all.into_iter().map(Completion::into_result).collect()
+}
+
+/// A folder with a file of `content`, open for reading and writing.
+pub fn file(content: &[u8]) -> (TempDir, File) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.child("file");
+    std::fs::write(&path, content).unwrap();
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    (dir, file)
+}
+
+/// A path as the kernel takes it, and the string it lies in.
+pub fn c(path: impl AsRef<Path>) -> CString {
+    CString::new(path.as_ref().as_os_str().as_encoded_bytes()).unwrap()
+}
+
+pub fn p(path: &CString) -> *const c_char {
+    path.as_ptr()
+}
+
+pub fn own(file: File) -> OwnedFd {
+    // SAFETY: the number comes from a file that has just given it up.
+    unsafe { OwnedFd::from_raw(file.into_raw_fd()) }
+}
+
+/// Closes descriptor `raw` that an operation has opened, by way of a `File`.
+pub fn adopt(raw: u32) -> File {
+    use std::os::fd::FromRawFd as _;
+    let raw = i32::try_from(raw).unwrap();
+    // SAFETY: the kernel has just opened it for us.
+    unsafe { File::from_raw_fd(raw) }
+}
+
+pub fn raw(file: &File) -> i32 {
+    file.as_raw_fd()
+}
+
+pub fn bad<T>() -> Result<T> {
+    Err(Errno::EBADF)
+}
