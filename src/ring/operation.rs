@@ -32,6 +32,7 @@ fn address<T: ?Sized>(pointer: *const T) -> u64 {
 
 /// Modifiers.
 impl Sqe {
+    #[inline]
     fn new(opcode: Opcode, fd: i32) -> Self {
         Self(RawSqe {
             opcode: opcode as u8,
@@ -47,12 +48,14 @@ impl Sqe {
     }
 
     /// The number that the completion carries.
+    #[inline]
     pub const fn user_data(mut self, user_data: u64) -> Self {
         self.0.user_data = user_data;
         self
     }
 
     /// Adds flags.
+    #[inline]
     pub const fn flags(mut self, flags: SqeFlags) -> Self {
         self.0.flags |= flags.bits();
         self
@@ -101,10 +104,12 @@ impl Sqe {
 /// Nothing, reading and writing.
 impl Sqe {
     /// Does nothing; result 0. Linux 5.1.
+    #[inline]
     pub fn nop() -> Self {
         Self::new(Opcode::Nop, -1)
     }
 
+    #[inline]
     fn transfer(opcode: Opcode, fd: i32, addr: u64, len: u32, offset: u64) -> Self {
         let mut sqe = Self::new(opcode, fd);
         sqe.0.addr = addr;
@@ -115,17 +120,20 @@ impl Sqe {
 
     /// Reads up to `len_bytes` at `offset` (or [`CURRENT_POSITION`]) into `buf`; result: the
     /// count, 0 at the end (`man 2 pread`). Linux 5.6.
+    #[inline]
     pub fn read(fd: i32, buf: *mut u8, len_bytes: u32, offset: u64) -> Self {
         Self::transfer(Opcode::Read, fd, address(buf), len_bytes, offset)
     }
 
     /// Writes up to `len_bytes` from `buf` at `offset` (or [`CURRENT_POSITION`]); result: the
     /// count (`man 2 pwrite`). Linux 5.6.
+    #[inline]
     pub fn write(fd: i32, buf: *const u8, len_bytes: u32, offset: u64) -> Self {
         Self::transfer(Opcode::Write, fd, address(buf), len_bytes, offset)
     }
 
     /// As [`Self::read`], into memory within registered buffer `index`. Linux 5.1.
+    #[inline]
     pub fn read_fixed(fd: i32, buf: *mut u8, len_bytes: u32, offset: u64, index: u16) -> Self {
         let mut sqe = Self::transfer(Opcode::ReadFixed, fd, address(buf), len_bytes, offset);
         sqe.0.buf_index = index;
@@ -133,6 +141,7 @@ impl Sqe {
     }
 
     /// As [`Self::write`], from memory within registered buffer `index`. Linux 5.1.
+    #[inline]
     pub fn write_fixed(fd: i32, buf: *const u8, len_bytes: u32, offset: u64, index: u16) -> Self {
         let mut sqe = Self::transfer(Opcode::WriteFixed, fd, address(buf), len_bytes, offset);
         sqe.0.buf_index = index;

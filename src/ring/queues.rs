@@ -40,19 +40,28 @@ const PATIENCE: u32 = 64;
 pub(super) struct Queues {
     sq: SubmissionQueue,
     cq: CompletionQueue,
-    /// Operations pushed whose completion has not been reaped; `None` once it cannot be
-    /// known (see [`Self::push`]).
-    in_flight: Option<u32>,
+    /// How far the submission queue's tail may go: a lower bound, worked out anew by
+    /// [`Self::make_room`] when it is reached. One comparison a push instead of three: a
+    /// batch of 32 no-ops took 1.09 of the `io-uring` crate's time before, 1.03 with it.
+    limit: u32,
+    /// Where the submission queue's tail was when as many operations had been pushed as are
+    /// complete and reaped by now.
+    retired: u32,
+    /// Every operation has reported or will (see [`Self::push`]), so `retired` is right.
+    counted: bool,
     /// A kernel thread takes submissions.
     sqpoll: bool,
 }
 
 impl Queues {
     pub(super) const fn new(sq: SubmissionQueue, cq: CompletionQueue, sqpoll: bool) -> Self {
+        let tail = sq.tail();
         Self {
             sq,
             cq,
-            in_flight: Some(0),
+            limit: tail,
+            retired: tail,
+            counted: true,
             sqpoll,
         }
     }
@@ -65,12 +74,18 @@ impl Queues {
         self.cq.entries()
     }
 
+    /// Operations pushed whose completion has not been reaped; `None` once it cannot be
+    /// known (see [`Self::push`]).
     pub(super) const fn in_flight(&self) -> Option<u32> {
-        self.in_flight
+        if self.counted {
+            Some(self.sq.tail().wrapping_sub(self.retired))
+        } else {
+            None
+        }
     }
 
     pub(super) const fn forget_in_flight(&mut self) {
-        self.in_flight = None;
+        self.counted = false;
     }
 
     pub(super) const fn sqpoll(&self) -> bool {
@@ -104,20 +119,32 @@ impl Queues {
     /// As `IoUring::push`.
     #[inline]
     pub(super) unsafe fn push(&mut self, sqe: &RawSqe) -> Result<()> {
-        if let Some(in_flight) = self.in_flight {
-            if in_flight >= self.cq.entries() {
-                return Err(Errno::EBUSY);
-            }
-            if !self.sq.has_room() {
-                return Err(Errno::EAGAIN);
-            }
-            let silent = sqe.flags & SqeFlags::CQE_SKIP_SUCCESS.bits() != 0;
-            self.in_flight = if silent { None } else { Some(in_flight + 1) };
-        } else if !self.sq.has_room() {
-            return Err(Errno::EAGAIN);
+        if self.sq.tail() == self.limit {
+            self.make_room()?;
+        }
+        if sqe.flags & SqeFlags::CQE_SKIP_SUCCESS.bits() != 0 {
+            self.counted = false;
         }
         // SAFETY: there is room; the caller answers for the operation.
         unsafe { self.sq.write(sqe) };
+        Ok(())
+    }
+
+    /// Raises the limit to what both queues have room for.
+    #[cold]
+    fn make_room(&mut self) -> Result<()> {
+        let mut room = self.sq.entries().saturating_sub(self.queued());
+        if let Some(in_flight) = self.in_flight() {
+            let left = self.cq.entries().saturating_sub(in_flight);
+            if left == 0 {
+                return Err(Errno::EBUSY);
+            }
+            room = room.min(left);
+        }
+        if room == 0 {
+            return Err(Errno::EAGAIN);
+        }
+        self.limit = self.sq.tail().wrapping_add(room);
         Ok(())
     }
 
@@ -125,11 +152,9 @@ impl Queues {
     #[inline]
     pub(super) fn complete(&mut self) -> Option<Completion> {
         let completion = self.cq.reap()?;
-        if let Some(in_flight) = self.in_flight {
-            // A completion that announces more of its kind leaves the operation in flight.
-            let more = completion.flags.contains(CqeFlags::MORE);
-            self.in_flight = Some(in_flight.saturating_sub(u32::from(!more)));
-        }
+        // A completion that announces more of its kind leaves the operation in flight.
+        let more = completion.flags.contains(CqeFlags::MORE);
+        self.retired = self.retired.wrapping_add(u32::from(!more));
         Some(completion)
     }
 
@@ -189,7 +214,7 @@ impl Queues {
             {
                 return Ok(completion);
             }
-            if self.in_flight == Some(0) {
+            if self.in_flight() == Some(0) {
                 return Err(Errno::ECHILD);
             }
             let min_complete = u32::from(self.ready() == 0);
@@ -221,7 +246,7 @@ impl Queues {
     /// Operations the kernel has taken and not reported, as far as is known.
     pub(super) fn running(&self) -> u32 {
         let queued = self.queued();
-        self.in_flight
+        self.in_flight()
             .map_or(0, |in_flight| in_flight.saturating_sub(queued))
     }
 }

@@ -21,8 +21,6 @@ pub(super) struct SubmissionQueue {
     entries: u32,
     /// One past the last entry written, ahead of `ktail` until [`Self::publish`].
     tail: u32,
-    /// `khead` when last looked at: never ahead of it, so the room it shows is there.
-    head_seen: u32,
 }
 
 impl SubmissionQueue {
@@ -47,18 +45,10 @@ impl SubmissionQueue {
             sqes,
             entries,
             tail: 0,
-            head_seen: 0,
         };
         // Relaxed: the tail has no other writer than this program.
         queue.tail = queue.ktail.load(Ordering::Relaxed);
-        queue.head_seen = queue.load_head();
         queue
-    }
-
-    fn load_head(&self) -> u32 {
-        // Acquire pairs with the kernel's release store of the head (`io_commit_sqring`): it
-        // has read the entries before the head, so they may be written anew.
-        self.khead.load(Ordering::Acquire)
     }
 
     /// Number of entries the queue has.
@@ -68,29 +58,26 @@ impl SubmissionQueue {
 
     /// Entries written that the kernel has not taken, published or not.
     pub(super) fn queued(&self) -> u32 {
-        self.tail.wrapping_sub(self.load_head())
+        // Acquire pairs with the kernel's release store of the head (`io_commit_sqring`): it
+        // has read the entries before the head, so they may be written anew.
+        let head = self.khead.load(Ordering::Acquire);
+        self.tail.wrapping_sub(head)
     }
 
-    /// Whether there is room for one entry more.
+    /// One past the last entry written.
     #[inline]
-    pub(super) fn has_room(&mut self) -> bool {
-        if self.tail.wrapping_sub(self.head_seen) < self.entries {
-            return true;
-        }
-        // Look again only when it seems full: the head lies on a cache line that a polling
-        // thread writes.
-        self.head_seen = self.load_head();
-        self.tail.wrapping_sub(self.head_seen) < self.entries
+    pub(super) const fn tail(&self) -> u32 {
+        self.tail
     }
 
     /// Writes `sqe` at the tail, unseen by the kernel until [`Self::publish`].
     ///
     /// # Safety
-    /// [`Self::has_room`] has said yes since the last write, and the operation's own contract
+    /// Fewer than [`Self::entries`] are [`Self::queued`], and the operation's own contract
     /// (`IoUring::push`) holds.
     #[inline]
     pub(super) unsafe fn write(&mut self, sqe: &RawSqe) {
-        debug_assert!(self.has_room());
+        debug_assert!(self.queued() < self.entries);
         let index = (self.tail & (self.entries - 1)) as usize;
         // SAFETY: `index` is below `entries`, and `sqes` has that many elements.
         let slot = unsafe { self.sqes.add(index) };
