@@ -284,3 +284,17 @@ fn enter(fd: i32, to_submit: u32, min_complete: u32, flags: EnterFlags) -> Resul
     // SAFETY: whoever pushed the entries answered for them (`IoUring::push`).
     unsafe { io_uring_enter(fd, to_submit, min_complete, flags) }
 }
+
+/// A ring must stay on its thread: this stops compiling if it becomes `Send` or `Sync`, as
+/// the name below could then mean either of two functions.
+const _: () = {
+    trait Unless<Reason> {
+        fn holds() {}
+    }
+    struct BecauseSend;
+    struct BecauseSync;
+    impl<T> Unless<()> for T {}
+    impl<T: Send> Unless<BecauseSend> for T {}
+    impl<T: Sync> Unless<BecauseSync> for T {}
+    let _ = <IoUring as Unless<_>>::holds;
+};
