@@ -213,7 +213,8 @@ impl IoUring {
     }
 
     /// Hands over what is queued and gives the next completion, waiting if none has arrived.
-    /// Signals, refusals that pass, short submissions and overflows are dealt with.
+    /// Signals, refusals that pass, short submissions and overflows are dealt with. While
+    /// [`Self::in_flight`] is unknown it cannot tell that nothing is, and waits for ever then.
     ///
     /// # Errors
     /// `ECHILD`: nothing is in flight. `EAGAIN`, `EBUSY`: the kernel goes on refusing for

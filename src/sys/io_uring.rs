@@ -349,7 +349,6 @@ pub enum Opcode {
     WriteFixed = 5,
     PollAdd = 6,
     PollRemove = 7,
-    SyncFileRange = 8,
     Timeout = 11,
     TimeoutRemove = 12,
     AsyncCancel = 14,
@@ -375,7 +374,6 @@ pub enum Opcode {
     Setxattr = 42,
     Fgetxattr = 43,
     Getxattr = 44,
-    FixedFdInstall = 54,
     Ftruncate = 55,
 }
 

@@ -258,6 +258,8 @@ fn fadvise_and_madvise() {
     let (_dir, file) = file(b"x");
     let mut ring = ring(4);
     let sqe = Sqe::fadvise(raw(&file), 0, 0, FileAdvice::Sequential);
+    // A hint has no result to tell it by.
+    assert_eq!(sqe.raw().op_flags, 2);
     assert_eq!(run(&mut ring, sqe), Ok(0));
     let sqe = Sqe::fadvise(NO_FD, 0, 0, FileAdvice::Sequential);
     assert_eq!(run(&mut ring, sqe), bad());
