@@ -68,5 +68,5 @@ pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, SetupError, SlotRing, Step};
 pub use crate::sys::io_uring::{
     CqeFlags, FallocateMode, Features, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode,
     OpenHow, PollEvents, REGISTER_FILES_SKIP, RenameFlags, SetupFlags, SpliceFlags, SqeFlags,
-    StatxMask, TimeoutFlags, Timespec, XattrFlags,
+    StatxBuffer, StatxMask, TimeoutFlags, Timespec, XattrFlags,
 };

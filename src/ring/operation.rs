@@ -4,10 +4,10 @@ use core::ffi::c_char;
 
 use crate::sys::io_uring::{
     FILE_INDEX_ALLOC, FallocateMode, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode, OpenHow,
-    PollEvents, RawSqe, RenameFlags, SpliceFlags, SqeFlags, StatxMask, TimeoutFlags, Timespec,
-    XattrFlags,
+    PollEvents, RawSqe, RenameFlags, SpliceFlags, SqeFlags, StatxBuffer, StatxMask, TimeoutFlags,
+    Timespec, XattrFlags,
 };
-use crate::sys::{AtFlags, Mode, OFlags, Statx};
+use crate::sys::{AtFlags, Mode, OFlags};
 
 /// Size of [`OpenHow`], by which the kernel knows its version.
 const OPEN_HOW_LEN: u32 = 24;
@@ -300,7 +300,7 @@ impl Sqe {
         path: *const c_char,
         flags: AtFlags,
         mask: StatxMask,
-        out: *mut Statx,
+        out: *mut StatxBuffer,
     ) -> Self {
         let mut sqe = Self::at(Opcode::Statx, dir, path);
         sqe.0.off = address(out);

@@ -515,6 +515,11 @@ pub struct OpenHow {
     pub resolve: u64,
 }
 
+/// Where `statx` writes: the room of a `struct statx` (`include/uapi/linux/stat.h`), as bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct StatxBuffer(pub [u8; 256]);
+
 /// A table to register (`struct io_uring_rsrc_register`).
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
