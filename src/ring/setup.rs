@@ -139,7 +139,6 @@ fn counter(ring: &Mapping, offset: u32) -> Result<Counter> {
 
 /// The `len_bytes` at `offset` of a mapping, aligned for what rings hold. `EPROTO` where a
 /// kernel (or what plays one) gives an offset that cannot be.
-#[inline(never)] // seven uses; inlined they were 0.4 KB
 fn field(map: &Mapping, offset: u32, len_bytes: usize) -> Result<NonNull<u8>> {
     let start = offset as usize;
     // Entries are multiples of eight bytes, everything else is single 32-bit numbers.
