@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::plain::{self, NO_MODE};
-use crate::sys::{BorrowedFd, OFlags, OwnedFd, Result};
+use crate::sys::{BorrowedFd, OFlags, OwnedFd, Result, until_nul};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls
 /// get, relative to a directory's descriptor.
@@ -40,6 +40,7 @@ impl Path {
     }
 
     /// The whole path, as messages show it.
+    #[inline(never)]
     #[must_use]
     pub fn shown(&self) -> &[u8] {
         self.bytes.split_last().map_or(&[], |(_, shown)| shown)
@@ -49,7 +50,7 @@ impl Path {
     #[must_use]
     pub fn name(&self) -> &CStr {
         let name = self.bytes.get(self.name_at..).unwrap_or_default();
-        CStr::from_bytes_until_nul(name).unwrap_or(c"")
+        until_nul(name)
     }
 
     /// Where the path stands, for [`Self::pop`].
@@ -142,7 +143,7 @@ pub(super) fn c_str(bytes: &mut Vec<u8>) -> &CStr {
         bytes.push(b'.');
     }
     bytes.push(0);
-    CStr::from_bytes_until_nul(bytes).unwrap_or(c".")
+    until_nul(bytes)
 }
 
 /// A name in a directory, with the path that messages show for it.

@@ -2,13 +2,12 @@
 //! that was copied already.
 
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 use super::engine::{Engine, Job, Outcome};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
 use super::path::{Place, c_str, open_parts};
-use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, Result};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, Result, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
@@ -42,7 +41,7 @@ impl Engine<'_> {
 
     /// Makes a symlink with the target that was read.
     fn make_symlink(&mut self, dst: Place<'_>) -> Result<()> {
-        let target = CStr::from_bytes_until_nul(self.data.buffer()?).unwrap_or_default();
+        let target = until_nul(self.data.buffer()?);
         sys::symlinkat(target, dst.dir, dst.name())
     }
 

@@ -2,9 +2,8 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
-use crate::sys::FileId;
+use crate::sys::{FileId, until_nul};
 
 /// Remembers files by [`FileId`], each with the path it goes by; several entries may share
 /// an id.
@@ -89,9 +88,7 @@ impl FileTable {
 
     fn path(&self, at: usize) -> &[u8] {
         let rest = self.paths.get(at..).unwrap_or_default();
-        CStr::from_bytes_until_nul(rest)
-            .unwrap_or_default()
-            .to_bytes()
+        until_nul(rest).to_bytes()
     }
 
     /// Where to look for `id` first.

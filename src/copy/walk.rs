@@ -15,6 +15,7 @@ use super::metadata::Before;
 use super::path::{Cut, Path, open_parts};
 use crate::sys::{
     self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Result, Stat, Whence,
+    until_nul,
 };
 
 /// How many bytes of names one batch gathers before it is copied.
@@ -145,8 +146,7 @@ impl Engine<'_> {
         let (Some(src_dir), Some(dst_dir)) = (&dir.src, &dir.dst) else {
             return false;
         };
-        let name = names.get(item.name_at..).unwrap_or_default();
-        let name = name.split(|&b| b == 0).next().unwrap_or_default();
+        let name = until_nul(names.get(item.name_at..).unwrap_or_default()).to_bytes();
         let arrival = Arrival {
             operand: false,
             kind: item.kind,

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use super::arch::{nr, syscall3};
 use super::errno::Result;
 use super::fs::FileType;
-use super::{BorrowedFd, Errno};
+use super::{BorrowedFd, Errno, until_nul};
 
 /// One entry of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl<'buf> Iterator for DirEntries<'buf> {
         let kind = *self.rest.get(18)?;
         let (record, rest) = self.rest.split_at_checked(usize::from(length))?;
         self.rest = rest;
-        let name = CStr::from_bytes_until_nul(record.get(19..)?).ok()?;
+        let name = until_nul(record.get(19..)?);
         // d_type is the upper four bits of the mode.
         let kind = FileType::from_mode(u32::from(kind) << 12);
         Some(DirEntry {

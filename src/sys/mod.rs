@@ -8,6 +8,7 @@
 
 pub mod arch;
 mod arena;
+mod cstr;
 mod dirent;
 pub mod errno;
 mod fd;
@@ -19,6 +20,7 @@ mod process;
 mod startup;
 
 pub use arena::{Arena, Mark};
+pub use cstr::until_nul;
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
 pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT};

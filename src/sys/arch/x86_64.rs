@@ -208,7 +208,7 @@ pub mod memory {
     /// # Safety
     /// `src` is readable and `dst` writable for `len_bytes`; where they overlap, `dst` must
     /// not lie below `src`.
-    #[inline]
+    #[inline(never)]
     pub unsafe fn copy_backward(dst: *mut u8, src: *const u8, len_bytes: usize) {
         // Eight bytes at a time from the end: `std` + `rep movsb` runs a byte per cycle or
         // slower, as the microcode's fast path only goes upwards.
@@ -275,7 +275,7 @@ pub mod memory {
     ///
     /// # Safety
     /// `a` and `b` are readable for `len_bytes`.
-    #[inline]
+    #[inline(never)]
     #[must_use]
     pub unsafe fn compare(a: *const u8, b: *const u8, len_bytes: usize) -> i32 {
         let diff: i32;

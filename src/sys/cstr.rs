@@ -1,0 +1,33 @@
+//! C strings out of byte buffers, for paths that calls take.
+
+use core::ffi::CStr;
+
+/// The bytes before the first NUL as a C string; empty where there is no NUL.
+///
+/// A plain loop: names are short, and the standard library's search for a NUL, made for long
+/// texts, takes 1.2 KB of the program.
+#[must_use]
+pub fn until_nul(bytes: &[u8]) -> &CStr {
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte == 0
+            && let Some(string) = bytes.get(..=at)
+        {
+            // SAFETY: ends at its first NUL.
+            return unsafe { CStr::from_bytes_with_nul_unchecked(string) };
+        }
+    }
+    c""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn up_to_the_first_nul() {
+        assert_eq!(until_nul(b"a\xffb\0c\0"), c"a\xffb");
+        assert_eq!(until_nul(b"\0"), c"");
+        assert_eq!(until_nul(b"abc"), c"");
+        assert_eq!(until_nul(b""), c"");
+    }
+}
