@@ -230,19 +230,19 @@ fn check_operands<'a>(
             Ok(dir) => Some((operands, Destination::Directory(target, dir))),
             Err(errno) => {
                 let path = target.to_bytes();
-                diagnostics.error("target directory {}", &[path], Some(errno));
+                diagnostics.error("target directory {0}", &[path], Some(errno));
                 None
             }
         };
     }
     if others.is_empty() {
         let path = last.to_bytes();
-        diagnostics.usage_error("missing destination file operand after {}", &[path]);
+        diagnostics.usage_error("missing destination file operand after {0}", &[path]);
         return None;
     }
     if settings.no_target {
         if let Some(extra) = operands.get(2) {
-            diagnostics.usage_error("extra operand {}", &[extra.to_bytes()]);
+            diagnostics.usage_error("extra operand {0}", &[extra.to_bytes()]);
             return None;
         }
         return Some((others, Destination::Name(last, false)));
@@ -250,7 +250,7 @@ fn check_operands<'a>(
     match open_directory(last) {
         Ok(dir) => Some((others, Destination::Directory(last, dir))),
         Err(errno) if others.len() > 1 => {
-            diagnostics.error("target {}", &[last.to_bytes()], Some(errno));
+            diagnostics.error("target {0}", &[last.to_bytes()], Some(errno));
             None
         }
         Err(errno) => Some((others, Destination::Name(last, errno == Errno::ENOENT))),

@@ -54,26 +54,26 @@ impl Diagnostics {
         let (template, name) = match error {
             OptionError::UnknownShort(letter) => {
                 letter_of = [*letter];
-                ("invalid option -- '{=}'", &letter_of[..])
+                ("invalid option -- '{=0}'", &letter_of[..])
             }
             OptionError::ShortNeedsValue(letter) => {
                 letter_of = [*letter];
-                ("option requires an argument -- '{=}'", &letter_of[..])
+                ("option requires an argument -- '{=0}'", &letter_of[..])
             }
-            OptionError::UnknownLong(name) => ("unrecognized option '--{=}'", *name),
+            OptionError::UnknownLong(name) => ("unrecognized option '--{=0}'", *name),
             OptionError::Ambiguous(name, candidates) => {
                 for candidate in candidates {
                     list.extend_from_slice(b" '--");
                     list.extend_from_slice(candidate.as_bytes());
                     list.push(b'\'');
                 }
-                ("option '--{=}' is ambiguous; possibilities:{=}", *name)
+                ("option '--{=0}' is ambiguous; possibilities:{=1}", *name)
             }
             OptionError::LongNeedsValue(name) => {
-                ("option '--{=}' requires an argument", name.as_bytes())
+                ("option '--{=0}' requires an argument", name.as_bytes())
             }
             OptionError::UnwantedValue(name) => {
-                ("option '--{=}' doesn't allow an argument", name.as_bytes())
+                ("option '--{=0}' doesn't allow an argument", name.as_bytes())
             }
         };
         self.error(template, &[name, &list], None);
@@ -158,18 +158,26 @@ impl Ui for Diagnostics {
 
 /// Appends `template` with `names` in their places (see [`Ui`]).
 fn append(line: &mut Vec<u8>, template: &str, names: &[&[u8]], quotes: Quotes) {
-    let mut names = names.iter().copied();
     let mut rest = template.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if let Some(after) = rest.strip_prefix(b"{}") {
-            quote(line, names.next().unwrap_or_default(), quotes);
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(b"{=}") {
-            line.extend_from_slice(names.next().unwrap_or_default());
-            rest = after;
+    while let [byte, after @ ..] = rest {
+        let (as_it_is, digit, after) = match rest {
+            [b'{', b'=', digit, b'}', after @ ..] => (true, digit, after),
+            [b'{', digit, b'}', after @ ..] => (false, digit, after),
+            _ => {
+                line.push(*byte);
+                rest = after;
+                continue;
+            }
+        };
+        rest = after;
+        let name = names
+            .get(usize::from(*digit == b'1'))
+            .copied()
+            .unwrap_or_default();
+        if as_it_is {
+            line.extend_from_slice(name);
         } else {
-            line.push(byte);
-            rest = after;
+            quote(line, name, quotes);
         }
     }
 }

@@ -102,10 +102,10 @@ fn no_command(started_as: &'static CStr, arg: Option<&CStr>) -> u8 {
         Some(b"--help") => diagnostics.print(USAGE),
         Some(b"--version") => print_version(&mut diagnostics, b"annulet"),
         Some(wrong @ [b'-', _, ..]) => {
-            diagnostics.usage_error("unrecognized option {}", &[wrong]);
+            diagnostics.usage_error("unrecognized option {0}", &[wrong]);
         }
         Some(wrong) => {
-            diagnostics.usage_error("no such command: {}", &[wrong]);
+            diagnostics.usage_error("no such command: {0}", &[wrong]);
         }
         None => diagnostics.usage_error("missing command: cp or cat", &[]),
     }
@@ -127,7 +127,7 @@ fn io_way(value: Option<&CStr>, diagnostics: &mut Diagnostics) -> Option<Io> {
         b"ring" => Some(Io::Ring),
         b"sync" => Some(Io::Sync),
         _ => {
-            diagnostics.usage_error("invalid argument {} for '--io'\nValid arguments are:\n  - 'auto'\n  - 'ring'\n  - 'sync'", &[value]);
+            diagnostics.usage_error("invalid argument {0} for '--io'\nValid arguments are:\n  - 'auto'\n  - 'ring'\n  - 'sync'", &[value]);
             None
         }
     }

@@ -5,30 +5,19 @@
 //! which work everywhere. A way that fails hands over at the offset it reached, so that the
 //! plain calls give the final word: the rest of the data, or the error to report.
 
+use super::failure::{During, Result, Step};
 use super::options::Io;
 use super::plain;
 use super::pump::{self, End};
+use super::ui::Ui;
 use crate::ring::{SetupError, SlotRing};
-use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Result, Stat, Whence};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Stat, Whence};
 
 /// Size of the one buffer that plain copies use; more data than this goes through the ring.
 pub const BUFFER_BYTES: usize = 256 << 10;
 
 /// The most that one `copy_file_range` is asked for: a length that every file system takes.
 const KERNEL_COPY_BYTES: usize = 1 << 30;
-
-/// What went wrong with a file's data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataError {
-    /// Reading the source failed.
-    Read(Errno),
-    /// Writing the destination failed.
-    Write(Errno),
-    /// Setting the destination's length failed.
-    Extend(Errno),
-    /// `--io=ring` was asked for and there is no ring.
-    NoRing(SetupError),
-}
 
 /// An open file and what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +65,7 @@ impl DataMover {
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn buffer(&mut self) -> Result<&mut [u8]> {
+    pub fn buffer(&mut self) -> sys::Result<&mut [u8]> {
         if self.buffer.is_none() {
             self.buffer = Some(Buffer::new(BUFFER_BYTES)?);
         }
@@ -86,18 +75,21 @@ impl DataMover {
     /// Copies all of `from`, which `stat` describes, to the empty file `to`.
     ///
     /// # Errors
-    /// The first error that no way could get around.
+    /// The first error that no way could get around; without a ring that `--io=ring` asks for,
+    /// a message through `ui`.
     pub fn copy(
         &mut self,
         from: BorrowedFd<'_>,
         stat: &Stat,
         to: OpenFile<'_>,
-    ) -> core::result::Result<(), DataError> {
+        ui: &mut dyn Ui,
+    ) -> Result<()> {
         let both_regular = stat.kind == FileType::Regular && to.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
             return self.stream(from, to.fd);
         }
+        self.insist(ui)?;
         if self.io != Io::Ring && self.share(from, stat, to) {
             return Ok(());
         }
@@ -115,16 +107,12 @@ impl DataMover {
     }
 
     /// Reads `from` to its end and writes all to `to`, both at their current positions.
-    fn stream(
-        &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-    ) -> core::result::Result<(), DataError> {
-        let buffer = self.buffer().map_err(DataError::Read)?;
+    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+        let buffer = self.buffer().during(Step::Read)?;
         loop {
-            let count = plain::read(from, buffer).map_err(DataError::Read)?;
+            let count = plain::read(from, buffer).during(Step::Read)?;
             match buffer.get(..count) {
-                Some(data @ [_, ..]) => plain::write_all(to, data).map_err(DataError::Write)?,
+                Some(data @ [_, ..]) => plain::write_all(to, data).during(Step::Write)?,
                 _ => return Ok(()),
             }
         }
@@ -158,7 +146,7 @@ impl DataMover {
         from: BorrowedFd<'_>,
         stat: &Stat,
         to: BorrowedFd<'_>,
-    ) -> Option<core::result::Result<(), DataError>> {
+    ) -> Option<Result<()>> {
         let mut at = 0;
         let mut end = stat.size_bytes;
         loop {
@@ -166,12 +154,12 @@ impl DataMover {
                 Ok(data) => data,
                 Err(Errno::ENXIO) => break, // a hole up to the end
                 Err(_) if at == 0 => return None,
-                Err(errno) => return Some(Err(DataError::Read(errno))),
+                Err(errno) => return Some(Err(errno).during(Step::Read)),
             };
             let hole = match seek(from, data, Whence::Hole) {
                 Ok(hole) => hole,
                 Err(Errno::ENXIO) => break, // cut short since
-                Err(errno) => return Some(Err(DataError::Read(errno))),
+                Err(errno) => return Some(Err(errno).during(Step::Read)),
             };
             // Both move forward, whatever a file system answers: no answer makes this loop.
             let data = data.max(at);
@@ -180,7 +168,7 @@ impl DataMover {
                 Err(error) => return Some(Err(error)),
                 Ok(reached) if reached < hole => {
                     // The source ends inside the extent.
-                    return Some(sys::ftruncate(to, reached).map_err(DataError::Extend));
+                    return Some(sys::ftruncate(to, reached).during(Step::Extend));
                 }
                 Ok(reached) => at = reached,
             }
@@ -190,21 +178,16 @@ impl DataMover {
         if let Ok(now) = sys::stat_fd(from) {
             end = now.size_bytes.max(at);
         }
-        Some(sys::ftruncate(to, end).map_err(DataError::Extend))
+        Some(sys::ftruncate(to, end).during(Step::Extend))
     }
 
     /// Copies from offset 0 to wherever the source ends; `size` is where that is expected.
-    fn copy_to_end(
-        &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-        size: u64,
-    ) -> core::result::Result<(), DataError> {
+    fn copy_to_end(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<()> {
         let reached = self.copy_range(from, to, 0, size)?;
         // What the source has gained since; where it has lost, cut off what may lie behind.
         let end = self.copy_plainly(from, to, reached, u64::MAX)?;
         if end < size {
-            return sys::ftruncate(to, end).map_err(DataError::Extend);
+            return sys::ftruncate(to, end).during(Step::Extend);
         }
         Ok(())
     }
@@ -217,10 +200,10 @@ impl DataMover {
         to: BorrowedFd<'_>,
         start: u64,
         end: u64,
-    ) -> core::result::Result<u64, DataError> {
+    ) -> Result<u64> {
         let mut at = start;
         if end - start > BUFFER_BYTES as u64 || self.io == Io::Ring {
-            if let Some(ring) = self.ring()? {
+            if let Some(ring) = self.ring() {
                 match pump::copy(ring, from, to, start..end) {
                     End::Copied => return Ok(end),
                     End::SourceEnd(at) => return Ok(at),
@@ -240,18 +223,18 @@ impl DataMover {
         to: BorrowedFd<'_>,
         start: u64,
         end: u64,
-    ) -> core::result::Result<u64, DataError> {
-        let buffer = self.buffer().map_err(DataError::Read)?;
+    ) -> Result<u64> {
+        let buffer = self.buffer().during(Step::Read)?;
         let mut at = start;
         while at < end {
             let want = usize::try_from(end - at)
                 .unwrap_or(BUFFER_BYTES)
                 .min(BUFFER_BYTES);
             let room = buffer.get_mut(..want).unwrap_or_default();
-            let count = plain::read_at(from, room, at).map_err(DataError::Read)?;
+            let count = plain::read_at(from, room, at).during(Step::Read)?;
             match room.get(..count) {
                 Some(data @ [_, ..]) => {
-                    plain::write_all_at(to, data, at).map_err(DataError::Write)?;
+                    plain::write_all_at(to, data, at).during(Step::Write)?;
                 }
                 _ => break,
             }
@@ -261,21 +244,29 @@ impl DataMover {
     }
 
     /// The ring, made when first used; `None` where it is not wanted or not to be had.
-    fn ring(&mut self) -> core::result::Result<Option<&mut SlotRing>, DataError> {
-        if self.io == Io::Sync {
-            return Ok(None);
-        }
-        if matches!(self.ring, Ring::Untried) {
+    fn ring(&mut self) -> Option<&mut SlotRing> {
+        if matches!(self.ring, Ring::Untried) && self.io != Io::Sync {
             self.ring = match SlotRing::new(pump::SLOTS, pump::SLOT_BYTES) {
                 Ok(ring) => Ring::Ready(ring),
                 Err(error) => Ring::Refused(error),
             };
         }
         match &mut self.ring {
-            Ring::Ready(ring) => Ok(Some(ring)),
-            Ring::Refused(error) if self.io == Io::Ring => Err(DataError::NoRing(*error)),
-            _ => Ok(None),
+            Ring::Ready(ring) => Some(ring),
+            _ => None,
         }
+    }
+
+    /// Where the ring is asked for, makes it, or says why there is none.
+    fn insist(&mut self, ui: &mut dyn Ui) -> Result<()> {
+        if self.io == Io::Ring
+            && self.ring().is_none()
+            && let Ring::Refused(error) = &self.ring
+        {
+            super::refusal::report(ui, error);
+            return Step::Told.into();
+        }
+        Ok(())
     }
 
     /// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and
@@ -288,7 +279,7 @@ impl DataMover {
 }
 
 /// `lseek` by unsigned offsets.
-fn seek(fd: BorrowedFd<'_>, at: u64, whence: Whence) -> Result<u64> {
+fn seek(fd: BorrowedFd<'_>, at: u64, whence: Whence) -> sys::Result<u64> {
     sys::lseek(fd, i64::try_from(at).map_err(|_| Errno::EINVAL)?, whence)
 }
 

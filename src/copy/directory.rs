@@ -2,13 +2,14 @@
 
 use core::ffi::CStr;
 
-use super::engine::{Engine, Job, Outcome};
+use super::engine::{Engine, Job};
+use super::failure::{During, Failure, Result, Step};
 use super::metadata::{Before, Copied, Target, withheld};
 use super::options::Follow;
 use super::path::Place;
 use super::plain::{self, NO_MODE};
 use super::walk::Descent;
-use crate::sys::{self, BorrowedFd, Errno, FileType, Mode, OFlags, OwnedFd, Result, Stat};
+use crate::sys::{self, BorrowedFd, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
 
 /// A directory, open.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct OpenDirectory {
 
 impl OpenDirectory {
     /// Opens directory `name` of `dir`, never through a symlink.
-    pub fn open(dir: BorrowedFd<'_>, name: &CStr) -> Result<Self> {
+    pub fn open(dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let opened = plain::open(dir, name, flags, NO_MODE);
         let readable = opened != Err(Errno::EACCES);
@@ -35,9 +36,10 @@ impl OpenDirectory {
 
 impl Engine<'_> {
     /// Makes the destination directory, or takes the one that is there, and opens both sides.
-    pub(super) fn enter_directory(&mut self, job: &Job<'_>) -> Outcome {
+    #[inline(never)]
+    pub(super) fn enter_directory(&mut self, job: &Job<'_>) -> Result<Descent> {
         if self.options.follow == Follow::Always && self.ancestors.contains(&job.stat.id) {
-            return self.refuse("cannot copy cyclic symbolic link {}", &[job.src.shown()]);
+            return Step::Cyclic.into();
         }
         let fresh = job.before.is_none();
         let wanted = job.stat.mode & (Mode::PERMISSIONS | Mode::ISVTX);
@@ -45,15 +47,9 @@ impl Engine<'_> {
         if fresh {
             // Ours to fill, whatever the source's owner may do; finishing takes it back.
             let mode = (wanted - withheld) | Mode::RWXU;
-            let made = sys::mkdirat(job.dst.dir, job.dst.name(), mode);
-            if !self.checked("cannot create directory {}", job.dst, made) {
-                return Outcome::Failed;
-            }
+            sys::mkdirat(job.dst.dir, job.dst.name(), mode).during(Step::CreateDirectory)?;
         }
-        let (dst, made) = match open_made(job.dst, fresh) {
-            Ok(opened) => opened,
-            Err(errno) => return self.fail("cannot access {}", job.dst, errno),
-        };
+        let (dst, made) = open_made(job.dst, fresh).during(Step::AccessDestination)?;
         let mut otherwise = None;
         if fresh {
             self.first_made.get_or_insert(made.id);
@@ -75,44 +71,32 @@ impl Engine<'_> {
             src: None,
             dst: Some(dst),
         };
-        let follow = if job.follow {
-            OFlags::empty()
-        } else {
-            OFlags::NOFOLLOW
-        };
-        let src = plain::open(
-            job.src.dir,
-            job.src.name(),
-            OFlags::DIRECTORY | follow,
-            NO_MODE,
-        )
-        .and_then(|src| match sys::stat_fd(src.as_fd()) {
-            Ok(stat) if stat.id == job.stat.id => Ok(src),
-            _ => Err(Errno::ESTALE),
-        });
-        match src {
+        match open_source(job) {
             Ok(src) => {
                 descent.src = Some(src);
-                Outcome::Enter(descent)
+                Ok(descent)
             }
             Err(errno) => {
                 // What is there gets its metadata all the same.
-                self.finish_directory(&descent, job.dst);
-                self.fail("cannot access {}", job.src, errno)
+                let failure = Failure {
+                    step: Step::AccessSource,
+                    errno: Some(errno),
+                };
+                self.report(job.src, job.dst, failure);
+                self.finish_directory(&descent, job.dst)?;
+                Step::Told.into()
             }
         }
     }
 
-    /// Gives a directory its times, owner and mode, after its contents. Returns whether that
-    /// went well.
-    pub(super) fn finish_directory(&mut self, dir: &Descent, place: Place<'_>) -> bool {
+    /// Gives a directory its times, owner and mode, after its contents.
+    pub(super) fn finish_directory(&mut self, dir: &Descent, place: Place<'_>) -> Result<()> {
         let target = match &dir.dst {
             Some(dst) if dst.readable => Target::Open(dst.fd.as_fd()),
             _ => Target::Named(place),
         };
         let copied = Copied {
             target,
-            place,
             before: dir.before,
             otherwise: dir.otherwise,
         };
@@ -120,8 +104,28 @@ impl Engine<'_> {
     }
 }
 
+/// Opens the source directory, and makes sure that it is the one that was looked at.
+fn open_source(job: &Job<'_>) -> sys::Result<OwnedFd> {
+    let follow = if job.follow {
+        OFlags::empty()
+    } else {
+        OFlags::NOFOLLOW
+    };
+    let src = plain::open(
+        job.src.dir,
+        job.src.name(),
+        OFlags::DIRECTORY | follow,
+        NO_MODE,
+    )?;
+    if sys::stat_fd(src.as_fd())?.id == job.stat.id {
+        Ok(src)
+    } else {
+        Err(Errno::ESTALE)
+    }
+}
+
 /// Opens a destination directory, which is `fresh` from our hands or was there.
-fn open_made(dst: Place<'_>, fresh: bool) -> Result<(OpenDirectory, Stat)> {
+fn open_made(dst: Place<'_>, fresh: bool) -> sys::Result<(OpenDirectory, Stat)> {
     let mut dir = OpenDirectory::open(dst.dir, dst.name())?;
     if fresh && !dir.readable {
         // A umask that withholds permissions from the owner.

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::data::DataMover;
+use super::failure::{During, Failure, Result, Step};
 use super::options::{Follow, Options, Preserve};
 use super::path::{Place, trim_slashes};
 use super::plain::NO_MODE;
@@ -10,7 +11,7 @@ use super::table::FileTable;
 use super::ui::Ui;
 use super::walk::{Descent, Walk};
 use crate::sys::{
-    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Result, Stat,
+    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat,
 };
 
 /// What lasts from operand to operand.
@@ -72,15 +73,15 @@ pub(super) enum Outcome {
 /// A name on its way through the engine.
 #[repr(C)]
 pub(super) struct Job<'a> {
-    pub src: Place<'a>,
-    pub dst: Place<'a>,
-    pub arrival: Arrival,
     /// Whether symlinks are followed for this name.
     pub follow: bool,
     /// The destination is a symlink to what [`Self::before`] describes.
     pub through_link: bool,
+    pub arrival: Arrival,
     /// The source, where it is open already.
     pub open: Option<OwnedFd>,
+    pub src: Place<'a>,
+    pub dst: Place<'a>,
     /// The source's metadata.
     pub stat: Stat,
     /// What is in the destination's place; `None` if nothing is.
@@ -125,27 +126,14 @@ impl<'ui> Engine<'ui> {
         self.top.1.extend_from_slice(dst);
     }
 
-    /// Says what went wrong with one name.
+    /// Says what went wrong with one name. Always false: it was not copied.
     #[inline(never)]
-    pub(super) fn fail(&mut self, template: &str, place: Place<'_>, errno: Errno) -> Outcome {
-        self.ui.error(template, &[place.shown()], Some(errno));
-        Outcome::Failed
-    }
-
-    /// Says what is not done and why.
-    #[inline(never)]
-    pub(super) fn refuse(&mut self, template: &str, names: &[&[u8]]) -> Outcome {
-        self.ui.error(template, names, None);
-        Outcome::Failed
-    }
-
-    /// Whether `result` is no error; says so by `template` if it is one.
-    #[inline(never)]
-    pub(super) fn checked(&mut self, template: &str, place: Place<'_>, result: Result<()>) -> bool {
-        if let Err(errno) = result {
-            self.fail(template, place, errno);
+    pub(super) fn report(&mut self, src: Place<'_>, dst: Place<'_>, failure: Failure) -> bool {
+        if let Some(message) = failure.step.message() {
+            self.ui
+                .error(message, &[src.shown(), dst.shown()], failure.errno);
         }
-        result.is_ok()
+        false
     }
 
     /// The process's umask, which can be read only by setting it.
@@ -164,44 +152,50 @@ impl<'ui> Engine<'ui> {
         dst: Place<'_>,
         arrival: Arrival,
     ) -> Outcome {
+        self.try_copy(src, dst, arrival).unwrap_or_else(|failure| {
+            self.report(src, dst, failure);
+            Outcome::Failed
+        })
+    }
+
+    fn try_copy(&mut self, src: Place<'_>, dst: Place<'_>, arrival: Arrival) -> Result<Outcome> {
         let follow = match self.options.follow {
             Follow::Never => false,
             Follow::Operands => arrival.operand,
             Follow::Always => true,
         };
-        let (stat, open) = match look_at(src, arrival, follow) {
-            Ok(found) => found,
-            Err(errno) => return self.fail("cannot stat {}", src, errno),
-        };
+        let (stat, open) = look_at(src, arrival, follow).during(Step::StatSource)?;
         let mut job = Job {
-            src,
-            dst,
-            arrival,
             follow,
             through_link: false,
+            arrival,
             open,
+            src,
+            dst,
             stat,
             before: None,
         };
         if stat.kind == FileType::Directory {
             if !self.options.recursive {
-                return self.refuse("-r not specified; omitting directory {}", &[src.shown()]);
+                return Step::OmitDirectory.into();
             }
         } else if arrival.operand && self.many && self.given_before(&job) {
-            return Outcome::Done;
+            return Ok(Outcome::Done);
         }
-        if let Some(outcome) = self.clear_the_way(&mut job) {
-            return outcome;
+        if self.clear_the_way(&mut job)? {
+            return Ok(Outcome::Done);
         }
-        let outcome = self.make(&mut job);
+        if self.options.verbose && stat.kind != FileType::Directory {
+            self.say_copied(&job);
+        }
+        let outcome = self.make(&mut job)?;
         if arrival.operand
             && self.many
-            && !matches!(outcome, Outcome::Failed)
             && let Ok(made) = sys::stat_at(dst.dir, dst.name(), AtFlags::SYMLINK_NOFOLLOW)
         {
             self.created.insert(made.id, dst.shown());
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Whether this file was an operand before, under the same name; remembers it.
@@ -211,7 +205,7 @@ impl<'ui> Engine<'ui> {
         if given {
             let names = [job.src.shown()];
             self.ui.warning(
-                "warning: source file {} specified more than once",
+                "warning: source file {0} specified more than once",
                 &names,
                 None,
             );
@@ -221,44 +215,48 @@ impl<'ui> Engine<'ui> {
         given
     }
 
-    /// Looks at what is in the destination's place. `None` if the copy can be made, with
-    /// what is left in the way in the job's `before`.
-    fn clear_the_way(&mut self, job: &mut Job<'_>) -> Option<Outcome> {
+    /// Looks at what is in the destination's place, and removes it if it must go; what is to
+    /// be written into stays in the job's `before`. Returns whether the name is rightly not
+    /// copied.
+    #[inline(never)]
+    fn clear_the_way(&mut self, job: &mut Job<'_>) -> Result<bool> {
         // A regular file can only be made, not overwrite anything, where nothing was found.
         if job.arrival.fresh || (job.arrival.absent && job.stat.kind == FileType::Regular) {
-            return None;
+            return Ok(false);
         }
-        let found = sys::stat_at(job.dst.dir, job.dst.name(), AtFlags::SYMLINK_NOFOLLOW);
-        if let Ok(found) = found
-            && found.kind == FileType::Symlink
+        let mut found = sys::stat_at(job.dst.dir, job.dst.name(), AtFlags::SYMLINK_NOFOLLOW);
+        if let Ok(link) = &found
+            && link.kind == FileType::Symlink
         {
-            if self.made_here(job, &found) {
-                let names = [job.src.shown(), job.dst.shown()];
-                return Some(
-                    self.refuse("will not copy {} through just-created symlink {}", &names),
-                );
+            if self.made_here(job, link) {
+                return Step::ThroughCreated.into();
             }
             // What is written as a regular file is written through symlinks.
             job.through_link = self.copies_as_regular(job.stat.kind);
         }
-        let found = if job.through_link {
-            match sys::stat_at(job.dst.dir, job.dst.name(), AtFlags::empty()) {
-                // A loop is in the way like any file that cannot be opened.
-                Err(Errno::ELOOP) if self.options.force => found,
-                through => through,
+        if job.through_link {
+            let through = sys::stat_at(job.dst.dir, job.dst.name(), AtFlags::empty());
+            // A loop is in the way like any file that cannot be opened.
+            if !(self.options.force && matches!(through, Err(Errno::ELOOP))) {
+                found = through;
             }
-        } else {
-            found
-        };
-        match found {
-            Ok(found) => {
-                job.before = Some(found);
-                self.weigh(job, &found)
-            }
-            // A dangling symlink, too: opening it decides.
-            Err(Errno::ENOENT) => None,
-            Err(errno) => Some(self.fail("cannot stat {}", job.dst, errno)),
         }
+        // Of a dangling symlink, too, opening it decides.
+        if matches!(found, Err(Errno::ENOENT)) {
+            return Ok(false);
+        }
+        let found = found.during(Step::StatDestination)?;
+        job.before = Some(found);
+        if same_file(job, &found) {
+            // One symlink under two names: nothing to do.
+            let nothing = job.stat.kind == FileType::Symlink && found.nlink > 1;
+            return if nothing {
+                Ok(true)
+            } else {
+                Step::SameFile.into()
+            };
+        }
+        self.weigh(job, &found)
     }
 
     /// Whether an earlier operand was copied to this operand's destination, `found`.
@@ -275,100 +273,79 @@ impl<'ui> Engine<'ui> {
         }
     }
 
-    /// Decides about a destination that exists; removes it if it must go.
-    fn weigh(&mut self, job: &mut Job<'_>, before: &Stat) -> Option<Outcome> {
-        let names = [job.dst.shown(), job.src.shown()];
-        let kind = job.stat.kind;
-        let links = [kind, before.kind].map(|kind| kind == FileType::Symlink);
-        let same = if links[0] == links[1] {
-            before.id == job.stat.id
-        } else {
-            // A symlink and, perhaps, what it points to, which it must not replace.
-            same_target(job.src, job.dst)
-        };
-        if same && links == [true, true] && before.nlink > 1 {
-            return Some(Outcome::Done); // one symlink under two names: nothing to do
+    /// As [`Self::clear_the_way`], for a destination that exists and is another file.
+    fn weigh(&mut self, job: &mut Job<'_>, before: &Stat) -> Result<bool> {
+        let directory = job.stat.kind == FileType::Directory;
+        if !directory && self.options.no_clobber {
+            return Ok(true);
         }
-        if same {
-            return Some(self.report_same(job));
+        if before.kind == FileType::Directory {
+            return if directory {
+                Ok(false)
+            } else {
+                Step::DirectoryByNonDirectory.into()
+            };
         }
-        if kind != FileType::Directory && self.options.no_clobber {
-            return Some(Outcome::Done);
-        }
-        match (kind, before.kind) {
-            (FileType::Directory, FileType::Directory) => return None,
-            (FileType::Directory, _) => {
-                let template = "cannot overwrite non-directory {} with directory {}";
-                return Some(self.refuse(template, &names));
-            }
-            (_, FileType::Directory) => {
-                let template = "cannot overwrite directory {} with non-directory";
-                return Some(self.refuse(template, &names));
-            }
-            _ => {}
+        if directory {
+            return Step::NonDirectoryByDirectory.into();
         }
         if self.made_here(job, before) {
-            return Some(self.refuse("will not overwrite just-created {} with {}", &names));
+            return Step::JustCreated.into();
         }
         // A further link to a file that keeps its links, and what is not written as data,
         // give way to a new file.
         let shared = self.options.preserve.contains(Preserve::LINKS) && before.nlink > 1;
-        if shared || (!job.follow && kind != FileType::Regular) {
+        if shared || (!job.follow && job.stat.kind != FileType::Regular) {
             job.before = None;
-            return if self.remove(job.dst) {
-                None
-            } else {
-                Some(Outcome::Failed)
-            };
+            self.remove(job.dst)?;
         }
-        None
+        Ok(false)
     }
 
-    pub(super) fn report_same(&mut self, job: &Job<'_>) -> Outcome {
-        self.refuse(
-            "{} and {} are the same file",
-            &[job.src.shown(), job.dst.shown()],
-        )
-    }
-
-    /// Removes what is in the way. Returns whether it is gone; a message was given otherwise.
-    pub(super) fn remove(&mut self, dst: Place<'_>) -> bool {
-        let removed = sys::unlinkat(dst.dir, dst.name(), AtFlags::empty());
-        if removed.is_ok() && self.options.verbose {
-            self.ui.say("removed {}", &[dst.shown()]);
+    /// Removes what is in the way.
+    #[inline(never)]
+    pub(super) fn remove(&mut self, dst: Place<'_>) -> Result<()> {
+        match sys::unlinkat(dst.dir, dst.name(), AtFlags::empty()) {
+            Err(Errno::ENOENT) => Ok(()),
+            removed => {
+                if removed.is_ok() && self.options.verbose {
+                    self.ui.say("removed {0}", &[dst.shown()]);
+                }
+                removed.during(Step::Remove)
+            }
         }
-        removed == Err(Errno::ENOENT) || self.checked("cannot remove {}", dst, removed)
     }
 
     /// Makes the copy, now that the way is clear.
-    fn make(&mut self, job: &mut Job<'_>) -> Outcome {
+    fn make(&mut self, job: &mut Job<'_>) -> Result<Outcome> {
         let kind = job.stat.kind;
-        if self.options.verbose && kind != FileType::Directory {
-            self.say_copied(job);
+        if kind == FileType::Directory {
+            if self.meet_directory(job)? {
+                return Ok(Outcome::Done);
+            }
+            return self.enter_directory(job).map(Outcome::Enter);
         }
-        if let Some(outcome) = self.link_to_earlier(job) {
-            return outcome;
+        if self.link_to_earlier(job)? {
+            return Ok(Outcome::Done);
         }
-        let done = match kind {
-            FileType::Directory => return self.enter_directory(job),
+        match kind {
             FileType::Symlink => self.copy_symlink(job),
             _ if self.copies_as_regular(kind) => self.copy_regular(job),
-            FileType::Unknown => {
-                return self.refuse("{} has unknown file type", &[job.src.shown()]);
-            }
+            FileType::Unknown => Step::UnknownType.into(),
             _ => self.copy_node(job),
-        };
-        if done { Outcome::Done } else { Outcome::Failed }
+        }?;
+        Ok(Outcome::Done)
     }
 
     pub(super) fn say_copied(&mut self, job: &Job<'_>) {
-        self.ui.say("{} -> {}", &[job.src.shown(), job.dst.shown()]);
+        self.ui
+            .say("{0} -> {1}", &[job.src.shown(), job.dst.shown()]);
     }
 }
 
 /// The source's metadata and, for what a directory says is a regular file, the source itself:
 /// opened first, it costs one look-up instead of two.
-fn look_at(src: Place<'_>, arrival: Arrival, follow: bool) -> Result<(Stat, Option<OwnedFd>)> {
+fn look_at(src: Place<'_>, arrival: Arrival, follow: bool) -> sys::Result<(Stat, Option<OwnedFd>)> {
     if arrival.kind == FileType::Regular {
         // What the directory said may be outdated. NONBLOCK, NOCTTY: nothing happens if this
         // is a FIFO or a terminal by now.
@@ -388,8 +365,13 @@ fn look_at(src: Place<'_>, arrival: Arrival, follow: bool) -> Result<(Stat, Opti
     Ok((sys::stat_at(src.dir, src.name(), flags)?, None))
 }
 
-/// Whether two places lead to one file, symlinks followed.
-fn same_target(a: Place<'_>, b: Place<'_>) -> bool {
-    let [a, b] = [a, b].map(|place| sys::stat_at(place.dir, place.name(), AtFlags::empty()));
+/// Whether the source is `found` at the destination, under whatever name.
+fn same_file(job: &Job<'_>, found: &Stat) -> bool {
+    if (job.stat.kind == FileType::Symlink) == (found.kind == FileType::Symlink) {
+        return found.id == job.stat.id;
+    }
+    // A symlink and, perhaps, what it points to, which it must not replace.
+    let [a, b] =
+        [job.src, job.dst].map(|place| sys::stat_at(place.dir, place.name(), AtFlags::empty()));
     matches!((a, b), (Ok(a), Ok(b)) if a.id == b.id)
 }

@@ -4,9 +4,10 @@
 //! setuid, setgid and capabilities, and the final permission bits may lock us out.
 
 use super::engine::Engine;
+use super::failure::{During, Result, Step};
 use super::options::Preserve;
 use super::path::Place;
-use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Result, Stat};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Stat};
 
 /// How a file's metadata is reached.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +19,7 @@ pub enum Target<'a> {
 }
 
 impl Target<'_> {
-    fn set_times(self, from: &Stat) -> Result<()> {
+    fn set_times(self, from: &Stat) -> sys::Result<()> {
         match self {
             Self::Open(fd) => sys::futimens(fd, from.atime, from.mtime),
             Self::Named(place) => sys::utimensat(
@@ -31,7 +32,7 @@ impl Target<'_> {
         }
     }
 
-    fn set_owner(self, uid: u32, gid: u32) -> Result<()> {
+    fn set_owner(self, uid: u32, gid: u32) -> sys::Result<()> {
         match self {
             Self::Open(fd) => sys::fchown(fd, uid, gid),
             Self::Named(place) => {
@@ -44,7 +45,7 @@ impl Target<'_> {
     ///
     /// # Errors
     /// As [`sys::fchmod`].
-    pub fn set_mode(self, mode: Mode) -> Result<()> {
+    pub fn set_mode(self, mode: Mode) -> sys::Result<()> {
         match self {
             Self::Open(fd) => sys::fchmod(fd, mode),
             Self::Named(place) => match sys::fchmodat_nofollow(place.dir, place.name(), mode) {
@@ -79,8 +80,6 @@ impl From<&Stat> for Before {
 pub struct Copied<'a> {
     /// How to reach it.
     pub target: Target<'a>,
-    /// Its place, for messages.
-    pub place: Place<'a>,
     /// What it was before, if it existed.
     pub before: Option<Before>,
     /// The mode to set where modes are not kept; `None` if it has the right one.
@@ -102,36 +101,31 @@ pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
 
 impl Engine<'_> {
     /// Gives a finished copy the times, owner and permission bits that the options ask for.
-    /// Returns whether everything that was asked for could be kept.
-    pub(super) fn keep_metadata(&mut self, from: &Stat, copied: &Copied<'_>) -> bool {
+    /// What cannot be kept ends it, as in GNU cp.
+    #[inline(never)]
+    pub(super) fn keep_metadata(&mut self, from: &Stat, copied: &Copied<'_>) -> Result<()> {
         let preserve = self.options.preserve;
-        let mut kept = true;
         if preserve.contains(Preserve::TIMESTAMPS) {
-            let set = copied.target.set_times(from);
-            kept &= self.checked("preserving times for {}", copied.place, set);
+            copied.target.set_times(from).during(Step::Times)?;
         }
         let mut mode = from.mode;
-        if preserve.contains(Preserve::OWNERSHIP) {
-            let owner = self.keep_owner(from, copied);
-            kept &= owner != Owner::Failed;
-            if owner != Owner::Kept {
-                // Not this owner's privileges for somebody else.
-                mode -= Mode::SPECIAL;
-            }
+        if preserve.contains(Preserve::OWNERSHIP) && !keep_owner(preserve, from, copied)? {
+            // Not this owner's privileges for somebody else.
+            mode -= Mode::SPECIAL;
         }
-        let wanted = if preserve.contains(Preserve::MODE) {
+        let keeps_mode = preserve.contains(Preserve::MODE);
+        let wanted = if keeps_mode {
             Some(mode)
         } else {
             copied.otherwise
         };
-        if let Some(wanted) = wanted
-            && from.kind != FileType::Symlink
-        {
-            // A symlink has no permission bits of its own.
-            let set = copied.target.set_mode(wanted);
-            kept &= self.checked("preserving permissions for {}", copied.place, set);
+        // A symlink has no permission bits of its own.
+        match wanted {
+            Some(mode) if from.kind != FileType::Symlink => {
+                copied.target.set_mode(mode).during(Step::Mode)
+            }
+            _ => Ok(()),
         }
-        kept
     }
 
     /// The mode for a new file that was made with `withheld` bits missing from `mode`, where
@@ -143,44 +137,31 @@ impl Engine<'_> {
         let umask = self.umask();
         (!umask.contains(withheld)).then_some((mode & Mode::PERMISSIONS) - umask)
     }
-
-    fn keep_owner(&mut self, from: &Stat, copied: &Copied<'_>) -> Owner {
-        if let Some(before) = copied.before {
-            if (before.uid, before.gid) == (from.uid, from.gid) {
-                return Owner::Kept;
-            }
-            // Before an existing file changes hands, its old owner's permissions that its new
-            // one may not want are taken away.
-            if self.options.preserve.contains(Preserve::MODE)
-                && !(before.mode & (!from.mode | Mode::SPECIAL)).is_empty()
-            {
-                let set = copied.target.set_mode(before.mode & from.mode & Mode::RWXU);
-                if !self.checked("clearing permissions for {}", copied.place, set) {
-                    return Owner::Failed;
-                }
-            }
-        }
-        let set = copied.target.set_owner(from.uid, from.gid);
-        if set.is_ok() {
-            return Owner::Kept;
-        }
-        if matches!(set, Err(Errno::EPERM | Errno::EINVAL)) {
-            // The group may be one of ours even so.
-            let _ = copied.target.set_owner(KEEP_ID, from.gid);
-            if sys::geteuid() != 0 {
-                return Owner::Refused;
-            }
-        }
-        self.checked("failed to preserve ownership for {}", copied.place, set);
-        Owner::Failed
-    }
 }
 
-/// What came of setting an owner.
-#[derive(PartialEq, Eq)]
-enum Owner {
-    Kept,
-    /// An ordinary user may not give files away: expected, and no error.
-    Refused,
-    Failed,
+/// Sets the owner. Returns whether it is kept: an ordinary user may not give files away, which
+/// is expected, and no error.
+fn keep_owner(preserve: Preserve, from: &Stat, copied: &Copied<'_>) -> Result<bool> {
+    if let Some(before) = copied.before {
+        if (before.uid, before.gid) == (from.uid, from.gid) {
+            return Ok(true);
+        }
+        // Before an existing file changes hands, its old owner's permissions that its new one
+        // may not want are taken away.
+        if preserve.contains(Preserve::MODE)
+            && !(before.mode & (!from.mode | Mode::SPECIAL)).is_empty()
+        {
+            let mode = before.mode & from.mode & Mode::RWXU;
+            copied.target.set_mode(mode).during(Step::ClearMode)?;
+        }
+    }
+    let set = copied.target.set_owner(from.uid, from.gid);
+    if matches!(set, Err(Errno::EPERM | Errno::EINVAL)) {
+        // The group may be one of ours even so.
+        let _ = copied.target.set_owner(KEEP_ID, from.gid);
+        if sys::geteuid() != 0 {
+            return Ok(false);
+        }
+    }
+    set.during(Step::Owner).map(|()| true)
 }

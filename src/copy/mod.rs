@@ -9,11 +9,12 @@
 //! | `special.rs` | symlinks, device nodes, hard links |
 //! | `metadata.rs` | times, owner, permission bits |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
-//! | `options.rs`, `ui.rs`, `refusal.rs` | what is asked for, and how the engine speaks |
+//! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs` | what is asked for, and how the engine speaks |
 
 pub mod data;
 mod directory;
 mod engine;
+pub mod failure;
 mod metadata;
 pub mod options;
 mod path;

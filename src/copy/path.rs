@@ -137,12 +137,15 @@ pub(super) fn open_parts(base: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Re
     Ok(fd)
 }
 
-/// `bytes`, which hold no NUL, as a C string; nothing as `.`, which names the same directory.
+/// `bytes` as a C string, up to a NUL that is added if there is none at the end; nothing as
+/// `.`, which names the same directory.
 pub(super) fn c_str(bytes: &mut Vec<u8>) -> &CStr {
     if bytes.is_empty() {
         bytes.push(b'.');
     }
-    bytes.push(0);
+    if bytes.last() != Some(&0) {
+        bytes.push(0);
+    }
     until_nul(bytes)
 }
 

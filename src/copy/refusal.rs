@@ -20,7 +20,7 @@ pub fn report(ui: &mut dyn Ui, error: &SetupError) {
         _ => "",
     };
     ui.error(
-        "cannot set up io_uring{=}",
+        "cannot set up io_uring{=0}",
         &[likely.as_bytes()],
         Some(error.errno),
     );

@@ -3,32 +3,31 @@
 
 use alloc::vec::Vec;
 
-use super::engine::{Engine, Job, Outcome};
+use super::engine::{Engine, Job};
+use super::failure::{During, Result, Step};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
 use super::path::{Place, c_str, open_parts};
-use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, Result, until_nul};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
 
 impl Engine<'_> {
     /// Makes a symlink with the source's target.
-    pub(super) fn copy_symlink(&mut self, job: &Job<'_>) -> bool {
-        let read = self.read_target(job.src);
-        if !self.checked("cannot read symbolic link {}", job.src, read) {
-            return false;
-        }
+    pub(super) fn copy_symlink(&mut self, job: &Job<'_>) -> Result<()> {
+        self.read_target(job.src).during(Step::ReadLink)?;
         let mut made = self.make_symlink(job.dst);
-        if made == Err(Errno::EEXIST) && self.options.force && self.remove(job.dst) {
+        if made == Err(Errno::EEXIST) && self.options.force {
+            self.remove(job.dst)?;
             made = self.make_symlink(job.dst);
         }
-        self.checked("cannot create symbolic link {}", job.dst, made)
-            && self.finish_by_name(job, Mode::empty())
+        made.during(Step::CreateSymlink)?;
+        self.finish_by_name(job, Mode::empty())
     }
 
     /// Reads a symlink's target, and a NUL behind it, into the data buffer, which is free now.
-    fn read_target(&mut self, src: Place<'_>) -> Result<()> {
+    fn read_target(&mut self, src: Place<'_>) -> sys::Result<()> {
         let buffer = self
             .data
             .buffer()?
@@ -40,77 +39,74 @@ impl Engine<'_> {
     }
 
     /// Makes a symlink with the target that was read.
-    fn make_symlink(&mut self, dst: Place<'_>) -> Result<()> {
-        let target = until_nul(self.data.buffer()?);
-        sys::symlinkat(target, dst.dir, dst.name())
+    fn make_symlink(&mut self, dst: Place<'_>) -> sys::Result<()> {
+        sys::symlinkat(until_nul(self.data.buffer()?), dst.dir, dst.name())
     }
 
     /// Makes a FIFO, socket or device node like the source.
-    pub(super) fn copy_node(&mut self, job: &Job<'_>) -> bool {
+    pub(super) fn copy_node(&mut self, job: &Job<'_>) -> Result<()> {
         let (mode, kind) = (job.stat.mode, job.stat.kind);
         let withheld = withheld(self.options.preserve, kind, mode);
-        let made = sys::mknodat(
+        let step = if kind == FileType::Fifo {
+            Step::CreateFifo
+        } else {
+            Step::CreateSpecial
+        };
+        sys::mknodat(
             job.dst.dir,
             job.dst.name(),
             kind,
             mode - withheld,
             job.stat.rdev,
-        );
-        let template = if kind == FileType::Fifo {
-            "cannot create fifo {}"
-        } else {
-            "cannot create special file {}"
-        };
-        self.checked(template, job.dst, made) && self.finish_by_name(job, withheld)
+        )
+        .during(step)?;
+        self.finish_by_name(job, withheld)
     }
 
-    fn finish_by_name(&mut self, job: &Job<'_>, withheld: Mode) -> bool {
+    fn finish_by_name(&mut self, job: &Job<'_>, withheld: Mode) -> Result<()> {
         let otherwise = self.released(job.stat.mode, withheld);
-        let copied = Copied {
-            target: Target::Named(job.dst),
-            place: job.dst,
-            before: None,
-            otherwise,
-        };
-        self.keep_metadata(&job.stat, &copied)
+        let target = Target::Named(job.dst);
+        self.keep_metadata(
+            &job.stat,
+            &Copied {
+                target,
+                before: None,
+                otherwise,
+            },
+        )
     }
 
     /// Where the source was copied before under another name and links are kept, links the
-    /// destination to that copy. Remembers the source otherwise, if it can turn up again.
-    pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Option<Outcome> {
-        if job.stat.kind == FileType::Directory {
-            return self.meet_directory(job);
-        }
+    /// destination to that copy and returns true. Remembers the source otherwise, if it can
+    /// turn up again.
+    #[inline(never)]
+    pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<bool> {
         let again = job.stat.nlink > 1 || (job.follow && self.options.follow != Follow::Never);
         if !again || !self.options.preserve.contains(Preserve::LINKS) {
-            return None;
+            return Ok(false);
         }
         let Some(earlier) = self.links.find(job.stat.id, None) else {
             self.links.insert(job.stat.id, self.from_root(job.dst));
-            return None;
+            return Ok(false);
         };
-        let earlier = earlier.to_vec();
-        let mut linked = link_path(self.root, &earlier, job.dst);
+        let mut earlier = earlier.to_vec();
+        let mut linked = link_path(self.root, &mut earlier, job.dst);
         if linked == Err(Errno::EEXIST) {
-            if !self.remove(job.dst) {
-                return Some(Outcome::Failed);
-            }
-            linked = link_path(self.root, &earlier, job.dst);
+            self.remove(job.dst)?;
+            linked = link_path(self.root, &mut earlier, job.dst);
         }
-        Some(match linked {
-            Ok(()) => Outcome::Done,
-            Err(errno) => {
-                let names = [job.dst.shown(), &self.shown(&earlier)];
-                self.ui
-                    .error("cannot create hard link {} to {}", &names, Some(errno));
-                Outcome::Failed
-            }
-        })
+        if linked.is_err() {
+            let names = [job.dst.shown(), &self.shown(&earlier)];
+            self.ui
+                .error("cannot create hard link {0} to {1}", &names, linked.err());
+            return Step::Told.into();
+        }
+        Ok(true)
     }
 
     /// A destination's path as [`Engine::links`] keeps it: as calls get it, from the root.
     fn from_root<'a>(&self, dst: Place<'a>) -> &'a [u8] {
-        dst.shown().get(self.shown(b"").len()..).unwrap_or_default()
+        dst.shown().get(self.walk.dst_root..).unwrap_or_default()
     }
 
     /// A path from the root as messages show it.
@@ -123,47 +119,51 @@ impl Engine<'_> {
         shown
     }
 
-    /// Deals with a directory that was met before in this copy, or was made by it.
-    fn meet_directory(&mut self, job: &Job<'_>) -> Option<Outcome> {
+    /// Deals with a directory that was met before in this copy, or was made by it. Returns
+    /// whether it is rightly not copied.
+    #[inline(never)]
+    pub(super) fn meet_directory(&mut self, job: &Job<'_>) -> Result<bool> {
         let id = job.stat.id;
         if self.first_made == Some(id) {
             let names = [&self.top.0[..], &self.top.1];
-            self.ui
-                .error("cannot copy a directory, {}, into itself, {}", &names, None);
-            return Some(Outcome::Failed);
+            self.ui.error(
+                "cannot copy a directory, {0}, into itself, {1}",
+                &names,
+                None,
+            );
+            return Step::Told.into();
         }
         let here = self.from_root(job.dst);
         let Some(earlier) = self.links.find(id, None) else {
             if job.arrival.operand {
                 self.links.insert(id, here);
             }
-            return None;
+            return Ok(false);
         };
         // Through symlinks a directory may rightly be met twice.
         if job.follow {
-            return None;
+            return Ok(false);
         }
         if earlier == here {
             let names = [job.src.shown()];
-            self.ui.warning(
-                "warning: source directory {} specified more than once",
-                &names,
-                None,
-            );
-            return Some(Outcome::Done);
+            let message = "warning: source directory {0} specified more than once";
+            self.ui.warning(message, &names, None);
+            return Ok(true);
         }
         let names = [job.dst.shown(), &self.shown(earlier)];
-        self.ui
-            .error("will not create hard link {} to directory {}", &names, None);
-        Some(Outcome::Failed)
+        self.ui.error(
+            "will not create hard link {0} to directory {1}",
+            &names,
+            None,
+        );
+        Step::Told.into()
     }
 }
 
 /// Links `earlier`, a path below `root`, to `dst`.
-fn link_path(root: BorrowedFd<'_>, earlier: &[u8], dst: Place<'_>) -> Result<()> {
-    let mut path = earlier.to_vec();
+fn link_path(root: BorrowedFd<'_>, earlier: &mut Vec<u8>, dst: Place<'_>) -> sys::Result<()> {
     let flags = AtFlags::empty();
-    match sys::linkat(root, c_str(&mut path), dst.dir, dst.name(), flags) {
+    match sys::linkat(root, c_str(earlier), dst.dir, dst.name(), flags) {
         // Longer than one call takes: from the directory that holds it.
         Err(Errno::ENAMETOOLONG) => {
             let slash = earlier
@@ -172,9 +172,7 @@ fn link_path(root: BorrowedFd<'_>, earlier: &[u8], dst: Place<'_>) -> Result<()>
                 .ok_or(Errno::ENAMETOOLONG)?;
             let (parent, name) = earlier.split_at_checked(slash + 1).unwrap_or_default();
             let parent = open_parts(root, parent, OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
-            path.clear();
-            path.extend_from_slice(name);
-            sys::linkat(parent.as_fd(), c_str(&mut path), dst.dir, dst.name(), flags)
+            sys::linkat(parent.as_fd(), until_nul(name), dst.dir, dst.name(), flags)
         }
         answer => answer,
     }

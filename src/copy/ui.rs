@@ -3,8 +3,8 @@
 use crate::sys::Errno;
 
 /// Takes the engine's messages. Each call is one whole message: `template`, in which every
-/// `{}` stands for the next of `names`, to be quoted as a file name, and every `{=}` for the
-/// next of them as it is.
+/// `{0}` or `{1}` stands for one of `names`, to be quoted as a file name, and every `{=0}` or
+/// `{=1}` for one of them as it is.
 ///
 /// A template with its names costs a caller a third of the code that a list of pieces does;
 /// with some thirty messages that is 2 KB of the program.

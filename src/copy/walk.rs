@@ -11,11 +11,11 @@ use core::ffi::CStr;
 
 use super::directory::OpenDirectory;
 use super::engine::{Arrival, Engine, Outcome};
+use super::failure::{During, Result, Step};
 use super::metadata::Before;
 use super::path::{Cut, Path, open_parts};
 use crate::sys::{
-    self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Result, Stat, Whence,
-    until_nul,
+    self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Whence, until_nul,
 };
 
 /// How many bytes of names one batch gathers before it is copied.
@@ -79,7 +79,7 @@ pub(super) struct Walk {
     items: Vec<Item>,
     names: Vec<u8>,
     /// Where in the destination's path begins what is relative to the engine's root.
-    dst_root: usize,
+    pub dst_root: usize,
     /// How many levels may keep their descriptors; 0 before that was asked for.
     open_levels: usize,
 }
@@ -123,12 +123,18 @@ impl Engine<'_> {
                 done &= self.copy_item(walk, item);
             } else if level.exhausted {
                 done &= self.go_up(walk);
-            } else if let Err(errno) = self.read_batch(walk) {
-                self.fail("cannot access {}", walk.src.place(CWD), errno);
-                done = false;
+            } else {
+                let read = self.read_batch(walk).during(Step::AccessSource);
+                done &= self.settle(walk, read);
             }
         }
         done
+    }
+
+    /// Whether `result` of something done at the place where the walk stands is no failure.
+    fn settle(&mut self, walk: &Walk, result: Result<()>) -> bool {
+        let (src, dst) = (walk.src.place(CWD), walk.dst.place(CWD));
+        result.map_or_else(|failure| self.report(src, dst, failure), |()| true)
     }
 
     /// Copies one name of the innermost level, or goes down into it.
@@ -197,13 +203,13 @@ impl Engine<'_> {
         walk.items.truncate(level.items_at);
         walk.names.truncate(level.names_at);
         // Before the finished directory's permissions may shut us out of it.
-        let back = walk.reopen_parent(&level, self.root);
-        let template = "cannot return to the directory that holds {}";
-        let mut done = self.checked(template, walk.src.place(CWD), back);
+        let back = walk.reopen_parent(&level, self.root).during(Step::Return);
+        let mut done = self.settle(walk, back);
         if level.dir.dst.is_some() {
             let parent = walk.levels.last().and_then(|l| l.dir.dst.as_ref());
             let parent = parent.map_or(self.root, |dir| dir.fd.as_fd());
-            done &= self.finish_directory(&level.dir, walk.dst.place(parent));
+            let finished = self.finish_directory(&level.dir, walk.dst.place(parent));
+            done &= self.settle(walk, finished);
         }
         walk.src.pop(level.cuts.0);
         walk.dst.pop(level.cuts.1);
@@ -211,7 +217,7 @@ impl Engine<'_> {
     }
 
     /// Replaces the innermost level's items by the directory's next ones.
-    fn read_batch(&mut self, walk: &mut Walk) -> Result<()> {
+    fn read_batch(&mut self, walk: &mut Walk) -> sys::Result<()> {
         let Walk {
             levels,
             items,
@@ -310,7 +316,7 @@ impl Walk {
 
     /// Opens the innermost level again, if it was closed, from its child that was just
     /// finished.
-    fn reopen_parent(&mut self, child: &Level, root: BorrowedFd<'_>) -> Result<()> {
+    fn reopen_parent(&mut self, child: &Level, root: BorrowedFd<'_>) -> sys::Result<()> {
         let Some(parent) = self.levels.last_mut() else {
             return Ok(());
         };
@@ -342,7 +348,7 @@ fn reopen(
     base: BorrowedFd<'_>,
     path: &[u8],
     id: FileId,
-) -> Result<OpenDirectory> {
+) -> sys::Result<OpenDirectory> {
     let is_it = |dir: &OpenDirectory| sys::stat_fd(dir.fd.as_fd()).is_ok_and(|s| s.id == id);
     if let Some(child) = child
         && let Ok(dir) = OpenDirectory::open(child.as_fd(), c"..")
