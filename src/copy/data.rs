@@ -19,17 +19,6 @@ pub const BUFFER_BYTES: usize = 256 << 10;
 /// The most that one `copy_file_range` is asked for: a length that every file system takes.
 const KERNEL_COPY_BYTES: usize = 1 << 30;
 
-/// An open file and what is known of it.
-#[derive(Debug, Clone, Copy)]
-pub struct OpenFile<'a> {
-    /// The descriptor.
-    pub fd: BorrowedFd<'a>,
-    /// Its type.
-    pub kind: FileType,
-    /// The device that holds it, or 0 where it is not known.
-    pub dev: u64,
-}
-
 /// The ring, as far as it has been tried.
 enum Ring {
     Untried,
@@ -72,38 +61,35 @@ impl DataMover {
         self.buffer.as_deref_mut().ok_or(Errno::ENOMEM)
     }
 
-    /// Copies all of `from`, which `stat` describes, to the empty file `to`.
+    /// Copies all of a file to another, empty one; each comes with its metadata.
     ///
     /// # Errors
     /// The first error that no way could get around; without a ring that `--io=ring` asks for,
     /// a message through `ui`.
     pub fn copy(
         &mut self,
-        from: BorrowedFd<'_>,
-        stat: &Stat,
-        to: OpenFile<'_>,
+        (from, stat): (BorrowedFd<'_>, &Stat),
+        (to, to_stat): (BorrowedFd<'_>, &Stat),
         ui: &mut dyn Ui,
     ) -> Result<()> {
-        let both_regular = stat.kind == FileType::Regular && to.kind == FileType::Regular;
+        let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
-            return self.stream(from, to.fd);
+            return self.stream(from, to);
         }
         self.insist(ui)?;
-        if self.io != Io::Ring && self.share(from, stat, to) {
+        if self.io != Io::Ring && self.share(from, to, (stat.id.dev, to_stat.id.dev)) {
             return Ok(());
         }
-        if stat.blocks.saturating_mul(512) < stat.size_bytes
-            && let Some(done) = self.copy_extents(from, stat, to.fd)
-        {
-            return done;
+        if stat.blocks.saturating_mul(512) < stat.size_bytes && self.copy_extents(from, stat, to)? {
+            return Ok(());
         }
         if stat.size_bytes <= BUFFER_BYTES as u64 && self.io != Io::Ring {
-            return self.stream(from, to.fd);
+            return self.stream(from, to);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        self.copy_to_end(from, to.fd, stat.size_bytes)
+        self.copy_to_end(from, to, stat.size_bytes)
     }
 
     /// Reads `from` to its end and writes all to `to`, both at their current positions.
@@ -120,65 +106,58 @@ impl DataMover {
 
     /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
     /// is remembered, so that a tree asks once.
-    fn share(&mut self, from: BorrowedFd<'_>, stat: &Stat, to: OpenFile<'_>) -> bool {
-        let pair = (stat.id.dev, to.dev);
-        if self.unshareable == Some(pair) {
+    fn share(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, devices: (u64, u64)) -> bool {
+        if self.unshareable == Some(devices) {
             return false;
         }
-        match sys::ficlone(from, to.fd) {
-            Ok(()) => true,
-            Err(errno) => {
-                if matches!(
-                    errno,
-                    Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS
-                ) {
-                    self.unshareable = Some(pair);
-                }
-                false
-            }
+        let shared = sys::ficlone(from, to);
+        if matches!(
+            shared,
+            Err(Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS)
+        ) {
+            self.unshareable = Some(devices);
         }
+        shared.is_ok()
     }
 
-    /// Copies the source's data extents and leaves holes where it has holes. `None` where the
+    /// Copies the source's data extents and leaves holes where it has holes. False where the
     /// file system cannot tell them apart; nothing was written then.
     fn copy_extents(
         &mut self,
         from: BorrowedFd<'_>,
         stat: &Stat,
         to: BorrowedFd<'_>,
-    ) -> Option<Result<()>> {
+    ) -> Result<bool> {
         let mut at = 0;
         let mut end = stat.size_bytes;
         loop {
-            let data = match seek(from, at, Whence::Data) {
-                Ok(data) => data,
-                Err(Errno::ENXIO) => break, // a hole up to the end
-                Err(_) if at == 0 => return None,
-                Err(errno) => return Some(Err(errno).during(Step::Read)),
-            };
-            let hole = match seek(from, data, Whence::Hole) {
-                Ok(hole) => hole,
-                Err(Errno::ENXIO) => break, // cut short since
-                Err(errno) => return Some(Err(errno).during(Step::Read)),
+            let data = sys::lseek(from, at, Whence::Data);
+            let hole = data.and_then(|data| sys::lseek(from, data, Whence::Hole));
+            let (data, hole) = match (data, hole) {
+                (Ok(data), Ok(hole)) => (data, hole),
+                // A hole up to the end, or cut short since.
+                (_, Err(Errno::ENXIO)) => break,
+                _ if at == 0 => return Ok(false),
+                (_, error) => return error.during(Step::Read).map(|_| false),
             };
             // Both move forward, whatever a file system answers: no answer makes this loop.
             let data = data.max(at);
             let hole = hole.max(data + 1);
-            match self.copy_range(from, to, data, hole) {
-                Err(error) => return Some(Err(error)),
-                Ok(reached) if reached < hole => {
-                    // The source ends inside the extent.
-                    return Some(sys::ftruncate(to, reached).during(Step::Extend));
-                }
-                Ok(reached) => at = reached,
+            at = self.copy_range(from, to, data, hole)?;
+            if at < hole {
+                // The source ends inside the extent.
+                end = 0;
+                break;
             }
-            end = end.max(at);
         }
         // The source's length now: it may have been cut or have grown a hole.
-        if let Ok(now) = sys::stat_fd(from) {
-            end = now.size_bytes.max(at);
+        let mut now = Stat::default();
+        if end != 0 && sys::stat_fd(from, &mut now).is_ok() {
+            end = now.size_bytes;
         }
-        Some(sys::ftruncate(to, end).during(Step::Extend))
+        sys::ftruncate(to, end.max(at))
+            .during(Step::Extend)
+            .map(|()| true)
     }
 
     /// Copies from offset 0 to wherever the source ends; `size` is where that is expected.
@@ -276,11 +255,6 @@ impl DataMover {
             sys::kernel_version().is_ok_and(|version| version >= KernelVersion(5, 19))
         })
     }
-}
-
-/// `lseek` by unsigned offsets.
-fn seek(fd: BorrowedFd<'_>, at: u64, whence: Whence) -> sys::Result<u64> {
-    sys::lseek(fd, i64::try_from(at).map_err(|_| Errno::EINVAL)?, whence)
 }
 
 /// Copies within the kernel from `start` on, up to `end`; returns how far that went. Every

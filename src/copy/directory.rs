@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::engine::{Engine, Job};
-use super::failure::{During, Failure, Result, Step};
+use super::failure::{During, Result, Step};
 use super::metadata::{Before, Copied, Target, withheld};
 use super::options::Follow;
 use super::path::Place;
@@ -37,54 +37,60 @@ impl OpenDirectory {
 impl Engine<'_> {
     /// Makes the destination directory, or takes the one that is there, and opens both sides.
     #[inline(never)]
-    pub(super) fn enter_directory(&mut self, job: &Job<'_>) -> Result<Descent> {
+    pub(super) fn enter_directory(&mut self, job: &mut Job<'_>) -> Result<()> {
         if self.options.follow == Follow::Always && self.ancestors.contains(&job.stat.id) {
             return Step::Cyclic.into();
         }
-        let fresh = job.before.is_none();
         let wanted = job.stat.mode & (Mode::PERMISSIONS | Mode::ISVTX);
         let withheld = withheld(self.options.preserve, FileType::Directory, wanted);
-        if fresh {
+        let before = job.exists.then(|| Before::from(&job.before));
+        if !job.exists {
             // Ours to fill, whatever the source's owner may do; finishing takes it back.
             let mode = (wanted - withheld) | Mode::RWXU;
             sys::mkdirat(job.dst.dir, job.dst.name(), mode).during(Step::CreateDirectory)?;
         }
-        let (dst, made) = open_made(job.dst, fresh).during(Step::AccessDestination)?;
+        let dst = open_made(job).during(Step::AccessDestination)?;
         let mut otherwise = None;
-        if fresh {
-            self.first_made.get_or_insert(made.id);
+        if !job.exists {
+            self.first_made.get_or_insert(job.before.id);
             if self.options.verbose {
                 self.say_copied(job);
             }
             // What the source has as far as the umask lets it, and what the kernel added
             // (setgid from the parent).
             if !withheld.is_empty() || !wanted.contains(Mode::RWXU) {
-                let given = made.mode - (Mode::RWXU - wanted);
+                let given = job.before.mode - (Mode::RWXU - wanted);
                 otherwise = Some(given | (withheld - self.umask()));
             }
         }
-        let mut descent = Descent {
+        let dir = job.entered.insert(Descent {
             stat: job.stat,
-            made: made.id,
-            before: job.before.as_ref().map(Before::from),
+            made: job.before.id,
+            before,
             otherwise,
             src: None,
             dst: Some(dst),
+        });
+        let follow = if job.follow {
+            OFlags::empty()
+        } else {
+            OFlags::NOFOLLOW
         };
-        match open_source(job) {
-            Ok(src) => {
-                descent.src = Some(src);
-                Ok(descent)
+        let src = plain::open(
+            job.src.dir,
+            job.src.name(),
+            OFlags::DIRECTORY | follow,
+            NO_MODE,
+        );
+        let mut now = Stat::default();
+        match src.and_then(|src| sys::stat_fd(src.as_fd(), &mut now).map(|()| src)) {
+            Ok(src) if now.id == job.stat.id => {
+                dir.src = Some(src);
+                Ok(())
             }
-            Err(errno) => {
-                // What is there gets its metadata all the same.
-                let failure = Failure {
-                    step: Step::AccessSource,
-                    errno: Some(errno),
-                };
-                self.report(job.src, job.dst, failure);
-                self.finish_directory(&descent, job.dst)?;
-                Step::Told.into()
+            src => {
+                // What was made gets its metadata all the same: entered, and found empty.
+                src.and(Err(Errno::ESTALE)).during(Step::AccessSource)
             }
         }
     }
@@ -104,34 +110,15 @@ impl Engine<'_> {
     }
 }
 
-/// Opens the source directory, and makes sure that it is the one that was looked at.
-fn open_source(job: &Job<'_>) -> sys::Result<OwnedFd> {
-    let follow = if job.follow {
-        OFlags::empty()
-    } else {
-        OFlags::NOFOLLOW
-    };
-    let src = plain::open(
-        job.src.dir,
-        job.src.name(),
-        OFlags::DIRECTORY | follow,
-        NO_MODE,
-    )?;
-    if sys::stat_fd(src.as_fd())?.id == job.stat.id {
-        Ok(src)
-    } else {
-        Err(Errno::ESTALE)
-    }
-}
-
-/// Opens a destination directory, which is `fresh` from our hands or was there.
-fn open_made(dst: Place<'_>, fresh: bool) -> sys::Result<(OpenDirectory, Stat)> {
+/// Opens the destination directory, and looks at it afresh.
+fn open_made(job: &mut Job<'_>) -> sys::Result<OpenDirectory> {
+    let dst = job.dst;
     let mut dir = OpenDirectory::open(dst.dir, dst.name())?;
-    if fresh && !dir.readable {
+    if !job.exists && !dir.readable {
         // A umask that withholds permissions from the owner.
         Target::Named(dst).set_mode(Mode::RWXU)?;
         dir = OpenDirectory::open(dst.dir, dst.name())?;
     }
-    let stat = sys::stat_fd(dir.fd.as_fd())?;
-    Ok((dir, stat))
+    sys::stat_fd(dir.fd.as_fd(), &mut job.before)?;
+    Ok(dir)
 }

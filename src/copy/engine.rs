@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use super::data::DataMover;
-use super::failure::{During, Failure, Result, Step};
+use super::failure::{During, Result, Step};
 use super::options::{Follow, Options, Preserve};
 use super::path::{Place, trim_slashes};
-use super::plain::NO_MODE;
-use super::table::FileTable;
+use super::plain::{self, NO_MODE};
+use super::table::{FileTable, Role};
 use super::ui::Ui;
 use super::walk::{Descent, Walk};
 use crate::sys::{
@@ -23,69 +23,55 @@ pub struct Engine<'ui> {
     pub(super) options: Options,
     /// Whether several operands go to one directory, so that they may meet there.
     pub(super) many: bool,
+    /// A directory was about to be copied into itself: nothing more of the operand is.
+    pub(super) into_itself: bool,
+    umask: Option<Mode>,
     pub(super) ui: &'ui mut dyn Ui,
     /// The directory that operands' destinations are relative to, and its path as messages
     /// show it, empty for the working directory.
     pub(super) root: BorrowedFd<'ui>,
     pub(super) root_path: &'ui [u8],
-    umask: Option<Mode>,
+    /// Where in a destination's shown path begins what is relative to the root.
+    pub(super) dst_root: usize,
+    /// How much of the shown paths is the operand's and its destination's.
+    pub(super) operand_len: (usize, usize),
     /// The directory that the present operand's copy began with.
     pub(super) first_made: Option<FileId>,
+    /// The files that are remembered.
+    pub(super) met: FileTable,
     /// The source directories that the walk is in.
     pub(super) ancestors: Vec<FileId>,
-    /// Copied files that may turn up again under another name, with their copy's path.
-    pub(super) links: FileTable,
-    /// Source files given as operands.
-    sources: FileTable,
-    /// What operands were copied to.
-    created: FileTable,
-    /// The present operand and its copy.
-    pub(super) top: (Vec<u8>, Vec<u8>),
     pub(super) data: DataMover,
     pub(super) walk: Walk,
-}
-
-/// How a name was come by.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Arrival {
-    /// It is an operand.
-    pub operand: bool,
-    /// Its type as the directory gave it.
-    pub kind: FileType,
-    /// The directory it goes to was made by this copy: nothing can be in the way.
-    pub fresh: bool,
-    /// Nothing was found at the destination, symlinks followed.
-    pub absent: bool,
-    /// The device of the directory it goes to, or 0 where it is not known.
-    pub dst_dev: u64,
-}
-
-/// What came of a name.
-pub(super) enum Outcome {
-    /// Copied, or rightly left alone.
-    Done,
-    /// Not copied; a message was given.
-    Failed,
-    /// A directory whose contents are next.
-    Enter(Descent),
 }
 
 /// A name on its way through the engine.
 #[repr(C)]
 pub(super) struct Job<'a> {
+    /// It is an operand.
+    pub operand: bool,
+    /// The directory it goes to was made by this copy: nothing can be in the way.
+    pub fresh: bool,
+    /// Nothing was found at the destination, symlinks followed.
+    pub absent: bool,
     /// Whether symlinks are followed for this name.
     pub follow: bool,
-    /// The destination is a symlink to what [`Self::before`] describes.
+    /// Something is in the destination's place; [`Self::before`] describes it.
+    pub exists: bool,
+    /// That is reached through a symlink.
     pub through_link: bool,
-    pub arrival: Arrival,
     /// The source, where it is open already.
     pub open: Option<OwnedFd>,
     pub src: Place<'a>,
     pub dst: Place<'a>,
-    /// The source's metadata.
+    /// The device of the directory it goes to, or 0 where it is not known.
+    pub dst_dev: u64,
+    /// The source's metadata; at first no more than its type as the directory gave it.
     pub stat: Stat,
-    /// What is in the destination's place; `None` if nothing is.
-    pub before: Option<Stat>,
+    /// What is in the destination's place.
+    pub before: Stat,
+    /// A directory whose contents are next.
+    pub entered: Option<Descent>,
 }
 
 impl<'ui> Engine<'ui> {
@@ -93,19 +79,19 @@ impl<'ui> Engine<'ui> {
     pub fn new(options: Options, ui: &'ui mut dyn Ui) -> Self {
         Self {
             options,
+            many: false,
+            into_itself: false,
+            umask: None,
             ui,
-            data: DataMover::new(options.io),
             root: CWD,
             root_path: b"",
-            links: FileTable::new(),
-            sources: FileTable::new(),
-            created: FileTable::new(),
-            many: false,
+            dst_root: 0,
+            operand_len: (0, 0),
             first_made: None,
-            top: (Vec::new(), Vec::new()),
+            met: FileTable::default(),
             ancestors: Vec::new(),
+            data: DataMover::new(options.io),
             walk: Walk::default(),
-            umask: None,
         }
     }
 
@@ -117,23 +103,15 @@ impl<'ui> Engine<'ui> {
         self.many = many;
     }
 
-    /// Begins with an operand.
-    pub(super) fn begin(&mut self, src: &[u8], dst: &[u8]) {
-        self.first_made = None;
-        self.top.0.clear();
-        self.top.0.extend_from_slice(src);
-        self.top.1.clear();
-        self.top.1.extend_from_slice(dst);
-    }
-
-    /// Says what went wrong with one name. Always false: it was not copied.
+    /// Says what went wrong with one name. Returns whether nothing did.
     #[inline(never)]
-    pub(super) fn report(&mut self, src: Place<'_>, dst: Place<'_>, failure: Failure) -> bool {
-        if let Some(message) = failure.step.message() {
+    pub(super) fn settle(&mut self, src: Place<'_>, dst: Place<'_>, result: Result<()>) -> bool {
+        let Err(failure) = result else { return true };
+        if let Some(message) = failure.message() {
             self.ui
-                .error(message, &[src.shown(), dst.shown()], failure.errno);
+                .error(message, &[src.shown(), dst.shown()], failure.errno());
         }
-        false
+        failure.is(Step::Nothing)
     }
 
     /// The process's umask, which can be read only by setting it.
@@ -145,123 +123,116 @@ impl<'ui> Engine<'ui> {
         })
     }
 
-    /// Copies `src` to `dst`; a directory's contents are left to the caller.
-    pub(super) fn copy_name(
-        &mut self,
-        src: Place<'_>,
-        dst: Place<'_>,
-        arrival: Arrival,
-    ) -> Outcome {
-        self.try_copy(src, dst, arrival).unwrap_or_else(|failure| {
-            self.report(src, dst, failure);
-            Outcome::Failed
-        })
+    /// Copies one name; a directory's contents are left to the caller. Returns whether all
+    /// went well.
+    pub(super) fn copy_name(&mut self, job: &mut Job<'_>) -> bool {
+        let result = self.try_copy(job);
+        self.settle(job.src, job.dst, result)
     }
 
-    fn try_copy(&mut self, src: Place<'_>, dst: Place<'_>, arrival: Arrival) -> Result<Outcome> {
-        let follow = match self.options.follow {
+    fn try_copy(&mut self, job: &mut Job<'_>) -> Result<()> {
+        job.follow = match self.options.follow {
             Follow::Never => false,
-            Follow::Operands => arrival.operand,
+            Follow::Operands => job.operand,
             Follow::Always => true,
         };
-        let (stat, open) = look_at(src, arrival, follow).during(Step::StatSource)?;
-        let mut job = Job {
-            follow,
-            through_link: false,
-            arrival,
-            open,
-            src,
-            dst,
-            stat,
-            before: None,
-        };
-        if stat.kind == FileType::Directory {
-            if !self.options.recursive {
-                return Step::OmitDirectory.into();
-            }
-        } else if arrival.operand && self.many && self.given_before(&job) {
-            return Ok(Outcome::Done);
+        look_at(job).during(Step::StatSource)?;
+        let directory = job.stat.kind == FileType::Directory;
+        if directory && !self.options.recursive {
+            return Step::OmitDirectory.into();
         }
-        if self.clear_the_way(&mut job)? {
-            return Ok(Outcome::Done);
+        let meets = job.operand && self.many;
+        if meets && !directory {
+            self.check_given(job)?;
         }
-        if self.options.verbose && stat.kind != FileType::Directory {
-            self.say_copied(&job);
+        // A regular file can only be made, not overwrite anything, where nothing was found.
+        if !job.fresh && !(job.absent && job.stat.kind == FileType::Regular) {
+            self.clear_the_way(job)?;
         }
-        let outcome = self.make(&mut job)?;
-        if arrival.operand
-            && self.many
-            && let Ok(made) = sys::stat_at(dst.dir, dst.name(), AtFlags::SYMLINK_NOFOLLOW)
+        if self.options.verbose && !directory {
+            self.say_copied(job);
+        }
+        self.make(job)?;
+        let mut made = Stat::default();
+        if meets
+            && sys::stat_at(
+                job.dst.dir,
+                job.dst.name(),
+                AtFlags::SYMLINK_NOFOLLOW,
+                &mut made,
+            )
+            .is_ok()
         {
-            self.created.insert(made.id, dst.shown());
+            self.met.insert(Role::Created, made.id, job.dst.shown());
         }
-        Ok(outcome)
+        Ok(())
     }
 
-    /// Whether this file was an operand before, under the same name; remembers it.
-    fn given_before(&mut self, job: &Job<'_>) -> bool {
+    /// Leaves a file alone that was an operand before, under the same name; remembers it.
+    fn check_given(&mut self, job: &Job<'_>) -> Result<()> {
         let path = trim_slashes(job.src.shown());
-        let given = self.sources.find(job.stat.id, Some(path)).is_some();
-        if given {
+        if self
+            .met
+            .find(Role::Given, job.stat.id, Some(path))
+            .is_some()
+        {
             let names = [job.src.shown()];
             self.ui.warning(
                 "warning: source file {0} specified more than once",
                 &names,
                 None,
             );
-        } else {
-            self.sources.insert(job.stat.id, path);
+            return Step::Nothing.into();
         }
-        given
+        self.met.insert(Role::Given, job.stat.id, path);
+        Ok(())
     }
 
     /// Looks at what is in the destination's place, and removes it if it must go; what is to
-    /// be written into stays in the job's `before`. Returns whether the name is rightly not
-    /// copied.
+    /// be written into is left, and the job says so.
     #[inline(never)]
-    fn clear_the_way(&mut self, job: &mut Job<'_>) -> Result<bool> {
-        // A regular file can only be made, not overwrite anything, where nothing was found.
-        if job.arrival.fresh || (job.arrival.absent && job.stat.kind == FileType::Regular) {
-            return Ok(false);
-        }
-        let mut found = sys::stat_at(job.dst.dir, job.dst.name(), AtFlags::SYMLINK_NOFOLLOW);
-        if let Ok(link) = &found
-            && link.kind == FileType::Symlink
-        {
-            if self.made_here(job, link) {
+    fn clear_the_way(&mut self, job: &mut Job<'_>) -> Result<()> {
+        let mut found = stat_dst(job, AtFlags::SYMLINK_NOFOLLOW);
+        if found.is_ok() && job.before.kind == FileType::Symlink {
+            if self.made_here(job) {
                 return Step::ThroughCreated.into();
             }
             // What is written as a regular file is written through symlinks.
             job.through_link = self.copies_as_regular(job.stat.kind);
-        }
-        if job.through_link {
-            let through = sys::stat_at(job.dst.dir, job.dst.name(), AtFlags::empty());
-            // A loop is in the way like any file that cannot be opened.
-            if !(self.options.force && matches!(through, Err(Errno::ELOOP))) {
-                found = through;
+            if job.through_link {
+                found = stat_dst(job, AtFlags::empty());
+                // A loop is in the way like any file that cannot be opened.
+                if found == Err(Errno::ELOOP) && self.options.force {
+                    found = Ok(());
+                }
             }
         }
         // Of a dangling symlink, too, opening it decides.
-        if matches!(found, Err(Errno::ENOENT)) {
-            return Ok(false);
+        if found == Err(Errno::ENOENT) {
+            return Ok(());
         }
-        let found = found.during(Step::StatDestination)?;
-        job.before = Some(found);
-        if same_file(job, &found) {
+        found.during(Step::StatDestination)?;
+        job.exists = true;
+        let link = job.stat.kind == FileType::Symlink;
+        if same_file(job) {
             // One symlink under two names: nothing to do.
-            let nothing = job.stat.kind == FileType::Symlink && found.nlink > 1;
-            return if nothing {
-                Ok(true)
+            return if link && job.before.nlink > 1 {
+                Step::Nothing
             } else {
-                Step::SameFile.into()
-            };
+                Step::SameFile
+            }
+            .into();
         }
-        self.weigh(job, &found)
+        self.weigh(job)
     }
 
-    /// Whether an earlier operand was copied to this operand's destination, `found`.
-    fn made_here(&self, job: &Job<'_>, found: &Stat) -> bool {
-        job.arrival.operand && self.created.find(found.id, Some(job.dst.shown())).is_some()
+    /// Whether an earlier operand was copied to this operand's destination.
+    fn made_here(&self, job: &Job<'_>) -> bool {
+        job.operand
+            && self
+                .met
+                .find(Role::Created, job.before.id, Some(job.dst.shown()))
+                .is_some()
     }
 
     /// Whether a name of type `kind` is read and written as data.
@@ -274,14 +245,14 @@ impl<'ui> Engine<'ui> {
     }
 
     /// As [`Self::clear_the_way`], for a destination that exists and is another file.
-    fn weigh(&mut self, job: &mut Job<'_>, before: &Stat) -> Result<bool> {
+    fn weigh(&mut self, job: &mut Job<'_>) -> Result<()> {
         let directory = job.stat.kind == FileType::Directory;
         if !directory && self.options.no_clobber {
-            return Ok(true);
+            return Step::Nothing.into();
         }
-        if before.kind == FileType::Directory {
+        if job.before.kind == FileType::Directory {
             return if directory {
-                Ok(false)
+                Ok(())
             } else {
                 Step::DirectoryByNonDirectory.into()
             };
@@ -289,52 +260,46 @@ impl<'ui> Engine<'ui> {
         if directory {
             return Step::NonDirectoryByDirectory.into();
         }
-        if self.made_here(job, before) {
+        if self.made_here(job) {
             return Step::JustCreated.into();
         }
         // A further link to a file that keeps its links, and what is not written as data,
         // give way to a new file.
-        let shared = self.options.preserve.contains(Preserve::LINKS) && before.nlink > 1;
+        let shared = self.options.preserve.contains(Preserve::LINKS) && job.before.nlink > 1;
         if shared || (!job.follow && job.stat.kind != FileType::Regular) {
-            job.before = None;
-            self.remove(job.dst)?;
+            job.exists = false;
+            return self.remove(job.dst);
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Removes what is in the way.
     #[inline(never)]
     pub(super) fn remove(&mut self, dst: Place<'_>) -> Result<()> {
-        match sys::unlinkat(dst.dir, dst.name(), AtFlags::empty()) {
-            Err(Errno::ENOENT) => Ok(()),
-            removed => {
-                if removed.is_ok() && self.options.verbose {
-                    self.ui.say("removed {0}", &[dst.shown()]);
-                }
-                removed.during(Step::Remove)
-            }
+        let removed = sys::unlinkat(dst.dir, dst.name(), AtFlags::empty());
+        if removed == Err(Errno::ENOENT) {
+            return Ok(());
         }
+        if removed.is_ok() && self.options.verbose {
+            self.ui.say("removed {0}", &[dst.shown()]);
+        }
+        removed.during(Step::Remove)
     }
 
     /// Makes the copy, now that the way is clear.
-    fn make(&mut self, job: &mut Job<'_>) -> Result<Outcome> {
+    fn make(&mut self, job: &mut Job<'_>) -> Result<()> {
         let kind = job.stat.kind;
         if kind == FileType::Directory {
-            if self.meet_directory(job)? {
-                return Ok(Outcome::Done);
-            }
-            return self.enter_directory(job).map(Outcome::Enter);
+            self.meet_directory(job)?;
+            return self.enter_directory(job);
         }
-        if self.link_to_earlier(job)? {
-            return Ok(Outcome::Done);
-        }
+        self.link_to_earlier(job)?;
         match kind {
             FileType::Symlink => self.copy_symlink(job),
             _ if self.copies_as_regular(kind) => self.copy_regular(job),
             FileType::Unknown => Step::UnknownType.into(),
             _ => self.copy_node(job),
-        }?;
-        Ok(Outcome::Done)
+        }
     }
 
     pub(super) fn say_copied(&mut self, job: &Job<'_>) {
@@ -343,35 +308,44 @@ impl<'ui> Engine<'ui> {
     }
 }
 
-/// The source's metadata and, for what a directory says is a regular file, the source itself:
-/// opened first, it costs one look-up instead of two.
-fn look_at(src: Place<'_>, arrival: Arrival, follow: bool) -> sys::Result<(Stat, Option<OwnedFd>)> {
-    if arrival.kind == FileType::Regular {
+/// Finds out the source's metadata and, of what the directory says is a regular file, opens
+/// it first: that costs one look-up instead of two.
+fn look_at(job: &mut Job<'_>) -> sys::Result<()> {
+    let src = job.src;
+    if job.stat.kind == FileType::Regular {
         // What the directory said may be outdated. NONBLOCK, NOCTTY: nothing happens if this
         // is a FIFO or a terminal by now.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        if let Ok(open) = super::plain::open(src.dir, src.name(), flags, NO_MODE)
-            && let Ok(stat) = sys::stat_fd(open.as_fd())
-            && stat.kind == FileType::Regular
+        if let Ok(open) = plain::open(src.dir, src.name(), flags, NO_MODE)
+            && sys::stat_fd(open.as_fd(), &mut job.stat).is_ok()
+            && job.stat.kind == FileType::Regular
         {
-            return Ok((stat, Some(open)));
+            job.open = Some(open);
+            return Ok(());
         }
     }
-    let flags = if follow {
+    let flags = if job.follow {
         AtFlags::empty()
     } else {
         AtFlags::SYMLINK_NOFOLLOW
     };
-    Ok((sys::stat_at(src.dir, src.name(), flags)?, None))
+    sys::stat_at(src.dir, src.name(), flags, &mut job.stat)
 }
 
-/// Whether the source is `found` at the destination, under whatever name.
-fn same_file(job: &Job<'_>, found: &Stat) -> bool {
-    if (job.stat.kind == FileType::Symlink) == (found.kind == FileType::Symlink) {
-        return found.id == job.stat.id;
+/// Looks at what is in the destination's place.
+pub(super) fn stat_dst(job: &mut Job<'_>, flags: AtFlags) -> sys::Result<()> {
+    sys::stat_at(job.dst.dir, job.dst.name(), flags, &mut job.before)
+}
+
+/// Whether the source is what was found at the destination, under whatever name.
+fn same_file(job: &Job<'_>) -> bool {
+    if (job.stat.kind == FileType::Symlink) == (job.before.kind == FileType::Symlink) {
+        return job.before.id == job.stat.id;
     }
     // A symlink and, perhaps, what it points to, which it must not replace.
-    let [a, b] =
-        [job.src, job.dst].map(|place| sys::stat_at(place.dir, place.name(), AtFlags::empty()));
-    matches!((a, b), (Ok(a), Ok(b)) if a.id == b.id)
+    let (mut a, mut b) = (Stat::default(), Stat::default());
+    let follow = AtFlags::empty();
+    sys::stat_at(job.src.dir, job.src.name(), follow, &mut a).is_ok()
+        && sys::stat_at(job.dst.dir, job.dst.name(), follow, &mut b).is_ok()
+        && a.id == b.id
 }

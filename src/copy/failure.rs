@@ -1,5 +1,7 @@
 //! What can go wrong with one name, and how that is said.
 
+use core::num::NonZeroU32;
+
 use crate::sys::{self, Errno};
 
 /// What was being done when it went wrong. Messages are GNU's, with `{0}` for the source and
@@ -12,6 +14,7 @@ pub enum Step {
     StatDestination,
     OpenSource,
     FstatSource,
+    FstatDestination,
     Replaced,
     OmitDirectory,
     SameFile,
@@ -24,6 +27,7 @@ pub enum Step {
     Dangling,
     Read,
     Write,
+    Truncate,
     Extend,
     Close,
     CreateDirectory,
@@ -42,6 +46,8 @@ pub enum Step {
     Return,
     /// A message was given already.
     Told,
+    /// No failure: the name is rightly not copied.
+    Nothing,
 }
 
 /// The messages of [`Step`], a line each: one text takes half the room of a table of them.
@@ -50,6 +56,7 @@ cannot stat {0}
 cannot stat {1}
 cannot open {0} for reading
 cannot fstat {0}
+cannot fstat {1}
 skipping file {0}, as it was replaced while being copied
 -r not specified; omitting directory {0}
 {0} and {1} are the same file
@@ -62,6 +69,7 @@ cannot create regular file {1}
 not writing through dangling symlink {1}
 error reading {0}
 error writing {1}
+cannot truncate {1}
 failed to extend {1}
 failed to close {1}
 cannot create directory {1}
@@ -79,21 +87,36 @@ clearing permissions for {1}
 preserving permissions for {1}
 cannot return to the directory that holds {0}";
 
-impl Step {
-    /// The message, or `None` if it was given already.
+/// Why a name was not copied: a [`Step`] and what the kernel answered, if it was asked, in one
+/// register, where `Ok` is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure(NonZeroU32);
+
+impl Failure {
+    fn new(step: Step, errno: u16) -> Self {
+        // The lowest byte is never 0, so `MIN` is never used.
+        let bits = (u32::from(errno) << 8) | (step as u32 + 1);
+        Self(NonZeroU32::new(bits).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// Whether this is what was being done.
+    #[must_use]
+    pub fn is(self, step: Step) -> bool {
+        self.0.get() & 0xff == step as u32 + 1
+    }
+
+    /// The message, or `None` if none is to be given.
     #[must_use]
     pub fn message(self) -> Option<&'static str> {
-        MESSAGES.lines().nth(self as usize)
+        MESSAGES.lines().nth((self.0.get() & 0xff) as usize - 1)
     }
-}
 
-/// Why a name was not copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// What was being done.
-    pub step: Step,
-    /// What the kernel answered, if it was asked.
-    pub errno: Option<Errno>,
+    /// What the kernel answered.
+    #[must_use]
+    pub fn errno(self) -> Option<Errno> {
+        #[allow(clippy::cast_possible_truncation)] // as put in
+        Errno::from_number((self.0.get() >> 8) as u16)
+    }
 }
 
 /// What a part of copying one name gives.
@@ -101,7 +124,7 @@ pub type Result<T> = core::result::Result<T, Failure>;
 
 impl<T> From<Step> for Result<T> {
     fn from(step: Step) -> Self {
-        Err(Failure { step, errno: None })
+        Err(Failure::new(step, 0))
     }
 }
 
@@ -116,10 +139,7 @@ pub trait During<T> {
 
 impl<T> During<T> for sys::Result<T> {
     fn during(self, step: Step) -> Result<T> {
-        self.map_err(|errno| Failure {
-            step,
-            errno: Some(errno),
-        })
+        self.map_err(|errno| Failure::new(step, errno.number()))
     }
 }
 
@@ -130,12 +150,23 @@ mod tests {
     #[test]
     fn every_step_has_its_message() {
         assert_eq!(MESSAGES.lines().count(), Step::Told as usize);
-        assert_eq!(Step::StatSource.message(), Some("cannot stat {0}"));
-        assert_eq!(Step::Remove.message(), Some("cannot remove {1}"));
-        assert_eq!(Step::Extend.message(), Some("failed to extend {1}"));
-        assert_eq!(Step::CreateFifo.message(), Some("cannot create fifo {1}"));
+        let message = |step| Failure::new(step, 0).message();
+        assert_eq!(message(Step::StatSource), Some("cannot stat {0}"));
+        assert_eq!(message(Step::Remove), Some("cannot remove {1}"));
+        assert_eq!(message(Step::Extend), Some("failed to extend {1}"));
+        assert_eq!(message(Step::CreateFifo), Some("cannot create fifo {1}"));
         let last = "cannot return to the directory that holds {0}";
-        assert_eq!(Step::Return.message(), Some(last));
-        assert_eq!(Step::Told.message(), None);
+        assert_eq!(message(Step::Return), Some(last));
+        assert_eq!(message(Step::Told), None);
+        assert_eq!(message(Step::Nothing), None);
+    }
+
+    #[test]
+    fn a_failure_keeps_step_and_errno() {
+        let failure = Failure::new(Step::Mode, 4095);
+        assert!(failure.is(Step::Mode) && !failure.is(Step::Return));
+        assert_eq!(failure.errno().map(Errno::number), Some(4095));
+        assert_eq!(Failure::new(Step::StatSource, 0).errno(), None);
+        assert_eq!(size_of::<Result<()>>(), 4);
     }
 }

@@ -8,6 +8,7 @@ use super::failure::{During, Result, Step};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
 use super::path::{Place, c_str, open_parts};
+use super::table::Role;
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
@@ -77,17 +78,18 @@ impl Engine<'_> {
     }
 
     /// Where the source was copied before under another name and links are kept, links the
-    /// destination to that copy and returns true. Remembers the source otherwise, if it can
-    /// turn up again.
+    /// destination to that copy, and nothing remains to be done. Remembers the source
+    /// otherwise, if it can turn up again.
     #[inline(never)]
-    pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<bool> {
+    pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
         let again = job.stat.nlink > 1 || (job.follow && self.options.follow != Follow::Never);
         if !again || !self.options.preserve.contains(Preserve::LINKS) {
-            return Ok(false);
+            return Ok(());
         }
-        let Some(earlier) = self.links.find(job.stat.id, None) else {
-            self.links.insert(job.stat.id, self.from_root(job.dst));
-            return Ok(false);
+        let Some(earlier) = self.met.find(Role::Copied, job.stat.id, None) else {
+            self.met
+                .insert(Role::Copied, job.stat.id, self.from_root(job.dst));
+            return Ok(());
         };
         let mut earlier = earlier.to_vec();
         let mut linked = link_path(self.root, &mut earlier, job.dst);
@@ -95,18 +97,18 @@ impl Engine<'_> {
             self.remove(job.dst)?;
             linked = link_path(self.root, &mut earlier, job.dst);
         }
-        if linked.is_err() {
-            let names = [job.dst.shown(), &self.shown(&earlier)];
-            self.ui
-                .error("cannot create hard link {0} to {1}", &names, linked.err());
-            return Step::Told.into();
+        if linked.is_ok() {
+            return Step::Nothing.into();
         }
-        Ok(true)
+        let names = [job.dst.shown(), &self.shown(until_nul(&earlier).to_bytes())];
+        self.ui
+            .error("cannot create hard link {0} to {1}", &names, linked.err());
+        Step::Told.into()
     }
 
-    /// A destination's path as [`Engine::links`] keeps it: as calls get it, from the root.
+    /// A destination's path as [`Engine::met`] keeps it: as calls get it, from the root.
     fn from_root<'a>(&self, dst: Place<'a>) -> &'a [u8] {
-        dst.shown().get(self.walk.dst_root..).unwrap_or_default()
+        dst.shown().get(self.dst_root..).unwrap_or_default()
     }
 
     /// A path from the root as messages show it.
@@ -119,36 +121,46 @@ impl Engine<'_> {
         shown
     }
 
-    /// Deals with a directory that was met before in this copy, or was made by it. Returns
-    /// whether it is rightly not copied.
+    /// Deals with a directory that was met before in this copy, or was made by it.
     #[inline(never)]
-    pub(super) fn meet_directory(&mut self, job: &Job<'_>) -> Result<bool> {
+    pub(super) fn meet_directory(&mut self, job: &Job<'_>) -> Result<()> {
         let id = job.stat.id;
         if self.first_made == Some(id) {
-            let names = [&self.top.0[..], &self.top.1];
+            self.into_itself = true;
+            // The operand's paths, with which this one's begin.
+            let src = job
+                .src
+                .shown()
+                .get(..self.operand_len.0)
+                .unwrap_or_default();
+            let dst = job
+                .dst
+                .shown()
+                .get(..self.operand_len.1)
+                .unwrap_or_default();
             self.ui.error(
                 "cannot copy a directory, {0}, into itself, {1}",
-                &names,
+                &[src, dst],
                 None,
             );
             return Step::Told.into();
         }
         let here = self.from_root(job.dst);
-        let Some(earlier) = self.links.find(id, None) else {
-            if job.arrival.operand {
-                self.links.insert(id, here);
+        let Some(earlier) = self.met.find(Role::Copied, id, None) else {
+            if job.operand {
+                self.met.insert(Role::Copied, id, here);
             }
-            return Ok(false);
+            return Ok(());
         };
         // Through symlinks a directory may rightly be met twice.
         if job.follow {
-            return Ok(false);
+            return Ok(());
         }
         if earlier == here {
             let names = [job.src.shown()];
             let message = "warning: source directory {0} specified more than once";
             self.ui.warning(message, &names, None);
-            return Ok(true);
+            return Step::Nothing.into();
         }
         let names = [job.dst.shown(), &self.shown(earlier)];
         self.ui.error(

@@ -5,8 +5,19 @@ use alloc::vec::Vec;
 
 use crate::sys::{FileId, until_nul};
 
-/// Remembers files by [`FileId`], each with the path it goes by; several entries may share
-/// an id.
+/// What a file is remembered as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A source that may turn up again under another name; with its copy's path.
+    Copied,
+    /// A source that was given as an operand; with its path.
+    Given,
+    /// A copy that was made of an operand; with its path.
+    Created,
+}
+
+/// Remembers files by [`Role`] and [`FileId`], each with a path; several entries may share
+/// both.
 ///
 /// Open addressing over one array and all paths in another: two blocks of memory however many
 /// files, 24 bytes and the path for each.
@@ -20,28 +31,20 @@ pub struct FileTable {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    role: Role,
     id: FileId,
     /// Where the path begins; it ends before the next NUL.
     path_at: usize,
 }
 
 impl FileTable {
-    /// An empty table; takes no memory yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            used: 0,
-            paths: Vec::new(),
-        }
-    }
-
     /// Adds a file.
-    pub fn insert(&mut self, id: FileId, path: &[u8]) {
+    pub fn insert(&mut self, role: Role, id: FileId, path: &[u8]) {
         if (self.used + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
         let entry = Entry {
+            role,
             id,
             path_at: self.paths.len(),
         };
@@ -72,10 +75,10 @@ impl FileTable {
 
     /// The path that `id` was added with first, or whether it was added with `path`: that
     /// path, then.
-    pub fn find(&self, id: FileId, path: Option<&[u8]>) -> Option<&[u8]> {
+    pub fn find(&self, role: Role, id: FileId, path: Option<&[u8]>) -> Option<&[u8]> {
         let mut at = self.home(id);
         while let Some(Some(entry)) = self.slots.get(at) {
-            if entry.id == id {
+            if entry.id == id && entry.role == role {
                 let found = self.path(entry.path_at);
                 if path.is_none_or(|path| path == found) {
                     return Some(found);
@@ -113,22 +116,32 @@ mod tests {
 
     #[test]
     fn every_file_is_found_again_by_its_paths() {
-        let mut table = FileTable::new();
+        let mut table = FileTable::default();
         let id = |n: u64| FileId {
             dev: n % 3,
             ino: n / 3,
         };
-        assert_eq!(table.find(id(1), None), None);
+        assert_eq!(table.find(Role::Copied, id(1), None), None);
         for n in 0..5000 {
-            table.insert(id(n), format!("path {n}").as_bytes());
+            table.insert(Role::Copied, id(n), format!("path {n}").as_bytes());
         }
-        table.insert(id(7), b"second");
+        table.insert(Role::Copied, id(7), b"second");
         for n in 0..5000 {
             let path = format!("path {n}").into_bytes();
-            assert_eq!(table.find(id(n), None), Some(&path[..]));
-            assert_eq!(table.find(id(n), Some(&path)), Some(&path[..]));
-            assert_eq!(table.find(id(n), Some(b"second")).is_some(), n == 7);
+            assert_eq!(table.find(Role::Copied, id(n), None), Some(&path[..]));
+            assert_eq!(table.find(Role::Created, id(n), None), None);
+            assert_eq!(
+                table.find(Role::Copied, id(n), Some(&path)),
+                Some(&path[..])
+            );
+            assert_eq!(
+                table.find(Role::Copied, id(n), Some(b"second")).is_some(),
+                n == 7
+            );
         }
-        assert_eq!(table.find(FileId { dev: 9, ino: 9 }, None), None);
+        assert_eq!(
+            table.find(Role::Copied, FileId { dev: 9, ino: 9 }, None),
+            None
+        );
     }
 }

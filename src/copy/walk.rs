@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::directory::OpenDirectory;
-use super::engine::{Arrival, Engine, Outcome};
-use super::failure::{During, Result, Step};
+use super::engine::{Engine, Job};
+use super::failure::{During, Step};
 use super::metadata::Before;
-use super::path::{Cut, Path, open_parts};
+use super::path::{Cut, Path, Place, open_parts};
 use crate::sys::{
     self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Whence, until_nul,
 };
@@ -66,7 +66,7 @@ struct Level {
     /// The next item.
     next: usize,
     /// Where the directory is to be read on from.
-    position: i64,
+    position: u64,
     exhausted: bool,
 }
 
@@ -78,8 +78,6 @@ pub(super) struct Walk {
     levels: Vec<Level>,
     items: Vec<Item>,
     names: Vec<u8>,
-    /// Where in the destination's path begins what is relative to the engine's root.
-    pub dst_root: usize,
     /// How many levels may keep their descriptors; 0 before that was asked for.
     open_levels: usize,
 }
@@ -91,33 +89,31 @@ impl Engine<'_> {
     pub fn copy_operand(&mut self, src: &CStr, dst: &CStr, absent: bool) -> bool {
         let mut walk = core::mem::take(&mut self.walk);
         walk.src.start(b"", src);
-        walk.dst_root = walk.dst.start(self.root_path, dst);
-        self.begin(walk.src.shown(), walk.dst.shown());
-        let arrival = Arrival {
-            operand: true,
-            kind: FileType::Unknown,
-            fresh: false,
-            absent,
-            dst_dev: 0,
-        };
-        let (src, dst) = (walk.src.place(CWD), walk.dst.place(self.root));
-        let done = match self.copy_name(src, dst, arrival) {
-            Outcome::Done => true,
-            Outcome::Failed => false,
-            Outcome::Enter(dir) => {
-                let cuts = (walk.src.here(), walk.dst.here());
-                self.copy_tree(&mut walk, dir, cuts)
-            }
-        };
+        self.dst_root = walk.dst.start(self.root_path, dst);
+        self.operand_len = (walk.src.shown().len(), walk.dst.shown().len());
+        self.first_made = None;
+        self.into_itself = false;
+        let cuts = (walk.src.here(), walk.dst.here());
+        let mut job = new_job(walk.src.place(CWD), walk.dst.place(self.root));
+        job.operand = true;
+        job.absent = absent;
+        let mut done = self.copy_name(&mut job);
+        if let Some(dir) = job.entered {
+            self.go_down(&mut walk, dir, cuts);
+            done &= self.copy_tree(&mut walk);
+        }
         self.walk = walk;
         done
     }
 
-    /// Fills `dir` and everything below it.
-    fn copy_tree(&mut self, walk: &mut Walk, dir: Descent, cuts: (Cut, Cut)) -> bool {
+    /// Fills the innermost level's directory and everything below it.
+    fn copy_tree(&mut self, walk: &mut Walk) -> bool {
         let mut done = true;
-        self.go_down(walk, dir, cuts);
         while let Some(level) = walk.levels.last_mut() {
+            if self.into_itself {
+                level.exhausted = true;
+                level.next = usize::MAX;
+            }
             if let Some(item) = walk.items.get(level.next).copied() {
                 level.next += 1;
                 done &= self.copy_item(walk, item);
@@ -125,16 +121,10 @@ impl Engine<'_> {
                 done &= self.go_up(walk);
             } else {
                 let read = self.read_batch(walk).during(Step::AccessSource);
-                done &= self.settle(walk, read);
+                done &= self.settle(walk.src.place(CWD), walk.dst.place(CWD), read);
             }
         }
         done
-    }
-
-    /// Whether `result` of something done at the place where the walk stands is no failure.
-    fn settle(&mut self, walk: &Walk, result: Result<()>) -> bool {
-        let (src, dst) = (walk.src.place(CWD), walk.dst.place(CWD));
-        result.map_or_else(|failure| self.report(src, dst, failure), |()| true)
     }
 
     /// Copies one name of the innermost level, or goes down into it.
@@ -153,23 +143,19 @@ impl Engine<'_> {
             return false;
         };
         let name = until_nul(names.get(item.name_at..).unwrap_or_default()).to_bytes();
-        let arrival = Arrival {
-            operand: false,
-            kind: item.kind,
-            fresh: dir.before.is_none(),
-            absent: false,
-            dst_dev: dir.made.dev,
-        };
         let cuts = (src.push(name), dst.push(name));
-        let (src_place, dst_place) = (src.place(src_dir.as_fd()), dst.place(dst_dir.fd.as_fd()));
-        let outcome = self.copy_name(src_place, dst_place, arrival);
-        if let Outcome::Enter(dir) = outcome {
+        let mut job = new_job(src.place(src_dir.as_fd()), dst.place(dst_dir.fd.as_fd()));
+        job.stat.kind = item.kind;
+        job.fresh = dir.before.is_none();
+        job.dst_dev = dir.made.dev;
+        let done = self.copy_name(&mut job);
+        if let Some(dir) = job.entered {
             self.go_down(walk, dir, cuts);
-            return true;
+        } else {
+            src.pop(cuts.0);
+            dst.pop(cuts.1);
         }
-        src.pop(cuts.0);
-        dst.pop(cuts.1);
-        matches!(outcome, Outcome::Done)
+        done
     }
 
     /// Makes `dir` the innermost level, and closes the one that is now too far out.
@@ -203,13 +189,16 @@ impl Engine<'_> {
         walk.items.truncate(level.items_at);
         walk.names.truncate(level.names_at);
         // Before the finished directory's permissions may shut us out of it.
-        let back = walk.reopen_parent(&level, self.root).during(Step::Return);
-        let mut done = self.settle(walk, back);
+        let back = walk
+            .reopen_parent(&level, (self.root, self.dst_root))
+            .during(Step::Return);
+        let mut done = self.settle(walk.src.place(CWD), walk.dst.place(CWD), back);
         if level.dir.dst.is_some() {
             let parent = walk.levels.last().and_then(|l| l.dir.dst.as_ref());
             let parent = parent.map_or(self.root, |dir| dir.fd.as_fd());
-            let finished = self.finish_directory(&level.dir, walk.dst.place(parent));
-            done &= self.settle(walk, finished);
+            let dst = walk.dst.place(parent);
+            let finished = self.finish_directory(&level.dir, dst);
+            done &= self.settle(walk.src.place(CWD), dst, finished);
         }
         walk.src.pop(level.cuts.0);
         walk.dst.pop(level.cuts.1);
@@ -268,6 +257,25 @@ impl Engine<'_> {
     }
 }
 
+/// A job of which no more is known than its places.
+fn new_job<'a>(src: Place<'a>, dst: Place<'a>) -> Job<'a> {
+    Job {
+        operand: false,
+        fresh: false,
+        absent: false,
+        follow: false,
+        exists: false,
+        through_link: false,
+        open: None,
+        src,
+        dst,
+        dst_dev: 0,
+        stat: Stat::default(),
+        before: Stat::default(),
+        entered: None,
+    }
+}
+
 /// Orders names by inode number, by heap sort (Williams 1964): in place, n log n whatever the
 /// order, and 150 bytes of code where the standard library's sorts take 2.7 KB.
 fn sort(items: &mut [Item]) {
@@ -316,7 +324,7 @@ impl Walk {
 
     /// Opens the innermost level again, if it was closed, from its child that was just
     /// finished.
-    fn reopen_parent(&mut self, child: &Level, root: BorrowedFd<'_>) -> sys::Result<()> {
+    fn reopen_parent(&mut self, child: &Level, root: (BorrowedFd<'_>, usize)) -> sys::Result<()> {
         let Some(parent) = self.levels.last_mut() else {
             return Ok(());
         };
@@ -325,9 +333,9 @@ impl Walk {
             let path = self
                 .dst
                 .shown_at(child.cuts.1)
-                .get(self.dst_root..)
+                .get(root.1..)
                 .unwrap_or_default();
-            parent.dir.dst = Some(reopen(below, root, path, parent.dir.made)?);
+            parent.dir.dst = Some(reopen(below, root.0, path, parent.dir.made)?);
         }
         if parent.dir.src.is_none() {
             let path = self.src.shown_at(child.cuts.0);
@@ -349,15 +357,17 @@ fn reopen(
     path: &[u8],
     id: FileId,
 ) -> sys::Result<OpenDirectory> {
-    let is_it = |dir: &OpenDirectory| sys::stat_fd(dir.fd.as_fd()).is_ok_and(|s| s.id == id);
+    let mut found = Stat::default();
+    let mut is_it =
+        |dir: &OpenDirectory| sys::stat_fd(dir.fd.as_fd(), &mut found).is_ok() && found.id == id;
     if let Some(child) = child
         && let Ok(dir) = OpenDirectory::open(child.as_fd(), c"..")
         && is_it(&dir)
     {
         return Ok(dir);
     }
-    let found = open_parts(base, path, OFlags::DIRECTORY)?;
-    let dir = OpenDirectory::open(found.as_fd(), c".")?;
+    let outer = open_parts(base, path, OFlags::DIRECTORY)?;
+    let dir = OpenDirectory::open(outer.as_fd(), c".")?;
     if is_it(&dir) {
         Ok(dir)
     } else {

@@ -13,7 +13,7 @@ pub struct DirEntry<'buf> {
     /// Inode number; of the mount point's own directory where something is mounted on it.
     pub ino: u64,
     /// Where the next entry begins: what `lseek` takes to go on after this one.
-    pub next_offset: i64,
+    pub next_offset: u64,
     /// Type, [`FileType::Unknown`] where the file system does not say.
     pub kind: FileType,
     /// Name, `.` and `..` included.
@@ -54,7 +54,7 @@ impl<'buf> Iterator for DirEntries<'buf> {
     /// type (1), name with NUL, padding.
     fn next(&mut self) -> Option<DirEntry<'buf>> {
         let ino = u64::from_ne_bytes(*self.rest.first_chunk()?);
-        let next_offset = i64::from_ne_bytes(*self.rest.get(8..)?.first_chunk()?);
+        let next_offset = u64::from_ne_bytes(*self.rest.get(8..)?.first_chunk()?);
         let length = u16::from_ne_bytes(*self.rest.get(16..)?.first_chunk()?);
         let kind = *self.rest.get(18)?;
         let (record, rest) = self.rest.split_at_checked(usize::from(length))?;

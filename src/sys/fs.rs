@@ -80,6 +80,8 @@ bitflags! {
 /// What kind of file an inode is (`S_IFMT` bits of its mode).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
+    /// Something this kernel has and we have no word for.
+    Unknown,
     /// A regular file.
     Regular,
     /// A directory.
@@ -94,8 +96,6 @@ pub enum FileType {
     BlockDevice,
     /// A socket.
     Socket,
-    /// Something this kernel has and we have no word for.
-    Unknown,
 }
 
 impl FileType {
@@ -191,7 +191,7 @@ const _: () = assert!(core::mem::offset_of!(Statx, rdev) == 128);
 const _: () = assert!(core::mem::offset_of!(Statx, mnt_id) == 144);
 
 /// Which file it is: device and inode number together, unique while the file exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FileId {
     /// Device that holds the file.
     pub dev: u64,
@@ -226,28 +226,28 @@ pub struct Stat {
     pub kind: FileType,
 }
 
+impl Default for Stat {
+    /// Nothing known yet.
+    fn default() -> Self {
+        Self {
+            id: FileId::default(),
+            size_bytes: 0,
+            blocks: 0,
+            rdev: 0,
+            atime: Timestamp::default(),
+            mtime: Timestamp::default(),
+            nlink: 0,
+            uid: 0,
+            gid: 0,
+            mode: Mode::empty(),
+            kind: FileType::Unknown,
+        }
+    }
+}
+
 impl Statx {
     /// The fields that are asked for: `STATX_BASIC_STATS`.
     const BASIC_STATS: usize = 0x7ff;
-
-    fn read(&self) -> Stat {
-        Stat {
-            id: FileId {
-                dev: device(self.dev),
-                ino: self.ino,
-            },
-            size_bytes: self.size,
-            blocks: self.blocks,
-            rdev: device(self.rdev),
-            atime: self.atime,
-            mtime: self.mtime,
-            nlink: self.nlink,
-            uid: self.uid,
-            gid: self.gid,
-            mode: Mode::from_bits_truncate(u32::from(self.mode)),
-            kind: FileType::from_mode(u32::from(self.mode)),
-        }
-    }
 }
 
 /// A device number from its parts, in the kernel's encoding (`new_encode_dev`,
@@ -280,9 +280,10 @@ pub fn openat(dir: BorrowedFd<'_>, path: &CStr, flags: OFlags, mode: Mode) -> Re
     super::fd::from_register(r)
 }
 
-fn statx_raw(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
-    let mut out = core::mem::MaybeUninit::<Statx>::uninit();
-    // SAFETY: `path` is a C string; `out` is 256 writable bytes, the size of struct statx.
+#[inline(never)]
+fn statx_raw(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
+    let mut raw = core::mem::MaybeUninit::<Statx>::uninit();
+    // SAFETY: `path` is a C string; `raw` is 256 writable bytes, the size of struct statx.
     let r = unsafe {
         syscall5(
             nr::STATX,
@@ -290,29 +291,46 @@ fn statx_raw(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
             path_arg(path),
             flags.bits() as usize,
             Statx::BASIC_STATS,
-            out.as_mut_ptr() as usize,
+            raw.as_mut_ptr() as usize,
         )
     };
     Errno::check(r)?;
     // SAFETY: on success the kernel has written the whole structure (`cp_statx`, fs/stat.c).
-    Ok(unsafe { out.assume_init_ref() }.read())
+    let raw = unsafe { raw.assume_init_ref() };
+    stat.id = FileId {
+        dev: device(raw.dev),
+        ino: raw.ino,
+    };
+    stat.size_bytes = raw.size;
+    stat.blocks = raw.blocks;
+    stat.rdev = device(raw.rdev);
+    stat.atime = raw.atime;
+    stat.mtime = raw.mtime;
+    stat.nlink = raw.nlink;
+    stat.uid = raw.uid;
+    stat.gid = raw.gid;
+    stat.mode = Mode::from_bits_truncate(u32::from(raw.mode));
+    stat.kind = FileType::from_mode(u32::from(raw.mode));
+    Ok(())
 }
 
-/// The metadata of `path` relative to `dir`, of a symlink itself with `SYMLINK_NOFOLLOW`.
-/// Linux 4.11.
+/// Writes to `stat` the metadata of `path` relative to `dir`, of a symlink itself with
+/// `SYMLINK_NOFOLLOW`. Linux 4.11.
+///
+/// In place rather than returned: handing 88 bytes through results costs the program 1.5 KB.
 ///
 /// # Errors
-/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, … (`man 2 statx`).
-pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
-    statx_raw(dir, path, flags)
+/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, … (`man 2 statx`); `stat` is then unchanged.
+pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
+    statx_raw(dir, path, flags, stat)
 }
 
-/// The metadata of an open file.
+/// Writes to `stat` the metadata of an open file.
 ///
 /// # Errors
-/// `EBADF` (`man 2 statx`).
-pub fn stat_fd(fd: BorrowedFd<'_>) -> Result<Stat> {
-    statx_raw(fd, c"", AtFlags::EMPTY_PATH)
+/// `EBADF` (`man 2 statx`); `stat` is then unchanged.
+pub fn stat_fd(fd: BorrowedFd<'_>, stat: &mut Stat) -> Result<()> {
+    statx_raw(fd, c"", AtFlags::EMPTY_PATH, stat)
 }
 
 /// Makes a directory.

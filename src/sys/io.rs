@@ -108,15 +108,14 @@ pub enum Whence {
     Hole = 4,
 }
 
-/// Moves the position and returns the new one.
+/// Moves the position and returns the new one. Offsets are the kernel's 64 bits: what `d_off` of
+/// a directory holds goes through as it is.
 ///
 /// # Errors
 /// `ESPIPE` (no position), `ENXIO` (no data after the offset), `EINVAL` (`man 2 lseek`).
-pub fn lseek(fd: BorrowedFd<'_>, offset: i64, whence: Whence) -> Result<u64> {
-    #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // the register's bits
-    let offset = offset as usize;
+pub fn lseek(fd: BorrowedFd<'_>, offset: u64, whence: Whence) -> Result<u64> {
     // SAFETY: no addresses are passed.
-    let r = unsafe { syscall3(nr::LSEEK, fd.arg(), offset, whence as usize) };
+    let r = unsafe { syscall3(nr::LSEEK, fd.arg(), offset_arg(offset), whence as usize) };
     Errno::check(r).map(|at| at as u64)
 }
 
