@@ -7,7 +7,7 @@ use super::options::OptionError;
 use super::quote::{Quotes, quote};
 use crate::copy::plain::write_all;
 use crate::copy::ui::Ui;
-use crate::sys::{Errno, STDERR, STDOUT};
+use crate::sys::{Errno, STDERR, STDOUT, decimal};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
@@ -188,10 +188,5 @@ fn append_errno(line: &mut Vec<u8>, errno: Errno) {
         return;
     }
     line.extend_from_slice(b"Unknown error ");
-    let number = errno.number();
-    for divisor in [1000, 100, 10, 1] {
-        if number >= divisor {
-            line.extend(u8::try_from(number / divisor % 10).map(|digit| b'0' + digit));
-        }
-    }
+    line.extend_from_slice(decimal(errno.number().into(), &mut [0; 10]));
 }

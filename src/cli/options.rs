@@ -157,7 +157,7 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
     /// The option named by `text`, which is "name" or "name=value" with its NUL.
     fn long(&mut self, text: &'static [u8]) -> Result<Given, OptionError> {
         let end = text.iter().position(|&b| b == b'=' || b == 0).unwrap_or(0);
-        let (name, rest) = text.split_at(end);
+        let (name, rest) = text.split_at_checked(end).unwrap_or_default();
         let attached = match rest {
             [b'=', value @ ..] => CStr::from_bytes_with_nul(value).ok(),
             _ => None,

@@ -283,7 +283,7 @@ fn sort(items: &mut [Item]) {
         sift_down(items, start);
     }
     for end in (1..items.len()).rev() {
-        items.swap(0, end);
+        swap_ends(items.get_mut(..=end));
         if let Some(heap) = items.get_mut(..end) {
             sift_down(heap, 0);
         }
@@ -303,8 +303,15 @@ fn sift_down(heap: &mut [Item], mut at: usize) {
         if ino(heap, larger) <= ino(heap, at) {
             return;
         }
-        heap.swap(at, larger);
+        swap_ends(heap.get_mut(at..=larger));
         at = larger;
+    }
+}
+
+/// Swaps the first item with the last. (`swap` checks its indices, and panics with text.)
+fn swap_ends(items: Option<&mut [Item]>) {
+    if let Some([first, .., last]) = items {
+        core::mem::swap(first, last);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 
 use annulet::sys::{Arena, STDERR, exit, write};
 
@@ -41,16 +41,15 @@ unsafe impl GlobalAlloc for ProgramArena {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if let Some(block) = NonNull::new(block) {
-            // SAFETY: the caller frees a block of this allocator by its layout.
-            unsafe { self.arena().free(block, layout) };
-        }
+        // SAFETY: the caller frees a block that it was given, and none is null.
+        let block = unsafe { NonNull::new_unchecked(block) };
+        // SAFETY: the caller frees a block of this allocator by its layout.
+        unsafe { self.arena().free(block, layout) };
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let Some(block) = NonNull::new(block) else {
-            return null_mut();
-        };
+        // SAFETY: the caller resizes a block that it was given, and none is null.
+        let block = unsafe { NonNull::new_unchecked(block) };
         // SAFETY: the caller resizes a block of this allocator by its layout.
         or_exit(unsafe { self.arena().resize(block, layout, new_size) })
     }
@@ -59,11 +58,9 @@ unsafe impl GlobalAlloc for ProgramArena {
 /// The block's address, or the end of the program: a copy that ran out of memory for its own
 /// bookkeeping cannot go on, and says so.
 fn or_exit(block: Option<NonNull<u8>>) -> *mut u8 {
-    block.map_or_else(
-        || {
-            let _ = write(STDERR, b"annulet: memory exhausted\n");
-            exit(1)
-        },
-        NonNull::as_ptr,
-    )
+    let Some(block) = block else {
+        let _ = write(STDERR, b"annulet: memory exhausted\n");
+        exit(1)
+    };
+    block.as_ptr()
 }

@@ -9,6 +9,7 @@
 pub mod arch;
 mod arena;
 mod cstr;
+mod decimal;
 mod dirent;
 pub mod errno;
 mod fd;
@@ -21,6 +22,7 @@ mod startup;
 
 pub use arena::{Arena, Mark};
 pub use cstr::until_nul;
+pub use decimal::decimal;
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
 pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT};
