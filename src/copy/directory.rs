@@ -49,7 +49,7 @@ impl Engine<'_> {
             let mode = (wanted - withheld) | Mode::RWXU;
             sys::mkdirat(job.dst.dir, job.dst.name(), mode).during(Step::CreateDirectory)?;
         }
-        let dst = open_made(job).during(Step::AccessDestination)?;
+        let (dst, locked) = open_made(job).during(Step::AccessDestination)?;
         let mut otherwise = None;
         if !job.exists {
             self.first_made.get_or_insert(job.before.id);
@@ -58,9 +58,10 @@ impl Engine<'_> {
             }
             // What the source has as far as the umask lets it, and what the kernel added
             // (setgid from the parent).
-            if !withheld.is_empty() || !wanted.contains(Mode::RWXU) {
-                let given = job.before.mode - (Mode::RWXU - wanted);
-                otherwise = Some(given | (withheld - self.umask()));
+            if locked || !withheld.is_empty() || !wanted.contains(Mode::RWXU) {
+                let given = (wanted & Mode::RWXU) | withheld;
+                let kernels = job.before.mode - Mode::RWXU;
+                otherwise = Some(kernels | (given - self.umask()));
             }
         }
         let dir = job.entered.insert(Descent {
@@ -110,15 +111,16 @@ impl Engine<'_> {
     }
 }
 
-/// Opens the destination directory, and looks at it afresh.
-fn open_made(job: &mut Job<'_>) -> sys::Result<OpenDirectory> {
+/// Opens the destination directory, and looks at it afresh. Tells, too, whether it had to be
+/// unlocked first: a umask may withhold permissions from the owner.
+fn open_made(job: &mut Job<'_>) -> sys::Result<(OpenDirectory, bool)> {
     let dst = job.dst;
     let mut dir = OpenDirectory::open(dst.dir, dst.name())?;
-    if !job.exists && !dir.readable {
-        // A umask that withholds permissions from the owner.
+    let locked = !job.exists && !dir.readable;
+    if locked {
         Target::Named(dst).set_mode(Mode::RWXU)?;
         dir = OpenDirectory::open(dst.dir, dst.name())?;
     }
     sys::stat_fd(dir.fd.as_fd(), &mut job.before)?;
-    Ok(dir)
+    Ok((dir, locked))
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::data::DataMover;
 use super::failure::{During, Result, Step};
 use super::options::{Follow, Options, Preserve};
-use super::path::{Place, trim_slashes};
+use super::path::{Place, c_str, split_name, trim_slashes};
 use super::plain::{self, NO_MODE};
 use super::table::{FileTable, Role};
 use super::ui::Ui;
@@ -97,9 +97,9 @@ impl<'ui> Engine<'ui> {
 
     /// Makes destinations relative to `dir`, which messages show as `path`. With `many`, so
     /// many operands go there that they may meet.
-    pub const fn into_directory(&mut self, dir: BorrowedFd<'ui>, path: &'ui [u8], many: bool) {
+    pub fn into_directory(&mut self, dir: BorrowedFd<'ui>, path: &'ui [u8], many: bool) {
         self.root = dir;
-        self.root_path = path;
+        self.root_path = trim_slashes(path);
         self.many = many;
     }
 
@@ -170,16 +170,13 @@ impl<'ui> Engine<'ui> {
 
     /// Leaves a file alone that was an operand before, under the same name; remembers it.
     fn check_given(&mut self, job: &Job<'_>) -> Result<()> {
-        let path = trim_slashes(job.src.shown());
-        if self
-            .met
-            .find(Role::Given, job.stat.id, Some(path))
-            .is_some()
+        let path = job.src.shown();
+        if let Some(earlier) = self.met.find(Role::Given, job.stat.id, None)
+            && same_entry(earlier, path)
         {
-            let names = [job.src.shown()];
             self.ui.warning(
                 "warning: source file {0} specified more than once",
-                &names,
+                &[path],
                 None,
             );
             return Step::Nothing.into();
@@ -348,4 +345,20 @@ fn same_file(job: &Job<'_>) -> bool {
     sys::stat_at(job.src.dir, job.src.name(), follow, &mut a).is_ok()
         && sys::stat_at(job.dst.dir, job.dst.name(), follow, &mut b).is_ok()
         && a.id == b.id
+}
+
+/// Whether two operands are the same entry of the same directory.
+fn same_entry(a: &[u8], b: &[u8]) -> bool {
+    let parent = |path: &[u8]| {
+        let (parent, _) = split_name(path);
+        let mut stat = Stat::default();
+        let found = sys::stat_at(
+            CWD,
+            c_str(&mut parent.to_vec()),
+            AtFlags::empty(),
+            &mut stat,
+        );
+        found.map(|()| stat.id)
+    };
+    split_name(a).1 == split_name(b).1 && parent(a) == parent(b)
 }

@@ -103,11 +103,20 @@ impl Path {
 /// `..`, whose contents go into the directory itself.
 #[must_use]
 pub fn basename(path: &[u8]) -> &[u8] {
-    let trimmed = trim_slashes(path);
-    match trimmed.rsplit(|&b| b == b'/').next() {
-        None | Some(b"" | b"..") => b".",
-        Some(name) => name,
+    match split_name(path).1 {
+        b"" | b".." | b"/" => b".",
+        name => name,
     }
+}
+
+/// What stands before the last part of a path, with its slash, and the last part.
+pub(super) fn split_name(path: &[u8]) -> (&[u8], &[u8]) {
+    let path = trim_slashes(path);
+    let at = path
+        .iter()
+        .rposition(|&b| b == b'/')
+        .map_or(0, |slash| slash + 1);
+    path.split_at_checked(at).unwrap_or_default()
 }
 
 /// A path without the slashes at its end, but for a path of nothing else.

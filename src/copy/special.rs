@@ -7,7 +7,7 @@ use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
-use super::path::{Place, c_str, open_parts};
+use super::path::{Place, c_str, open_parts, split_name};
 use super::table::Role;
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, until_nul};
 
@@ -178,11 +178,7 @@ fn link_path(root: BorrowedFd<'_>, earlier: &mut Vec<u8>, dst: Place<'_>) -> sys
     match sys::linkat(root, c_str(earlier), dst.dir, dst.name(), flags) {
         // Longer than one call takes: from the directory that holds it.
         Err(Errno::ENAMETOOLONG) => {
-            let slash = earlier
-                .iter()
-                .rposition(|&b| b == b'/')
-                .ok_or(Errno::ENAMETOOLONG)?;
-            let (parent, name) = earlier.split_at_checked(slash + 1).unwrap_or_default();
+            let (parent, name) = split_name(earlier);
             let parent = open_parts(root, parent, OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
             sys::linkat(parent.as_fd(), until_nul(name), dst.dir, dst.name(), flags)
         }
