@@ -2,7 +2,7 @@
 //!
 //! The library holds everything but the runtime (entry point, allocator, panic handler), so
 //! that it can be tested on the host with the ordinary test harness. Its layers, each of
-//! which knows only those before it: [`sys`], `ring`, `copy`, `cli`.
+//! which knows only those before it: [`sys`], `ring`, `copy`, `cat`, `cli`.
 
 #![no_std]
 
@@ -10,6 +10,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod cat;
 pub mod cli;
 pub mod copy;
 pub mod ring;

@@ -1,6 +1,7 @@
 //! The commands as a user meets them: which one is asked for, its options, its messages, its
 //! exit status.
 
+mod cat;
 mod cp;
 mod diagnostics;
 mod options;
@@ -87,7 +88,7 @@ pub fn run(startup: &Startup) -> u8 {
 
 type Command = (&'static [u8], fn(&Invocation) -> u8);
 
-const COMMANDS: [Command; 1] = [(b"cp", cp::main)];
+const COMMANDS: [Command; 2] = [(b"cp", cp::main), (b"cat", cat::main)];
 
 /// The command that a path's last part names.
 fn command_named(path: &CStr) -> Option<Command> {

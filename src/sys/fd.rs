@@ -83,6 +83,15 @@ fn close_raw(raw: i32) -> Result<()> {
     Errno::check(r).map(drop)
 }
 
+/// Closes standard output for good, to learn what some file systems tell only then
+/// ([`OwnedFd::close`]). The last thing to be done with it: [`STDOUT`] is of no more use.
+///
+/// # Errors
+/// As [`OwnedFd::close`]; `EBADF` where it was closed before.
+pub fn close_stdout() -> Result<()> {
+    close_raw(STDOUT.raw)
+}
+
 impl BorrowedFd<'_> {
     const fn standing(raw: i32) -> BorrowedFd<'static> {
         BorrowedFd {

@@ -25,7 +25,7 @@ pub use cstr::until_nul;
 pub use decimal::decimal;
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
-pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT};
+pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout};
 pub use fs::*;
 pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};

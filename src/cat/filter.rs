@@ -1,0 +1,251 @@
+//! The filters of `cat`: numbered lines, blank lines squeezed, bytes made visible.
+//!
+//! One state machine over all the bytes there are: a line may begin in one file and end in
+//! the next, so nothing in it knows where a file, or a piece of one, begins.
+
+/// Which lines get a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbered {
+    /// None.
+    None,
+    /// All (`-n`).
+    All,
+    /// Those that hold anything (`-b`).
+    NonBlank,
+}
+
+/// What is asked of the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // options are
+pub struct Shown {
+    /// Which lines get a number.
+    pub numbered: Numbered,
+    /// Of blank lines in a row, only the first is kept (`-s`).
+    pub squeezed: bool,
+    /// A `$` at each line's end, and `^M` for a carriage return before it (`-E`).
+    pub ends: bool,
+    /// `^I` for a tab (`-T`).
+    pub tabs: bool,
+    /// `^X` and `M-X` for bytes without a form, but for line feeds and tabs (`-v`).
+    pub nonprinting: bool,
+}
+
+impl Shown {
+    /// Everything as it is.
+    pub const PLAINLY: Self = Self {
+        numbered: Numbered::None,
+        squeezed: false,
+        ends: false,
+        tabs: false,
+        nonprinting: false,
+    };
+}
+
+/// The most bytes that one byte of input can become: a carriage return held back, a line's
+/// number and tab, and `M-^X`.
+const MOST_FROM_ONE: usize = 1 + NUMBER_BYTES + 4;
+
+/// Turns bytes into their shown form, in pieces of any size.
+#[derive(Debug)]
+pub struct Filter {
+    shown: Shown,
+    /// The bytes that do not simply stand for themselves; all others are copied in runs.
+    special: [bool; 256],
+    number: LineNumber,
+    /// Nothing of the line has been seen.
+    at_start: bool,
+    /// The line before was blank.
+    after_blank: bool,
+    /// A carriage return was seen under `ends`: what follows decides how it is shown.
+    held_return: bool,
+}
+
+impl Filter {
+    /// A filter at the start of line 1.
+    #[must_use]
+    pub fn new(shown: Shown) -> Self {
+        let mut special = [false; 256];
+        for (special, byte) in special.iter_mut().zip(0..=u8::MAX) {
+            *special = match byte {
+                b'\n' => true,
+                b'\t' => shown.tabs,
+                b'\r' => shown.ends || shown.nonprinting,
+                b' '..=b'~' => false,
+                _ => shown.nonprinting,
+            };
+        }
+        Self {
+            shown,
+            special,
+            number: LineNumber::ZERO,
+            at_start: true,
+            after_blank: false,
+            held_return: false,
+        }
+    }
+
+    /// Puts what becomes of `input` into `room`, as far as it fits. Returns how many bytes of
+    /// `input` were taken and how many of `room` were filled.
+    ///
+    /// With room for a few dozen bytes, at least one byte of input is taken.
+    pub fn feed(&mut self, input: &[u8], room: &mut [u8]) -> (usize, usize) {
+        let mut out = Output { room, len: 0 };
+        let mut rest = input;
+        while let Some((&byte, behind)) = rest.split_first()
+            && out.left() >= MOST_FROM_ONE
+        {
+            rest = behind;
+            if byte == b'\n' {
+                self.end_line(&mut out);
+                continue;
+            }
+            self.begin(&mut out);
+            if byte == b'\r' && !self.shown.nonprinting && self.shown.ends {
+                self.held_return = true;
+            } else if self.is_special(byte) {
+                make_visible(byte, &mut out);
+            } else {
+                out.push(byte);
+                rest = self.copy_run(rest, &mut out);
+            }
+        }
+        (input.len() - rest.len(), out.len)
+    }
+
+    /// What was held back at the end of all input.
+    #[must_use]
+    pub const fn finish(&self) -> &'static [u8] {
+        if self.held_return { b"\r" } else { b"" }
+    }
+
+    fn is_special(&self, byte: u8) -> bool {
+        self.special[usize::from(byte)]
+    }
+
+    /// Shows what stands before a byte that ends no line.
+    fn begin(&mut self, out: &mut Output<'_>) {
+        if self.held_return {
+            self.held_return = false;
+            out.push(b'\r');
+        }
+        if self.at_start {
+            self.at_start = false;
+            if self.shown.numbered != Numbered::None {
+                out.append(self.number.next());
+            }
+        }
+    }
+
+    fn end_line(&mut self, out: &mut Output<'_>) {
+        if self.at_start {
+            if self.shown.squeezed && self.after_blank {
+                return;
+            }
+            if self.shown.numbered == Numbered::All {
+                out.append(self.number.next());
+            }
+        }
+        self.after_blank = self.at_start;
+        self.at_start = true;
+        if self.held_return {
+            self.held_return = false;
+            out.append(b"^M");
+        }
+        if self.shown.ends {
+            out.push(b'$');
+        }
+        out.push(b'\n');
+    }
+
+    /// Copies bytes up to the first special one; returns those from there on.
+    fn copy_run<'a>(&self, input: &'a [u8], out: &mut Output<'_>) -> &'a [u8] {
+        let mut len = 0;
+        let room = out.room.get_mut(out.len..).unwrap_or_default();
+        for (slot, &byte) in room.iter_mut().zip(input) {
+            if self.is_special(byte) {
+                break;
+            }
+            *slot = byte;
+            len += 1;
+        }
+        out.len += len;
+        input.get(len..).unwrap_or_default()
+    }
+}
+
+/// Shows a byte in caret notation, behind `M-` if its highest bit is set.
+fn make_visible(byte: u8, out: &mut Output<'_>) {
+    if byte >= 0x80 {
+        out.append(b"M-");
+    }
+    let low = byte & 0x7f;
+    if matches!(low, b' '..=b'~') {
+        out.push(low);
+    } else {
+        out.push(b'^');
+        out.push(low ^ 0x40);
+    }
+}
+
+/// The part of a buffer that is filled, and the rest of it.
+struct Output<'a> {
+    room: &'a mut [u8],
+    len: usize,
+}
+
+impl Output<'_> {
+    const fn left(&self) -> usize {
+        self.room.len() - self.len
+    }
+
+    fn push(&mut self, byte: u8) {
+        // The room was seen to before.
+        if let Some(slot) = self.room.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.push(byte);
+        }
+    }
+}
+
+/// A line's number in digits, so that counting needs no division: right-aligned to six
+/// places, then as wide as it gets, and a tab.
+#[derive(Debug)]
+struct LineNumber {
+    text: [u8; NUMBER_BYTES],
+    /// Where the shown part begins.
+    start: usize,
+}
+
+/// As many digits as 2^64 has, and the tab.
+const NUMBER_BYTES: usize = 21;
+
+impl LineNumber {
+    const ZERO: Self = {
+        let mut text = [b' '; NUMBER_BYTES];
+        text[NUMBER_BYTES - 1] = b'\t';
+        Self {
+            text,
+            start: NUMBER_BYTES - 1 - 6,
+        }
+    };
+
+    /// The next number's text.
+    fn next(&mut self) -> &[u8] {
+        for (at, digit) in self.text.iter_mut().enumerate().rev().skip(1) {
+            if *digit == b'9' {
+                *digit = b'0';
+                continue;
+            }
+            *digit = if *digit == b' ' { b'1' } else { *digit + 1 };
+            self.start = self.start.min(at);
+            break;
+        }
+        self.text.get(self.start..).unwrap_or_default()
+    }
+}
