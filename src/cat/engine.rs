@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
-use super::relay::{self, relay};
+use super::relay::{self, position, relay, seek};
 use crate::copy::options::Io;
 use crate::copy::plain::{self, NO_MODE};
 use crate::copy::refusal;
@@ -11,7 +11,6 @@ use crate::copy::ui::Ui;
 use crate::ring::{SetupError, SlotRing};
 use crate::sys::{
     self, BorrowedFd, Buffer, CWD, Errno, FileId, FileType, OFlags, Result, STDIN, STDOUT, Stat,
-    Whence,
 };
 
 /// How much is read at a time; a file with more goes through the ring where that can help.
@@ -43,8 +42,10 @@ pub struct Cat<'a> {
     ring: Option<core::result::Result<SlotRing, SetupError>>,
     /// Standard output, if it is a regular file.
     output: Option<FileId>,
-    /// Standard input was wanted and is closed.
+    /// Standard input was found to be closed.
     stdin_closed: bool,
+    /// It was an operand.
+    stdin_wanted: bool,
 }
 
 impl<'a> Cat<'a> {
@@ -58,6 +59,7 @@ impl<'a> Cat<'a> {
             ring: None,
             output: None,
             stdin_closed: false,
+            stdin_wanted: false,
         }
     }
 
@@ -67,7 +69,7 @@ impl<'a> Cat<'a> {
     pub fn concatenate(&mut self, operands: &[&CStr]) {
         match sys::stat_fd(STDOUT) {
             Ok(stat) => {
-                self.output = (stat.kind == FileType::Regular).then(|| stat.id);
+                self.output = (stat.kind == FileType::Regular).then_some(stat.id);
             }
             Err(errno) => {
                 return self.ui.error("standard output", &[], Some(errno));
@@ -110,7 +112,7 @@ impl<'a> Cat<'a> {
 
     /// Writes what the filter held back, and finds out what only closing tells.
     fn finish(&mut self) {
-        if self.stdin_closed {
+        if self.stdin_closed && self.stdin_wanted {
             self.ui
                 .error("closing standard input", &[], Some(Errno::EBADF));
         }
@@ -126,15 +128,23 @@ impl<'a> Cat<'a> {
 
     fn operand(&mut self, operand: &CStr) -> core::result::Result<(), Failure> {
         if operand.to_bytes() == b"-" {
-            let done = self.print(STDIN, true);
-            if done == Err(Failure::Read(Errno::EBADF)) {
-                // Closed, or open for writing only?
-                self.stdin_closed = sys::status_flags(STDIN).is_err();
-            }
-            return done;
+            return self.standard_input();
         }
         let fd = plain::open(CWD, operand, OFlags::empty(), NO_MODE).map_err(Failure::Read)?;
         self.print(fd.as_fd(), false)
+    }
+
+    fn standard_input(&mut self) -> core::result::Result<(), Failure> {
+        self.stdin_wanted = true;
+        if self.stdin_closed {
+            return Err(Failure::Read(Errno::EBADF));
+        }
+        let done = self.print(STDIN, true);
+        if done == Err(Failure::Read(Errno::EBADF)) {
+            // Or open, and for writing only.
+            self.stdin_closed = stdin_is_closed();
+        }
+        done
     }
 
     /// Prints what `from` still holds; only standard input can have been read from before.
@@ -205,16 +215,18 @@ impl<'a> Cat<'a> {
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         let reached = relay(ring, from, STDOUT, begin..stat.size_bytes).map_err(Failure::Write)?;
-        let reached = i64::try_from(reached).unwrap_or(i64::MAX);
-        sys::lseek(from, reached, Whence::Set).map_err(Failure::Read)?;
+        seek(from, reached).map_err(Failure::Read)?;
         Ok(())
     }
 
     /// The ring, made when first used; `None` where it is not to be had and need not be.
     fn ring(&mut self) -> core::result::Result<Option<&mut SlotRing>, Failure> {
-        let ring = self
-            .ring
-            .get_or_insert_with(|| SlotRing::new(relay::SLOTS, relay::SLOT_BYTES));
+        let closed = &mut self.stdin_closed;
+        let ring = self.ring.get_or_insert_with(|| {
+            // The ring's own descriptor would be the next to have its number.
+            *closed = stdin_is_closed();
+            SlotRing::new(relay::SLOTS, relay::SLOT_BYTES)
+        });
         match ring {
             Ok(ring) => Ok(Some(ring)),
             Err(error) if self.io == Io::Ring => Err(Failure::NoRing(*error)),
@@ -257,7 +269,6 @@ fn write_filtered(filter: &mut Filter, mut data: &[u8], room: &mut [u8]) -> Resu
     Ok(())
 }
 
-/// The descriptor's current position.
-fn position(fd: BorrowedFd<'_>) -> Result<u64> {
-    sys::lseek(fd, 0, Whence::Current)
+fn stdin_is_closed() -> bool {
+    sys::status_flags(STDIN).is_err()
 }

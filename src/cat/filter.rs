@@ -249,3 +249,173 @@ impl LineNumber {
         self.text.get(self.start..).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+    use std::vec;
+    use std::vec::Vec;
+
+    const N: Shown = Shown {
+        numbered: Numbered::All,
+        ..Shown::PLAINLY
+    };
+    const B: Shown = Shown {
+        numbered: Numbered::NonBlank,
+        ..Shown::PLAINLY
+    };
+    const S: Shown = Shown {
+        squeezed: true,
+        ..Shown::PLAINLY
+    };
+    const E: Shown = Shown {
+        ends: true,
+        ..Shown::PLAINLY
+    };
+    const T: Shown = Shown {
+        tabs: true,
+        ..Shown::PLAINLY
+    };
+    const V: Shown = Shown {
+        nonprinting: true,
+        ..Shown::PLAINLY
+    };
+    const A: Shown = Shown {
+        ends: true,
+        tabs: true,
+        nonprinting: true,
+        ..Shown::PLAINLY
+    };
+
+    /// Filters `input` given in pieces, through rooms of `room` bytes.
+    fn filtered<'a>(
+        shown: Shown,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        room: usize,
+    ) -> Vec<u8> {
+        let mut filter = Filter::new(shown);
+        let mut room = vec![0; room];
+        let mut out = Vec::new();
+        for mut piece in pieces {
+            while !piece.is_empty() {
+                let (taken, filled) = filter.feed(piece, &mut room);
+                assert!(taken > 0, "no progress");
+                out.extend_from_slice(&room[..filled]);
+                piece = &piece[taken..];
+            }
+        }
+        out.extend_from_slice(filter.finish());
+        out
+    }
+
+    #[test]
+    fn each_filter_does_its_own() {
+        let cases: &[(Shown, &[u8], &[u8])] = &[
+            (N, b"", b""),
+            (N, b"a", b"     1\ta"),
+            (N, b"a\n\nb\n", b"     1\ta\n     2\t\n     3\tb\n"),
+            (B, b"a\n\n\r\nb", b"     1\ta\n\n     2\t\r\n     3\tb"),
+            (S, b"\n\n\na\n\n\n\nb\n\n", b"\na\n\nb\n\n"),
+            (S, b"\n\r\n\n\n", b"\n\r\n\n"),
+            (E, b"a\n\nb", b"a$\n$\nb"),
+            (E, b"a\r\n\r\n\r", b"a^M$\n^M$\n\r"),
+            (E, b"\r\r\n\rx\r\r", b"\r^M$\n\rx\r\r"),
+            (T, b"\ta\t\x89\n", b"^Ia^I\x89\n"),
+            (V, b"a\t\r\n\0\x1b\x7f~", b"a\t^M\n^@^[^?~"),
+            (V, b"\x80\x89\x8a\xa0\xfe\xff", b"M-^@M-^IM-^JM- M-~M-^?"),
+            (A, b"\t\r\n\x89", b"^I^M$\nM-^I"),
+        ];
+        for &(shown, input, expected) in cases {
+            let found = filtered(shown, [input], 4096);
+            assert_eq!(
+                found.escape_ascii().to_string(),
+                expected.escape_ascii().to_string(),
+                "{shown:?} of {}",
+                input.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn every_byte_has_its_form() {
+        for byte in 0..=255_u8 {
+            let low = byte & 0x7f;
+            let mut form = Vec::new();
+            if byte >= 128 {
+                form.extend_from_slice(b"M-");
+            }
+            match low {
+                _ if byte == b'\n' => form.extend_from_slice(b"$\n"),
+                0..32 => form.extend_from_slice(&[b'^', b'@' + low]),
+                127 => form.extend_from_slice(b"^?"),
+                _ => form.push(low),
+            }
+            assert_eq!(filtered(A, [&[byte][..]], 64), form, "byte {byte}");
+            let plain = match byte {
+                b'\n' | b'\t' => vec![byte],
+                _ => form,
+            };
+            assert_eq!(filtered(V, [&[byte][..]], 64), plain, "byte {byte}");
+            for shown in [S, T] {
+                if byte != b'\t' {
+                    assert_eq!(filtered(shown, [&[byte][..]], 64), [byte]);
+                }
+            }
+        }
+    }
+
+    /// Every combination of options.
+    fn all_shown() -> impl Iterator<Item = Shown> {
+        (0..48_u8).map(|bits| Shown {
+            numbered: match bits / 16 {
+                0 => Numbered::None,
+                1 => Numbered::All,
+                _ => Numbered::NonBlank,
+            },
+            squeezed: bits & 1 != 0,
+            ends: bits & 2 != 0,
+            tabs: bits & 4 != 0,
+            nonprinting: bits & 8 != 0,
+        })
+    }
+
+    #[test]
+    fn where_pieces_and_rooms_end_makes_no_difference() {
+        let mut input = b"\n\n\na\r\r\n\r\n\n\n\tb\r\x80\xff\r\n\n\n".to_vec();
+        for byte in 0..=255 {
+            input.extend_from_slice(&[byte, b'a', b'\r']);
+        }
+        for shown in all_shown() {
+            let whole = filtered(shown, [&input[..]], 1 << 16);
+            for size in 1..40 {
+                assert_eq!(filtered(shown, input.chunks(size), 1 << 16), whole);
+                let room = MOST_FROM_ONE + size - 1;
+                assert_eq!(filtered(shown, [&input[..]], room), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_grow_wider_than_their_column() {
+        let mut filter = Filter::new(N);
+        let newlines = [b'\n'; 9999];
+        let mut room = vec![0; 1 << 18];
+        for _ in 0..100 {
+            let (taken, _) = filter.feed(&newlines, &mut room);
+            assert_eq!(taken, newlines.len());
+        }
+        let (_, filled) = filter.feed(&[b'\n'; 99], &mut room);
+        assert!(room[..filled].ends_with(b"999998\t\n999999\t\n"));
+        let (_, filled) = filter.feed(b"\na\n", &mut room);
+        assert_eq!(&room[..filled], b"1000000\t\n1000001\ta\n");
+    }
+
+    #[test]
+    fn numbers_count_up_to_the_last_digit() {
+        let mut number = LineNumber::ZERO;
+        for expected in 1..=11_111_u32 {
+            assert_eq!(number.next(), std::format!("{expected:6}\t").as_bytes());
+        }
+    }
+}

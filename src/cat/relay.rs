@@ -4,11 +4,16 @@
 //! One write is in flight at a time, so that `O_APPEND` and a position shared with other
 //! programs mean what they mean to `write`. Meanwhile the next slots are read: where the
 //! kernel hands buffered writes to a worker (ext4), the two run on two processors.
+//!
+//! A write at the current position that comes out short (full disk, `RLIMIT_FSIZE`) leaves
+//! the position where it was (seen on Linux 6.18: `kiocb_done` moves it only if the last try
+//! went well): going on from there would write over what was written and call it success.
+//! So the first short write ends the relay, and the position is put right.
 
 use core::ops::Range;
 
 use crate::ring::SlotRing;
-use crate::sys::{BorrowedFd, Errno, Result};
+use crate::sys::{self, BorrowedFd, Errno, Result, Whence};
 
 /// How many slots are read ahead, the one being written included.
 pub const SLOTS: u32 = 4;
@@ -49,6 +54,7 @@ pub fn relay(
     to: BorrowedFd<'_>,
     range: Range<u64>,
 ) -> Result<u64> {
+    let before = position(to);
     let mut relay = Relay {
         ring,
         from,
@@ -59,9 +65,33 @@ pub fn relay(
         next: range.start,
         end: range.end,
         reached: range.start,
+        resumable: before.is_err(),
     };
     relay.run()?;
-    Ok(relay.reached)
+    let reached = relay.reached;
+    if let Ok(before) = before {
+        let after = before + (reached - range.start);
+        if position(to)? < after {
+            seek(to, after)?;
+        }
+    }
+    Ok(reached)
+}
+
+/// The descriptor's current position.
+///
+/// # Errors
+/// `ESPIPE` where it has none.
+pub fn position(fd: BorrowedFd<'_>) -> Result<u64> {
+    sys::lseek(fd, 0, Whence::Current)
+}
+
+/// Moves the descriptor's position to `offset`.
+///
+/// # Errors
+/// As `lseek`.
+pub fn seek(fd: BorrowedFd<'_>, offset: u64) -> Result<u64> {
+    sys::lseek(fd, offset.cast_signed(), Whence::Set)
 }
 
 struct Relay<'a> {
@@ -79,6 +109,8 @@ struct Relay<'a> {
     /// Where the range or, once a read has found it, the source ends; 0 to stop at once.
     end: u64,
     reached: u64,
+    /// Whether a write that came out short can be gone on with: the output has no position.
+    resumable: bool,
 }
 
 const fn following(slot: u32) -> u32 {
@@ -170,6 +202,9 @@ impl Relay<'_> {
                 if piece.drained >= piece.filled {
                     piece.stage = Stage::Idle;
                     self.writer = following(slot);
+                } else if !self.resumable {
+                    piece.stage = Stage::Full;
+                    self.end = 0;
                 }
             }
             (_, Err(_) | Ok(0)) => {
