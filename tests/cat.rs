@@ -1,0 +1,640 @@
+//! `cat` as its users meet it, beside GNU `cat`: output, messages, exit status, and what is
+//! on the disk afterwards.
+//!
+//! Most cases are lines of shell in which `$CAT` is the command. Each is run in a folder of
+//! its own, once with GNU `cat` and once with the program under test for each `--io`.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use support::{Agree, Ran, annulet, find_program, noise, run, skip, temp_dir, tree};
+
+const WAYS: [&str; 3] = ["auto", "ring", "sync"];
+
+/// GNU `cat`, and the minor number of its version 9 (0 for any before).
+struct Gnu {
+    path: PathBuf,
+    minor: u32,
+}
+
+fn gnu(test: &str) -> Option<Gnu> {
+    let Some(path) = find_program("cat") else {
+        skip(test, "there is no cat to compare with");
+        return None;
+    };
+    let version = run(Command::new(&path).arg("--version")).stdout_text();
+    let Some(number) = version.strip_prefix("cat (GNU coreutils) ") else {
+        skip(test, "the installed cat is not GNU's");
+        return None;
+    };
+    let minor = number
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("9."))
+        .and_then(|minor| minor.parse().ok())
+        .unwrap_or(0);
+    Some(Gnu { path, minor })
+}
+
+/// Runs a line of shell in `dir`, where `$CAT` is `program` under the name of `cat`.
+fn shell(program: &Path, options: &str, dir: &Path, line: &str) -> Ran {
+    let bin = temp_dir();
+    symlink(program, bin.child("cat")).unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    // A cat that does not end must not hold the test up: `timeout` ends the whole group.
+    run(Command::new("timeout")
+        .args(["-s", "KILL", "60", "sh", "-c", line])
+        .current_dir(dir)
+        .env("PATH", format!("{}:{path}", bin.path().display()))
+        .env("CAT", format!("cat{options}"))
+        .env("LC_ALL", "C")
+        .env_remove("POSIXLY_CORRECT"))
+}
+
+/// Runs `line` with both programs, each in a folder prepared by `prepare`, and fails the test
+/// unless everything agrees.
+fn compare(gnu: &Gnu, ways: &[&str], line: &str, prepare: &dyn Fn(&Path)) {
+    let theirs = temp_dir();
+    prepare(theirs.path());
+    let expected = shell(&gnu.path, "", theirs.path(), line);
+    let expected_tree = tree(theirs.path());
+    for way in ways {
+        let ours = temp_dir();
+        prepare(ours.path());
+        let found = shell(&annulet(), &format!(" --io={way}"), ours.path(), line);
+        let context = format!("--io={way}: {line}\nGNU: {expected:?}\nours: {found:?}");
+        assert_eq!(found.status, expected.status, "status; {context}");
+        assert_eq!(found.stderr, expected.stderr, "stderr; {context}");
+        assert!(found.stdout == expected.stdout, "stdout; {context}");
+        let lines = support::differences(&expected_tree, &tree(ours.path()), Agree::CONTENT);
+        assert!(lines.is_empty(), "{}\n{context}", lines.join("\n"));
+    }
+}
+
+/// A few small files, a large one, a folder, and names that need quotes.
+fn furnish(dir: &Path) {
+    fs::write(dir.join("a"), "AAA\n").unwrap();
+    fs::write(dir.join("b"), "BBB\n").unwrap();
+    fs::write(dir.join("empty"), "").unwrap();
+    fs::write(dir.join("cr"), "x\r").unwrap();
+    fs::write(dir.join("lf"), "\ny\r\n\n\n\tz").unwrap();
+    fs::write(dir.join("a b"), "C\n").unwrap();
+    fs::write(dir.join("big"), noise(1_500_007, 7)).unwrap();
+    fs::create_dir(dir.join("d")).unwrap();
+}
+
+fn compare_all(test: &str, lines: &[&str]) {
+    let Some(gnu) = gnu(test) else { return };
+    for line in lines {
+        compare(&gnu, &WAYS, line, &furnish);
+    }
+}
+
+#[test]
+fn operands_and_messages() {
+    compare_all(
+        "operands_and_messages",
+        &[
+            "$CAT a b empty a",
+            "$CAT <a",
+            "$CAT - <a",
+            "$CAT b - a - b <a",
+            "printf x | $CAT - a -",
+            "$CAT nope",
+            "$CAT a nope 'a b' 'no pe' d b",
+            "$CAT a/",
+            "$CAT ''",
+            "$CAT -- -n",
+            "$CAT <d",
+            "$CAT -n d a",
+            "$CAT a -n -- -b",
+            "$CAT -u a",
+            "$CAT -z",
+            "$CAT --foo",
+            "$CAT --s",
+            "$CAT --n",
+            "$CAT --show-e a",
+            "$CAT --number=3",
+            "$CAT --number-n --squeeze --show-a --show-t a lf",
+            "POSIXLY_CORRECT=1 $CAT a -n",
+            "$CAT -E cr lf",
+            "$CAT -E cr cr",
+            "$CAT -E cr nope lf",
+            "$CAT /proc/version /proc/filesystems a",
+            "$CAT <$(printf /proc/version)",
+            "$CAT big a big >out",
+            "$CAT big big | wc -c",
+            "$CAT big >out; $CAT big a >>out",
+            "$CAT -A big",
+            "$CAT -vn <big",
+        ],
+    );
+}
+
+#[test]
+fn positions_of_shared_descriptors() {
+    compare_all(
+        "positions_of_shared_descriptors",
+        &[
+            // Standard input is read from where it stands, and left at its end.
+            "(dd bs=5 count=1 of=/dev/null 2>/dev/null; $CAT; $CAT; wc -c) <big >out",
+            "(dd bs=5 count=1 of=/dev/null 2>/dev/null; $CAT - a - b) <big >out",
+            // Output goes on from where it stands, and others go on behind it.
+            "(echo before; $CAT big; echo between; $CAT -n a; $CAT big; echo after) >out",
+            "(echo before; $CAT big; echo after) >>big2; $CAT big >>big2",
+            "cp big out; (echo before; $CAT big; echo after) 1<>out",
+            // Appending goes to the end, wherever that is by now.
+            "(echo one; echo two >>out; $CAT big; echo three >>out; $CAT big) >>out",
+        ],
+    );
+}
+
+#[test]
+fn input_that_is_output() {
+    let test = "input_that_is_output";
+    compare_all(
+        test,
+        &[
+            "$CAT a b >a",
+            "$CAT a a b >a",
+            "$CAT b a >a",
+            "$CAT a >>a",
+            "$CAT b a b >>a",
+            "$CAT -n a >>a",
+            "$CAT <a >a",
+            "$CAT <a >>a",
+            "$CAT empty >>empty",
+            "$CAT empty >empty",
+            "$CAT big >>big",
+            "(cat >/dev/null; $CAT) <a >>a",
+            "exec 3<>a; cat <&3 >/dev/null; $CAT <&3 >&3",
+            "(printf xx; $CAT a) 1<>a",
+        ],
+    );
+    // GNU cat 9.1 refuses every input that is its own output and not at its end; versions
+    // known to be newer look whether the writes go before what is read, as we do: a file
+    // printed over itself ends, and appending to it in place is of use.
+    let in_place = |line: &str, expected: &str| {
+        for way in WAYS {
+            let dir = temp_dir();
+            furnish(dir.path());
+            shell(&annulet(), &format!(" --io={way}"), dir.path(), line).expect_success();
+            assert_eq!(fs::read_to_string(dir.child("a")).unwrap(), expected);
+        }
+    };
+    in_place("$CAT a b 1<>a", "AAA\nBBB\n");
+    in_place("$CAT <a 1<>a", "AAA\n");
+    in_place(
+        "(dd bs=1 count=2 of=/dev/null 2>/dev/null; $CAT - b) <a 1<>a",
+        "A\nBBB\n",
+    );
+}
+
+#[test]
+fn bad_places() {
+    compare_all(
+        "bad_places",
+        &[
+            "$CAT <&-",
+            "$CAT a - b <&-",
+            "$CAT a - - b <&-",
+            "$CAT a b <&-",
+            "$CAT 0>empty",
+            "$CAT a >&-",
+            "$CAT nope >&-",
+            "$CAT <&- >&-",
+            "$CAT --help >&-",
+            "$CAT --version >/dev/full",
+            "$CAT a nope 2>&-",
+            "$CAT a nope b >out 2>&-",
+            "$CAT a b <&- 2>&- >out",
+            "$CAT <&- >&- 2>&-",
+            "$CAT a b >/dev/full",
+            "$CAT nope a nope >/dev/full",
+            "$CAT -n a b >/dev/full",
+            "$CAT big >/dev/full",
+            "$CAT -E cr >/dev/full",
+            "$CAT empty >/dev/full",
+            "$CAT /proc/self/mem a",
+            "$CAT -n /proc/self/mem a",
+            "$CAT b 1<a",
+            "trap '' XFSZ; ulimit -f 1; $CAT -v big >out",
+            "(ulimit -f 1; $CAT big) >out 2>/dev/null; echo $?",
+            "(trap '' PIPE; sleep 0.1; $CAT big; echo $? >&2) | true",
+            "(trap '' PIPE; sleep 0.1; $CAT -n a; echo $? >&2) | true",
+            "(sleep 0.1; $CAT big; echo $? >&2) | true",
+            "(sleep 0.1; $CAT -n a; echo $? >&2) | true",
+            "$CAT big | head -c 10",
+            "mkfifo p; $CAT a >p & $CAT p a; wait",
+        ],
+    );
+}
+
+/// Writes to a file that is cut short by a limit fail in the middle of one write. GNU `cat`
+/// blames the input then, as it leaves the writing to `copy_file_range`.
+#[test]
+fn an_output_that_takes_no_more() {
+    let big = noise(1_500_007, 7);
+    for blocks in [1, 100, 600, 1024, 2000] {
+        for redirection in [">out", ">>out", "1<>out"] {
+            for way in WAYS {
+                let dir = temp_dir();
+                furnish(dir.path());
+                let line = format!("trap '' XFSZ; ulimit -f {blocks}; $CAT big a {redirection}");
+                let ran = shell(&annulet(), &format!(" --io={way}"), dir.path(), &line);
+                let ran = ran.expect_status(1);
+                assert_eq!(ran.stderr, "cat: write error: File too large\n", "{ran:?}");
+                let out = fs::read(dir.child("out")).unwrap();
+                assert_eq!(out.len(), blocks * 512, "{ran:?}");
+                assert!(out == big[..out.len()], "{ran:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn few_descriptors_and_little_memory() {
+    let dir = temp_dir();
+    furnish(dir.path());
+    let expected = [fs::read(dir.child("a")).unwrap(), noise(1_500_007, 7)].concat();
+    // Room for one file, none for a ring beside it; and too little memory for its slots.
+    for limit in ["ulimit -n 4", "ulimit -l 0", "ulimit -v 700"] {
+        for options in ["", " --io=sync"] {
+            let line = format!("exec >out; {limit}; exec $CAT a big");
+            shell(&annulet(), options, dir.path(), &line).expect_success();
+            assert!(fs::read(dir.child("out")).unwrap() == expected, "{line}");
+        }
+    }
+    let ran = shell(
+        &annulet(),
+        " --io=ring",
+        dir.path(),
+        "ulimit -n 4; exec $CAT a big",
+    );
+    let ran = ran.expect_status(1);
+    assert!(ran.stderr.contains("cannot set up io_uring"), "{ran:?}");
+    let ran = shell(&annulet(), "", dir.path(), "ulimit -n 3; exec $CAT a a b");
+    let ran = ran.expect_status(1);
+    assert_eq!(
+        ran.stderr,
+        "cat: a: Too many open files\ncat: a: Too many open files\ncat: b: Too many open files\n"
+    );
+}
+
+/// Draws numbers; the same seed gives the same ones.
+struct Rng(u64);
+
+impl Rng {
+    /// One of 0 to `bound` - 1.
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) >> 1).unwrap() % bound
+    }
+
+    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+
+    /// Bytes of which many are the ones that filters look at.
+    fn bytes(&mut self) -> Vec<u8> {
+        const BUFFER: usize = 128 << 10;
+        let len = match self.below(12) {
+            0 => 0,
+            1 => BUFFER - 2 + self.below(5),
+            2 => 2 * BUFFER - 2 + self.below(5),
+            3 => self.below(9 * BUFFER),
+            _ => self.below(200),
+        };
+        let dense = self.below(3) > 0;
+        (0..len)
+            .map(|_| match self.below(if dense { 6 } else { 60 }) {
+                0 => b'\n',
+                1 => b'\r',
+                2 => b'\t',
+                3 => u8::try_from(self.below(256)).unwrap(),
+                _ => b'x',
+            })
+            .collect()
+    }
+}
+
+fn random_line(rng: &mut Rng) -> String {
+    let mut line = String::from("$CAT");
+    for _ in 0..rng.below(4) {
+        if rng.below(4) == 0 {
+            line += rng.pick(&[
+                " --show-all",
+                " --number-nonblank",
+                " --show-ends",
+                " --number",
+                " --squeeze-blank",
+                " --show-tabs",
+                " --show-nonprinting",
+            ]);
+        } else {
+            line += " -";
+            for _ in 0..=rng.below(3) {
+                line.push(char::from(rng.pick(b"AbeEnstTuv")));
+            }
+        }
+    }
+    for _ in 0..rng.below(5) {
+        line += rng.pick(&[" 0", " 1", " 2", " 2", " -", " -", " nope"]);
+    }
+    line += rng.pick(&[" <2", " <1", " </dev/null", " <&-"]);
+    line += rng.pick(&["", " >out", " >>out"]);
+    if rng.below(3) == 0 {
+        let piped = rng.below(3);
+        line = format!("cat {piped} | {line}").replace(" <2", "");
+    }
+    line
+}
+
+#[test]
+fn random_options_and_bytes() {
+    let test = "random_options_and_bytes";
+    let Some(gnu) = gnu(test) else { return };
+    let first = std::env::var("ANNULET_SEED").map_or(1, |seed| seed.parse().unwrap());
+    for seed in first..first + 120 {
+        let mut rng = Rng(seed);
+        let files = [rng.bytes(), rng.bytes(), rng.bytes()];
+        let line = random_line(&mut rng);
+        println!("ANNULET_SEED={seed}: {line}");
+        compare(&gnu, &WAYS, &line, &|dir| {
+            for (name, bytes) in ["0", "1", "2"].iter().zip(&files) {
+                fs::write(dir.join(name), bytes).unwrap();
+            }
+            fs::write(dir.join("out"), "there before\n").unwrap();
+        });
+    }
+}
+
+#[test]
+fn line_numbers_beyond_the_column() {
+    let test = "line_numbers_beyond_the_column";
+    let Some(gnu) = gnu(test) else { return };
+    compare(
+        &gnu,
+        &["auto"],
+        "$CAT -n lines lines | tail -c 99",
+        &|dir| {
+            fs::write(dir.join("lines"), vec![b'\n'; 600_000]).unwrap();
+        },
+    );
+    assert!(gnu.minor < 1000);
+}
+
+#[test]
+fn usage_and_version_name_the_command() {
+    for args in [&["cat", "--help"][..], &["cat", "--version"]] {
+        let ran = run(Command::new(annulet()).args(args)).expect_success();
+        assert!(ran.stdout_text().contains("cat"), "{ran:?}");
+    }
+    // As it was called, path and all.
+    let ran = run(Command::new(annulet()).arg0("/some/where/cat").arg("nope")).expect_status(1);
+    assert_eq!(
+        ran.stderr,
+        "/some/where/cat: nope: No such file or directory\n"
+    );
+    let ran = run(Command::new(annulet()).args(["cat", "--io=nope"])).expect_status(1);
+    assert!(ran.stderr.starts_with("cat: invalid argument"), "{ran:?}");
+}
+
+/// What comes from a reader until `expected` bytes are there or ten seconds have passed.
+fn read_in_time(mut from: impl Read + Send + 'static, expected: usize) -> Vec<u8> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = [0; 256];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            if sender.send(bytes[..count].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut all = Vec::new();
+    while all.len() < expected
+        && let Ok(bytes) = receiver.recv_timeout(Duration::from_secs(10))
+    {
+        all.extend(bytes);
+    }
+    all
+}
+
+#[test]
+fn data_appears_as_it_arrives() {
+    for (options, input, expected) in [
+        ("-u", "hello", "hello"),
+        ("--io=ring", "hello", "hello"),
+        ("-n", "hello", "     1\thello"),
+        // Only a carriage return waits for what is behind it.
+        ("-E", "hello\r", "hello"),
+    ] {
+        let mut child = Command::new(annulet())
+            .args(["cat", options])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        let found = read_in_time(child.stdout.take().unwrap(), expected.len());
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+        assert_eq!(String::from_utf8_lossy(&found), expected, "{options}");
+    }
+}
+
+#[allow(unsafe_code)]
+fn set_nonblocking(fd: &impl AsRawFd) {
+    // SAFETY: takes three numbers.
+    let done = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    assert_eq!(done, 0);
+}
+
+#[test]
+fn descriptors_that_do_not_wait() {
+    let dir = temp_dir();
+    let big = noise(1_000_003, 3);
+    fs::write(dir.child("big"), &big).unwrap();
+    for way in WAYS {
+        let (input, mut feed) = std::io::pipe().unwrap();
+        let (mut found, output) = std::io::pipe().unwrap();
+        set_nonblocking(&input);
+        set_nonblocking(&output);
+        let mut child = Command::new(annulet())
+            .args(["cat", &format!("--io={way}"), "-"])
+            .arg(dir.child("big"))
+            .stdin(input)
+            .stdout(output)
+            .spawn()
+            .unwrap();
+        // Both ends find nothing to do at first.
+        thread::sleep(Duration::from_millis(50));
+        feed.write_all(b"first ").unwrap();
+        drop(feed);
+        thread::sleep(Duration::from_millis(50));
+        let mut all = Vec::new();
+        found.read_to_end(&mut all).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert!(all == [&b"first "[..], &big].concat(), "--io={way}");
+    }
+}
+
+/// The names of the system calls that a line of shell in `dir` makes, or `None` where nobody
+/// may trace.
+fn calls(test: &str, dir: &Path, line: &str) -> Option<Vec<String>> {
+    let Some(strace) = find_program("strace") else {
+        skip(test, "strace is not installed");
+        return None;
+    };
+    let bin = temp_dir();
+    symlink(annulet(), bin.child("cat")).unwrap();
+    let trace = bin.child("trace");
+    let mut command = String::new();
+    write!(
+        command,
+        "exec {} -o {} {}/{line}",
+        strace.display(),
+        trace.display(),
+        bin.path().display()
+    )
+    .unwrap();
+    let ran = run(Command::new("sh").args(["-c", &command]).current_dir(dir));
+    if ran.status != 0 {
+        skip(test, &format!("strace does not work here: {ran:?}"));
+        return None;
+    }
+    let trace = String::from_utf8_lossy(&fs::read(trace).unwrap()).into_owned();
+    let lines = trace.lines().filter(|line| line.contains('('));
+    Some(lines.map(str::to_owned).collect())
+}
+
+#[test]
+fn a_small_file_takes_few_calls_and_a_large_one_goes_through_the_ring() {
+    let test = "a_small_file_takes_few_calls_and_a_large_one_goes_through_the_ring";
+    let dir = temp_dir();
+    furnish(dir.path());
+    let calls = |line: &str| calls(test, dir.path(), line);
+    let count = |calls: &[String], name: &str| {
+        let call = format!("{name}(");
+        calls.iter().filter(|line| line.starts_with(&call)).count()
+    };
+    let Some(small) = calls("cat a | cat") else {
+        return;
+    };
+    assert!(small.len() <= 10, "{}", small.join("\n"));
+    assert_eq!(count(&small, "io_uring_setup"), 0);
+    let Some(closed) = calls("cat a <&-") else {
+        return;
+    };
+    assert_eq!(count(&closed, "read(0, "), 0, "{}", closed.join("\n"));
+    let large = calls("cat big >out").unwrap();
+    assert_eq!(count(&large, "io_uring_setup"), 1, "{}", large.join("\n"));
+    assert!(count(&large, "read") <= 1, "{}", large.join("\n"));
+    assert_eq!(count(&large, "write"), 0, "{}", large.join("\n"));
+    for line in [
+        "cat --io=sync big a >out",
+        "cat big | wc -c",
+        "cat a a >out",
+    ] {
+        let none = calls(line).unwrap();
+        assert_eq!(count(&none, "io_uring_setup"), 0, "{line}");
+    }
+    let small = calls("cat --io=ring a >out").unwrap();
+    assert_eq!(count(&small, "io_uring_setup"), 1);
+    assert_eq!(count(&small, "write"), 0);
+}
+
+/// Makes the command's `io_uring_setup` answer `errno`, as a container's profile does.
+#[allow(unsafe_code)]
+fn refuse_ring(command: &mut Command, errno: i32) {
+    let errno = u32::try_from(errno).unwrap();
+    let install = move || {
+        let op = |code: u32, jt, jf, k| libc::sock_filter {
+            code: u16::try_from(code).unwrap(),
+            jt,
+            jf,
+            k,
+        };
+        let setup = u32::try_from(libc::SYS_io_uring_setup).unwrap();
+        let mut filter = [
+            op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+            op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, setup),
+            op(
+                libc::BPF_RET | libc::BPF_K,
+                0,
+                0,
+                libc::SECCOMP_RET_ERRNO | errno,
+            ),
+            op(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog {
+            len: u16::try_from(filter.len()).unwrap(),
+            filter: filter.as_mut_ptr(),
+        };
+        // SAFETY: takes numbers.
+        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        let mode = libc::SECCOMP_MODE_FILTER;
+        // SAFETY: `program` is a filter that the call only reads.
+        if unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) } != 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(())
+    };
+    // SAFETY: `install` makes system calls only; it allocates nothing unless it fails.
+    unsafe { command.pre_exec(install) };
+}
+
+#[test]
+fn a_ring_that_is_refused_makes_no_difference() {
+    let dir = temp_dir();
+    furnish(dir.path());
+    let expected = noise(1_500_007, 7);
+    for errno in [
+        libc::EPERM,
+        libc::ENOSYS,
+        libc::EINVAL,
+        libc::EOPNOTSUPP,
+        libc::ENOMEM,
+        libc::EACCES,
+    ] {
+        let start = |way: &str, output: Stdio| {
+            let mut command = Command::new(annulet());
+            command
+                .args(["cat", way])
+                .arg(dir.child("big"))
+                .stdout(output)
+                .stderr(Stdio::piped());
+            refuse_ring(&mut command, errno);
+            command.spawn().unwrap().wait_with_output().unwrap()
+        };
+        let output = File::create(dir.child("out")).unwrap();
+        let ran = start("--io=auto", output.into());
+        assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
+        assert!(fs::read(dir.child("out")).unwrap() == expected);
+        let ran = start("--io=ring", Stdio::piped());
+        assert_eq!(ran.status.code(), Some(1));
+        let message = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(
+            message.starts_with("cat: cannot set up io_uring (") && ran.stdout.is_empty(),
+            "{errno}: {message}"
+        );
+    }
+}
