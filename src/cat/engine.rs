@@ -18,6 +18,8 @@ use crate::sys::{
 /// file does not reach are never touched.
 const BUFFER_BYTES: usize = 128 << 10;
 
+const WRITE_ERROR: &str = "write error";
+
 /// Why an operand was not printed to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -27,8 +29,8 @@ pub enum Failure {
     InputIsOutput,
     /// Standard output takes no more.
     Write(Errno),
-    /// `--io=ring` was asked for and there is no ring.
-    NoRing(SetupError),
+    /// `--io=ring` was asked for and there is no ring; this was said already.
+    NoRing,
 }
 
 /// Prints operands to standard output.
@@ -91,23 +93,14 @@ impl<'a> Cat<'a> {
 
     /// Says what failed, and whether the other operands can still be printed.
     fn goes_on_after(&mut self, failure: Failure, operand: &CStr) -> bool {
-        let name = operand.to_bytes();
-        match failure {
-            Failure::Read(errno) => self.ui.error("{}", &[name], Some(errno)),
-            Failure::InputIsOutput => {
-                self.ui
-                    .error("{}: input file is output file", &[name], None);
-            }
-            Failure::Write(errno) => {
-                self.ui.error("write error", &[], Some(errno));
-                return false;
-            }
-            Failure::NoRing(error) => {
-                refusal::report(self.ui, &error);
-                return false;
-            }
-        }
-        true
+        let (template, errno, goes_on) = match failure {
+            Failure::Read(errno) => ("{}", Some(errno), true),
+            Failure::InputIsOutput => ("{}: input file is output file", None, true),
+            Failure::Write(errno) => (WRITE_ERROR, Some(errno), false),
+            Failure::NoRing => return false,
+        };
+        self.ui.error(template, &[operand.to_bytes()], errno);
+        goes_on
     }
 
     /// Writes what the filter held back, and finds out what only closing tells.
@@ -122,7 +115,7 @@ impl<'a> Cat<'a> {
             written = sys::close_stdout();
         }
         if let Err(errno) = written {
-            self.ui.error("write error", &[], Some(errno));
+            self.ui.error(WRITE_ERROR, &[], Some(errno));
         }
     }
 
@@ -229,7 +222,10 @@ impl<'a> Cat<'a> {
         });
         match ring {
             Ok(ring) => Ok(Some(ring)),
-            Err(error) if self.io == Io::Ring => Err(Failure::NoRing(*error)),
+            Err(error) if self.io == Io::Ring => {
+                refusal::report(self.ui, error);
+                Err(Failure::NoRing)
+            }
             Err(_) => Ok(None),
         }
     }

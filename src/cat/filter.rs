@@ -43,7 +43,10 @@ impl Shown {
 
 /// The most bytes that one byte of input can become: a carriage return held back, a line's
 /// number and tab, and `M-^X`.
-const MOST_FROM_ONE: usize = 1 + NUMBER_BYTES + 4;
+const MOST_FROM_ONE: usize = 1 + NUMBER_BYTES + MOST_VISIBLE;
+
+/// The length of `M-^X`.
+const MOST_VISIBLE: usize = 4;
 
 /// Turns bytes into their shown form, in pieces of any size.
 #[derive(Debug)]
@@ -64,16 +67,13 @@ impl Filter {
     /// A filter at the start of line 1.
     #[must_use]
     pub fn new(shown: Shown) -> Self {
-        let mut special = [false; 256];
-        for (special, byte) in special.iter_mut().zip(0..=u8::MAX) {
-            *special = match byte {
-                b'\n' => true,
-                b'\t' => shown.tabs,
-                b'\r' => shown.ends || shown.nonprinting,
-                b' '..=b'~' => false,
-                _ => shown.nonprinting,
-            };
+        let mut special = [shown.nonprinting; 256];
+        for byte in b' '..=b'~' {
+            special[usize::from(byte)] = false;
         }
+        special[usize::from(b'\n')] = true;
+        special[usize::from(b'\t')] = shown.tabs;
+        special[usize::from(b'\r')] |= shown.ends;
         Self {
             shown,
             special,
@@ -94,19 +94,17 @@ impl Filter {
         while let Some((&byte, behind)) = rest.split_first()
             && out.left() >= MOST_FROM_ONE
         {
-            rest = behind;
             if byte == b'\n' {
                 self.end_line(&mut out);
+                rest = behind;
                 continue;
             }
             self.begin(&mut out);
-            if byte == b'\r' && !self.shown.nonprinting && self.shown.ends {
+            if self.is_held(byte) {
                 self.held_return = true;
-            } else if self.is_special(byte) {
-                make_visible(byte, &mut out);
+                rest = behind;
             } else {
-                out.push(byte);
-                rest = self.copy_run(rest, &mut out);
+                rest = self.within_line(rest, &mut out);
             }
         }
         (input.len() - rest.len(), out.len)
@@ -118,8 +116,9 @@ impl Filter {
         if self.held_return { b"\r" } else { b"" }
     }
 
-    fn is_special(&self, byte: u8) -> bool {
-        self.special[usize::from(byte)]
+    /// Whether how `byte` is shown depends on what follows.
+    const fn is_held(&self, byte: u8) -> bool {
+        byte == b'\r' && self.shown.ends && !self.shown.nonprinting
     }
 
     /// Shows what stands before a byte that ends no line.
@@ -157,12 +156,29 @@ impl Filter {
         out.push(b'\n');
     }
 
+    /// Shows bytes up to the first that is held or ends the line; returns those from there
+    /// on.
+    fn within_line<'a>(&self, mut rest: &'a [u8], out: &mut Output<'_>) -> &'a [u8] {
+        loop {
+            rest = self.copy_run(rest, out);
+            match rest.split_first() {
+                Some((&byte, behind))
+                    if byte != b'\n' && !self.is_held(byte) && out.left() >= MOST_VISIBLE =>
+                {
+                    make_visible(byte, out);
+                    rest = behind;
+                }
+                _ => return rest,
+            }
+        }
+    }
+
     /// Copies bytes up to the first special one; returns those from there on.
     fn copy_run<'a>(&self, input: &'a [u8], out: &mut Output<'_>) -> &'a [u8] {
         let mut len = 0;
         let room = out.room.get_mut(out.len..).unwrap_or_default();
         for (slot, &byte) in room.iter_mut().zip(input) {
-            if self.is_special(byte) {
+            if self.special[usize::from(byte)] {
                 break;
             }
             *slot = byte;

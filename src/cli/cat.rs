@@ -23,10 +23,9 @@ is -, print standard input.
   -u                      (ignored: output is never held back)
   -v, --show-nonprinting  show other bytes without a form as ^X and M-X, but for
                             line feeds and tabs
-      --io=auto|ring|sync which way files' data goes if it is printed as it is:
-                            through io_uring where the kernel allows it and the
-                            output is a file (auto, the default), always (ring),
-                            never (sync)
+      --io=auto|ring|sync which way unchanged data of files goes: through io_uring
+                            to a file where the kernel allows it (auto, the
+                            default), always (ring), never (sync)
       --help              display this help and exit
       --version           output version information and exit
 ";
