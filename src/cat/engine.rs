@@ -69,14 +69,11 @@ impl<'a> Cat<'a> {
     ///
     /// Standard output is closed at the end.
     pub fn concatenate(&mut self, operands: &[&CStr]) {
-        match sys::stat_fd(STDOUT) {
-            Ok(stat) => {
-                self.output = (stat.kind == FileType::Regular).then_some(stat.id);
-            }
-            Err(errno) => {
-                return self.ui.error("standard output", &[], Some(errno));
-            }
+        let mut stat = Stat::default();
+        if let Err(errno) = sys::stat_fd(STDOUT, &mut stat) {
+            return self.ui.error("standard output", &[], Some(errno));
         }
+        self.output = (stat.kind == FileType::Regular).then_some(stat.id);
         let mut done = Ok(());
         for operand in operands {
             done = self.operand(operand);
@@ -94,8 +91,8 @@ impl<'a> Cat<'a> {
     /// Says what failed, and whether the other operands can still be printed.
     fn goes_on_after(&mut self, failure: Failure, operand: &CStr) -> bool {
         let (template, errno, goes_on) = match failure {
-            Failure::Read(errno) => ("{}", Some(errno), true),
-            Failure::InputIsOutput => ("{}: input file is output file", None, true),
+            Failure::Read(errno) => ("{0}", Some(errno), true),
+            Failure::InputIsOutput => ("{0}: input file is output file", None, true),
             Failure::Write(errno) => (WRITE_ERROR, Some(errno), false),
             Failure::NoRing => return false,
         };
@@ -145,10 +142,11 @@ impl<'a> Cat<'a> {
         // Anything else than a regular file as output takes data as it is read, from
         // whatever it is read: nothing need be known of the input.
         if self.output.is_some() || self.io == Io::Ring {
-            let stat = sys::stat_fd(from).map_err(Failure::Read)?;
+            let mut stat = Stat::default();
+            sys::stat_fd(from, &mut stat).map_err(Failure::Read)?;
             if stat.kind == FileType::Regular {
                 self.check_is_not_output(from, &stat)?;
-                self.print_by_ring(from, is_stdin, stat)?;
+                self.print_by_ring(from, is_stdin, &stat)?;
             }
         }
         self.print_plainly(from)
@@ -182,7 +180,7 @@ impl<'a> Cat<'a> {
         &mut self,
         from: BorrowedFd<'_>,
         is_stdin: bool,
-        stat: Stat,
+        stat: &Stat,
     ) -> core::result::Result<(), Failure> {
         // A file printed over itself: reading ahead of the writes is not what is asked for.
         if self.io == Io::Sync || self.filter.is_some() || self.output == Some(stat.id) {

@@ -91,7 +91,7 @@ pub fn position(fd: BorrowedFd<'_>) -> Result<u64> {
 /// # Errors
 /// As `lseek`.
 pub fn seek(fd: BorrowedFd<'_>, offset: u64) -> Result<u64> {
-    sys::lseek(fd, offset.cast_signed(), Whence::Set)
+    sys::lseek(fd, offset, Whence::Set)
 }
 
 struct Relay<'a> {
