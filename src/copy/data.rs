@@ -66,6 +66,7 @@ impl DataMover {
     /// # Errors
     /// The first error that no way could get around; without a ring that `--io=ring` asks for,
     /// a message through `ui`.
+    #[inline(never)]
     pub fn copy(
         &mut self,
         (from, stat): (BorrowedFd<'_>, &Stat),
@@ -106,6 +107,7 @@ impl DataMover {
 
     /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
     /// is remembered, so that a tree asks once.
+    #[inline(never)]
     fn share(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, devices: (u64, u64)) -> bool {
         if self.unshareable == Some(devices) {
             return false;
@@ -237,6 +239,7 @@ impl DataMover {
     }
 
     /// Where the ring is asked for, makes it, or says why there is none.
+    #[inline(never)]
     fn insist(&mut self, ui: &mut dyn Ui) -> Result<()> {
         if self.io == Io::Ring
             && self.ring().is_none()

@@ -76,6 +76,7 @@ pub(super) struct Job<'a> {
 
 impl<'ui> Engine<'ui> {
     /// An engine that works by `options` and speaks through `ui`.
+    #[inline(never)]
     pub fn new(options: Options, ui: &'ui mut dyn Ui) -> Self {
         Self {
             options,
@@ -307,6 +308,7 @@ impl<'ui> Engine<'ui> {
 
 /// Finds out the source's metadata and, of what the directory says is a regular file, opens
 /// it first: that costs one look-up instead of two.
+#[inline(never)]
 fn look_at(job: &mut Job<'_>) -> sys::Result<()> {
     let src = job.src;
     if job.stat.kind == FileType::Regular {

@@ -94,28 +94,28 @@ pub struct Failure(NonZeroU32);
 
 impl Failure {
     fn new(step: Step, errno: u16) -> Self {
-        // The lowest byte is never 0, so `MIN` is never used.
-        let bits = (u32::from(errno) << 8) | (step as u32 + 1);
+        // The step's part is never 0, so `MIN` is never used.
+        let bits = ((step as u32 + 1) << 16) | u32::from(errno);
         Self(NonZeroU32::new(bits).unwrap_or(NonZeroU32::MIN))
     }
 
     /// Whether this is what was being done.
     #[must_use]
     pub fn is(self, step: Step) -> bool {
-        self.0.get() & 0xff == step as u32 + 1
+        self.0.get() >> 16 == step as u32 + 1
     }
 
     /// The message, or `None` if none is to be given.
     #[must_use]
     pub fn message(self) -> Option<&'static str> {
-        MESSAGES.lines().nth((self.0.get() & 0xff) as usize - 1)
+        MESSAGES.lines().nth((self.0.get() >> 16) as usize - 1)
     }
 
     /// What the kernel answered.
     #[must_use]
     pub fn errno(self) -> Option<Errno> {
-        #[allow(clippy::cast_possible_truncation)] // as put in
-        Errno::from_number((self.0.get() >> 8) as u16)
+        #[allow(clippy::cast_possible_truncation)] // the errno's half
+        Errno::from_number(self.0.get() as u16)
     }
 }
 

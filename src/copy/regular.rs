@@ -84,6 +84,7 @@ impl Engine<'_> {
 }
 
 /// Opens the source, and makes sure that it is the file that was looked at.
+#[inline(never)]
 fn open_source(job: &mut Job<'_>) -> Result<OwnedFd> {
     let flags = if job.follow {
         OFlags::empty()
@@ -101,6 +102,7 @@ fn open_source(job: &mut Job<'_>) -> Result<OwnedFd> {
 }
 
 /// Opens and empties the file that is there.
+#[inline(never)]
 fn reuse(job: &mut Job<'_>) -> Result<OwnedFd> {
     // Found to be no symlink before: one that it is now was put there meanwhile.
     let follow = if job.through_link {

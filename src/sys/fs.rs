@@ -228,6 +228,7 @@ pub struct Stat {
 
 impl Default for Stat {
     /// Nothing known yet.
+    #[inline(never)]
     fn default() -> Self {
         Self {
             id: FileId::default(),
