@@ -2,7 +2,7 @@
 
 use super::Invocation;
 use super::diagnostics::Diagnostics;
-use super::options::{Given, OptionParser, OptionSpec, Takes, option};
+use super::options::{Given, OptionParser};
 use super::quote::Quotes;
 use crate::cat::{Cat, Numbered, Shown};
 use crate::copy::options::Io;
@@ -30,28 +30,21 @@ is -, print standard input.
       --version           output version information and exit
 ";
 
-/// Ids of options without a letter.
-mod id {
-    pub const IO: u8 = 128;
-    pub const HELP: u8 = 129;
-    pub const VERSION: u8 = 130;
-}
-
-const TABLE: &[OptionSpec] = &[
-    option(b'b', b'b', "number-nonblank", Takes::Nothing),
-    option(b'n', b'n', "number", Takes::Nothing),
-    option(b's', b's', "squeeze-blank", Takes::Nothing),
-    option(b'v', b'v', "show-nonprinting", Takes::Nothing),
-    option(b'E', b'E', "show-ends", Takes::Nothing),
-    option(b'T', b'T', "show-tabs", Takes::Nothing),
-    option(b'A', b'A', "show-all", Takes::Nothing),
-    option(b'e', b'e', "", Takes::Nothing),
-    option(b't', b't', "", Takes::Nothing),
-    option(b'u', b'u', "", Takes::Nothing),
-    option(id::IO, 0, "io", Takes::Value),
-    option(id::HELP, 0, "help", Takes::Nothing),
-    option(id::VERSION, 0, "version", Takes::Nothing),
-];
+/// See [`super::options`].
+const TABLE: &[u8] = b"\
+bb number-nonblank\n\
+nn number\n\
+ss squeeze-blank\n\
+vv show-nonprinting\n\
+EE show-ends\n\
+TT show-tabs\n\
+AA show-all\n\
+ee \n\
+tt \n\
+uu \n\
+i\0=io\n\
+?\0 help\n\
+!\0 version";
 
 /// Runs `cat` and returns its exit status: 0, or 1 if anything was not printed.
 pub(super) fn main(invocation: &Invocation) -> u8 {
@@ -63,17 +56,17 @@ pub(super) fn main(invocation: &Invocation) -> u8 {
     loop {
         match parser.next_option() {
             Ok(None) => break,
-            Ok(Some(Given { id: id::HELP, .. })) => {
+            Ok(Some(Given { id: b'?', .. })) => {
                 diagnostics.print(USAGE);
                 return diagnostics.finish();
             }
             Ok(Some(Given {
-                id: id::VERSION, ..
+                id: b'!', ..
             })) => {
                 super::print_version(&mut diagnostics, b"cat");
                 return diagnostics.finish();
             }
-            Ok(Some(Given { id: id::IO, value })) => match super::io_way(value, &mut diagnostics) {
+            Ok(Some(Given { id: b'i', value })) => match super::io_way(value, &mut diagnostics) {
                 Some(way) => io = way,
                 None => return diagnostics.finish(),
             },

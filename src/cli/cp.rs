@@ -1,17 +1,16 @@
 //! `cp`: usage, options, operands.
 
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::Invocation;
 use super::diagnostics::Diagnostics;
-use super::options::{Given, OptionParser, OptionSpec, Takes, option};
+use super::options::{Given, OptionParser};
 use super::quote::Quotes;
 use crate::copy::options::{Follow, Io, Options, Preserve};
 use crate::copy::plain::{self, NO_MODE};
 use crate::copy::ui::Ui;
 use crate::copy::{Engine, basename};
-use crate::sys::{self, CWD, Errno, OFlags, OwnedFd};
+use crate::sys::{self, CWD, Errno, OFlags, OwnedFd, Vec};
 
 const USAGE: &[u8] = b"\
 Usage: cp [OPTION]... [-T] SOURCE DEST
@@ -41,31 +40,24 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
       --version             output version information and exit
 ";
 
-/// Ids of options without a letter.
-mod id {
-    pub const IO: u8 = 128;
-    pub const HELP: u8 = 129;
-    pub const VERSION: u8 = 130;
-}
-
-const TABLE: &[OptionSpec] = &[
-    option(b'a', b'a', "archive", Takes::Nothing),
-    option(b'd', b'd', "", Takes::Nothing),
-    option(b'f', b'f', "force", Takes::Nothing),
-    option(b'H', b'H', "", Takes::Nothing),
-    option(b'L', b'L', "dereference", Takes::Nothing),
-    option(b'n', b'n', "no-clobber", Takes::Nothing),
-    option(b'P', b'P', "no-dereference", Takes::Nothing),
-    option(b'T', b'T', "no-target-directory", Takes::Nothing),
-    option(b'p', b'p', "", Takes::Nothing),
-    option(b'r', b'r', "recursive", Takes::Nothing),
-    option(b'r', b'R', "", Takes::Nothing),
-    option(b't', b't', "target-directory", Takes::Value),
-    option(b'v', b'v', "verbose", Takes::Nothing),
-    option(id::IO, 0, "io", Takes::Value),
-    option(id::HELP, 0, "help", Takes::Nothing),
-    option(id::VERSION, 0, "version", Takes::Nothing),
-];
+/// See [`super::options`].
+const TABLE: &[u8] = b"\
+aa archive\n\
+dd \n\
+ff force\n\
+HH \n\
+LL dereference\n\
+nn no-clobber\n\
+PP no-dereference\n\
+TT no-target-directory\n\
+pp \n\
+rr recursive\n\
+rR \n\
+tt=target-directory\n\
+vv verbose\n\
+i\0=io\n\
+?\0 help\n\
+!\0 version";
 
 /// A command line, read.
 struct Settings {
@@ -84,13 +76,11 @@ pub(super) fn main(invocation: &Invocation) -> u8 {
     loop {
         match parser.next_option() {
             Ok(None) => break,
-            Ok(Some(Given { id: id::HELP, .. })) => {
+            Ok(Some(Given { id: b'?', .. })) => {
                 diagnostics.print(USAGE);
                 return diagnostics.finish();
             }
-            Ok(Some(Given {
-                id: id::VERSION, ..
-            })) => {
+            Ok(Some(Given { id: b'!', .. })) => {
                 super::print_version(&mut diagnostics, b"cp");
                 return diagnostics.finish();
             }
@@ -223,7 +213,11 @@ fn check_operands<'a>(
     };
     if let Some(target) = settings.target {
         if settings.no_target {
-            diagnostics.error("", &[], None);
+            diagnostics.error(
+                "cannot combine --target-directory (-t) and --no-target-directory (-T)",
+                &[],
+                None,
+            );
             return None;
         }
         return match open_directory(target) {

@@ -1,13 +1,11 @@
 //! The one way out for messages: complaints to standard error, a line each, and the lines of
 //! `-v` to standard output.
 
-use alloc::vec::Vec;
-
 use super::options::OptionError;
 use super::quote::{Quotes, quote};
 use crate::copy::plain::write_all;
 use crate::copy::ui::Ui;
-use crate::sys::{Errno, STDERR, STDOUT, decimal};
+use crate::sys::{Errno, STDERR, STDOUT, Vec, decimal};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
@@ -49,35 +47,7 @@ impl Diagnostics {
 
     /// Says what is wrong with an option.
     pub fn option_error(&mut self, error: &OptionError) {
-        let mut list = Vec::new();
-        let letter_of;
-        let (template, name) = match error {
-            OptionError::UnknownShort(letter) => {
-                letter_of = [*letter];
-                ("invalid option -- '{=0}'", &letter_of[..])
-            }
-            OptionError::ShortNeedsValue(letter) => {
-                letter_of = [*letter];
-                ("option requires an argument -- '{=0}'", &letter_of[..])
-            }
-            OptionError::UnknownLong(name) => ("unrecognized option '--{=0}'", *name),
-            OptionError::Ambiguous(name, candidates) => {
-                for candidate in candidates {
-                    list.extend_from_slice(b" '--");
-                    list.extend_from_slice(candidate.as_bytes());
-                    list.push(b'\'');
-                }
-                ("option '--{=0}' is ambiguous; possibilities:{=1}", *name)
-            }
-            OptionError::LongNeedsValue(name) => {
-                ("option '--{=0}' requires an argument", name.as_bytes())
-            }
-            OptionError::UnwantedValue(name) => {
-                ("option '--{=0}' doesn't allow an argument", name.as_bytes())
-            }
-        };
-        self.error(template, &[name, &list], None);
-        self.hint();
+        self.usage_error(error.template, &[error.name, &error.candidates]);
     }
 
     /// Whether anything failed so far.

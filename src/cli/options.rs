@@ -1,77 +1,85 @@
 //! Command-line options, read as `getopt_long` reads them: short ones bundle, long ones may be
 //! cut short, options may stand after operands, `--` ends them.
+//!
+//! A command's options are a table of bytes, a line for each. Its columns: the option's id,
+//! which the command knows it by; its letter, or NUL; what value it takes; its long name, if
+//! it has one. Two lines with one id are two names of one option. Next to structures with
+//! strings in them this saves 24 bytes an option.
+//!
+//! ```text
+//! rr recursive           takes no value
+//! rR                     another letter of the same option
+//! tt=target-directory    takes a value, in the same argument or the next
+//! l\0?reflink            takes one in the same argument only: --reflink=value
+//! ```
 
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// Whether an option takes a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// No value.
-    Nothing,
-    /// A value, in the same argument or the next.
-    Value,
-    /// A value only in the same argument: `--name=value`, `-nvalue`. For options to come
-    /// (`--reflink`, `--backup`).
-    #[cfg_attr(not(test), expect(dead_code))]
-    OptionalValue,
-}
+use crate::sys::{Vec, until_nul};
 
-/// One option of a command, a row of its table. Two rows with one `id` are two names of one
-/// option.
-#[derive(Debug, Clone, Copy)]
-pub struct OptionSpec {
-    /// What the command knows the option by.
-    pub id: u8,
-    /// Its letter, or 0.
-    pub short: u8,
-    /// Its long name, or "".
-    pub long: &'static str,
-    /// Whether it takes a value.
-    pub takes: Takes,
-}
-
-/// A row of an option table.
-#[must_use]
-pub const fn option(id: u8, short: u8, long: &'static str, takes: Takes) -> OptionSpec {
-    OptionSpec {
-        id,
-        short,
-        long,
-        takes,
-    }
-}
+/// In a table: takes no value.
+const NOTHING: u8 = b' ';
+/// In a table: takes a value, in the same argument or the next.
+const VALUE: u8 = b'=';
 
 /// An option that was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Given {
-    /// The `id` of its row.
+    /// The option's id.
     pub id: u8,
     /// Its value, if it came with one.
     pub value: Option<&'static CStr>,
 }
 
-/// What is wrong with an option.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OptionError {
-    /// No option has this letter.
-    UnknownShort(u8),
-    /// No option has this name; as written, without the dashes.
-    UnknownLong(&'static [u8]),
-    /// Several options begin so; as written, and their names.
-    Ambiguous(&'static [u8], Vec<&'static str>),
-    /// The option with this letter takes a value and has none.
-    ShortNeedsValue(u8),
-    /// The option of this name takes a value and has none.
-    LongNeedsValue(&'static str),
-    /// The option of this name takes no value and has one.
-    UnwantedValue(&'static str),
+/// What is wrong with an option: a message for [`Ui`](crate::copy::ui::Ui).
+#[derive(Debug)]
+pub struct OptionError {
+    /// The message, with `{=0}` for the name and `{=1}` for the candidates.
+    pub template: &'static str,
+    /// The option's letter or name.
+    pub name: &'static [u8],
+    /// The long options that it may be short for, as the message lists them.
+    pub candidates: Vec<u8>,
+}
+
+impl OptionError {
+    const fn new(template: &'static str, name: &'static [u8]) -> Self {
+        Self {
+            template,
+            name,
+            candidates: Vec::new(),
+        }
+    }
+}
+
+/// A line of an option table.
+#[derive(Clone, Copy)]
+struct Row {
+    id: u8,
+    letter: u8,
+    takes: u8,
+    name: &'static [u8],
+}
+
+/// The options of `table`.
+fn rows(table: &'static [u8]) -> impl Iterator<Item = Row> {
+    table.split(|&byte| byte == b'\n').filter_map(|line| {
+        let &[id, letter, takes, ref name @ ..] = line else {
+            return None;
+        };
+        Some(Row {
+            id,
+            letter,
+            takes,
+            name,
+        })
+    })
 }
 
 /// Reads a command's arguments; operands gather in [`Self::operands`].
 #[derive(Debug)]
 pub struct OptionParser<I> {
-    table: &'static [OptionSpec],
+    table: &'static [u8],
     args: I,
     /// What is left of a bundle of short options; it keeps its final NUL.
     bundle: &'static [u8],
@@ -84,11 +92,11 @@ pub struct OptionParser<I> {
 
 impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
     /// A parser of `args`, which begin after the command's name.
-    pub const fn new(table: &'static [OptionSpec], args: I, stops_at_operand: bool) -> Self {
+    pub const fn new(table: &'static [u8], args: I, stops_at_operand: bool) -> Self {
         Self {
             table,
             args,
-            bundle: b"\0",
+            bundle: b"",
             stops_at_operand,
             ended: false,
             operands: Vec::new(),
@@ -100,129 +108,131 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
     /// # Errors
     /// [`OptionError`]; the arguments after it are not read.
     pub fn next_option(&mut self) -> Result<Option<Given>, OptionError> {
-        if let &[letter, ref rest @ ..] = self.bundle
-            && letter != 0
-        {
-            self.bundle = rest;
-            return self.short(letter).map(Some);
-        }
-        while let Some(arg) = self.args.next() {
+        while let [0] | [] = self.bundle {
+            let Some(arg) = self.args.next() else {
+                return Ok(None);
+            };
             match arg.to_bytes_with_nul() {
-                [b'-', 0, ..] => self.operands.push(arg),
-                _ if self.ended => self.operands.push(arg),
-                b"--\0" => self.ended = true,
-                [b'-', b'-', name @ ..] => return self.long(name).map(Some),
-                &[b'-', letter, ref rest @ ..] => {
-                    self.bundle = rest;
-                    return self.short(letter).map(Some);
-                }
+                [b'-', rest @ ..] if !self.ended && rest != b"\0" => match rest {
+                    b"-\0" => self.ended = true,
+                    [b'-', text @ ..] => return self.long(text).map(Some),
+                    bundle => self.bundle = bundle,
+                },
                 _ => {
                     self.operands.push(arg);
-                    self.ended = self.stops_at_operand;
+                    self.ended |= self.stops_at_operand;
                 }
             }
         }
-        Ok(None)
+        self.short().map(Some)
     }
 
-    /// The option with `letter`; its value is the rest of the bundle or the next argument.
-    fn short(&mut self, letter: u8) -> Result<Given, OptionError> {
-        let spec = self
-            .table
-            .iter()
-            .find(|spec| spec.short == letter)
-            .ok_or(OptionError::UnknownShort(letter))?;
-        if spec.takes == Takes::Nothing {
-            return Ok(Given {
-                id: spec.id,
-                value: None,
-            });
-        }
-        let rest = core::mem::replace(&mut self.bundle, b"\0");
-        let mut value = if rest == b"\0" {
-            None
-        } else {
-            CStr::from_bytes_with_nul(rest).ok()
+    /// The option whose letter is next in the bundle; its value is the rest of the bundle or
+    /// the next argument.
+    fn short(&mut self) -> Result<Given, OptionError> {
+        let (letter, rest) = self.bundle.split_at_checked(1).unwrap_or_default();
+        self.bundle = rest;
+        let Some(row) = rows(self.table).find(|row| letter == [row.letter]) else {
+            return Err(OptionError::new("invalid option -- '{=0}'", letter));
         };
-        if value.is_none() && spec.takes == Takes::Value {
-            value = Some(
-                self.args
-                    .next()
-                    .ok_or(OptionError::ShortNeedsValue(letter))?,
-            );
+        let mut attached = None;
+        if row.takes != NOTHING {
+            self.bundle = b"";
+            attached = Some(until_nul(rest)).filter(|value| !value.is_empty());
         }
-        Ok(Given { id: spec.id, value })
+        let template = "option requires an argument -- '{=0}'";
+        self.given(row, attached, template, letter)
     }
 
-    /// The option named by `text`, which is "name" or "name=value" with its NUL.
+    /// The option named by `text`, which is "name" or "name=value" with its NUL: the one of
+    /// that name, or the only one (by id) whose name begins so.
     fn long(&mut self, text: &'static [u8]) -> Result<Given, OptionError> {
-        let end = text.iter().position(|&b| b == b'=' || b == 0).unwrap_or(0);
-        let (name, rest) = text.split_at_checked(end).unwrap_or_default();
+        let end = text.iter().position(|&b| b == b'=' || b == 0);
+        let (name, rest) = text
+            .split_at_checked(end.unwrap_or_default())
+            .unwrap_or_default();
         let attached = match rest {
-            [b'=', value @ ..] => CStr::from_bytes_with_nul(value).ok(),
+            [b'=', value @ ..] => Some(until_nul(value)),
             _ => None,
         };
-        let written = text.strip_suffix(b"\0").unwrap_or(text);
-        let spec = find_long(self.table, name, written)?;
-        let value = match (spec.takes, attached) {
-            (Takes::Nothing, Some(_)) => return Err(OptionError::UnwantedValue(spec.long)),
-            (Takes::Value, None) => Some(
-                self.args
-                    .next()
-                    .ok_or(OptionError::LongNeedsValue(spec.long))?,
-            ),
-            (_, attached) => attached,
+        let mut wrong =
+            OptionError::new("unrecognized option '--{=0}'", until_nul(text).to_bytes());
+        let mut found: Option<Row> = None;
+        let mut ambiguous = false;
+        for row in rows(self.table) {
+            if row.name.is_empty() || !row.name.starts_with(name) {
+                continue;
+            }
+            if row.name.len() == name.len() {
+                found = Some(row);
+                ambiguous = false;
+                break;
+            }
+            ambiguous |= found.is_some_and(|other| other.id != row.id);
+            found = found.or(Some(row));
+            for part in [b" '--", row.name, b"'"] {
+                wrong.candidates.extend_from_slice(part);
+            }
+        }
+        if ambiguous {
+            wrong.template = "option '--{=0}' is ambiguous; possibilities:{=1}";
+            return Err(wrong);
+        }
+        let Some(row) = found else {
+            return Err(wrong);
         };
-        Ok(Given { id: spec.id, value })
+        if row.takes == NOTHING && attached.is_some() {
+            let template = "option '--{=0}' doesn't allow an argument";
+            return Err(OptionError::new(template, row.name));
+        }
+        let template = "option '--{=0}' requires an argument";
+        self.given(row, attached, template, row.name)
     }
-}
 
-/// The option called `name`, or the only one (by id) whose name begins so.
-fn find_long(
-    table: &'static [OptionSpec],
-    name: &[u8],
-    written: &'static [u8],
-) -> Result<&'static OptionSpec, OptionError> {
-    let candidates = || {
-        table
-            .iter()
-            .filter(|s| !s.long.is_empty() && s.long.as_bytes().starts_with(name))
-    };
-    if let Some(exact) = candidates().find(|spec| spec.long.len() == name.len()) {
-        return Ok(exact);
+    /// The option of `row`, with the next argument for a value if it needs one. Where there is
+    /// none, the error is `template` of `name`.
+    fn given(
+        &mut self,
+        row: Row,
+        mut value: Option<&'static CStr>,
+        template: &'static str,
+        name: &'static [u8],
+    ) -> Result<Given, OptionError> {
+        if row.takes == VALUE && value.is_none() {
+            value = self.args.next();
+            if value.is_none() {
+                return Err(OptionError::new(template, name));
+            }
+        }
+        Ok(Given { id: row.id, value })
     }
-    let first = candidates()
-        .next()
-        .ok_or(OptionError::UnknownLong(written))?;
-    if candidates().any(|spec| spec.id != first.id) {
-        let names = candidates().map(|spec| spec.long).collect();
-        return Err(OptionError::Ambiguous(written, names));
-    }
-    Ok(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TABLE: &[OptionSpec] = &[
-        option(b'r', b'r', "recursive", Takes::Nothing),
-        option(b'r', b'R', "", Takes::Nothing),
-        option(b't', b't', "target-directory", Takes::Value),
-        option(b'f', b'f', "force", Takes::Nothing),
-        option(200, 0, "reflink", Takes::OptionalValue),
-        option(201, 0, "remove-destination", Takes::Nothing),
-        option(b'n', b'n', "no-clobber", Takes::Nothing),
-        option(202, 0, "show-nonprinting", Takes::Nothing),
-        option(202, 0, "show-non", Takes::Nothing),
-    ];
+    use std::string::String;
+    use std::vec::Vec;
+
+    const TABLE: &[u8] = b"\
+rr recursive\n\
+rR \n\
+tt=target-directory\n\
+ff force\n\
+l\0?reflink\n\
+m\0 remove-destination\n\
+nn no-clobber\n\
+s\0 show-nonprinting\n\
+s\0 show-non";
 
     type All = (Vec<(u8, Option<&'static str>)>, Vec<&'static str>);
 
-    fn parse(args: &[&'static CStr], posix: bool) -> Result<All, OptionError> {
+    /// Options and operands, or the message, its names in place.
+    fn parse(args: &[&'static CStr], posix: bool) -> Result<All, String> {
         let mut parser = OptionParser::new(TABLE, args.iter().copied(), posix);
         let mut given = Vec::new();
-        while let Some(Given { id, value }) = parser.next_option()? {
+        while let Some(Given { id, value }) = parser.next_option().map_err(|e| message(&e))? {
             given.push((id, value.map(|v| v.to_str().unwrap())));
         }
         Ok((
@@ -233,6 +243,13 @@ mod tests {
                 .map(|o| o.to_str().unwrap())
                 .collect(),
         ))
+    }
+
+    fn message(error: &OptionError) -> String {
+        error
+            .template
+            .replace("{=0}", str::from_utf8(error.name).unwrap())
+            .replace("{=1}", str::from_utf8(&error.candidates).unwrap())
     }
 
     #[test]
@@ -268,15 +285,18 @@ mod tests {
                 (b'r', None),
                 (b't', Some("x")),
                 (b't', Some("y")),
-                (200, None),
-                (202, None)
+                (b'l', None),
+                (b's', None)
             ]
         );
         assert_eq!(
             parse(&[c"--reflink=auto"], false).unwrap().0,
-            [(200, Some("auto"))]
+            [(b'l', Some("auto"))]
         );
-        assert_eq!(parse(&[c"--reflink="], false).unwrap().0, [(200, Some(""))]);
+        assert_eq!(
+            parse(&[c"--reflink="], false).unwrap().0,
+            [(b'l', Some(""))]
+        );
     }
 
     #[test]
@@ -291,21 +311,23 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        use OptionError::*;
-        assert_eq!(parse(&[c"-rq"], false), Err(UnknownShort(b'q')));
-        assert_eq!(parse(&[c"--nope=1"], false), Err(UnknownLong(b"nope=1")));
+        let wrong = |arg| parse(&[c"-f", arg], false).unwrap_err();
+        assert_eq!(wrong(c"-rq"), "invalid option -- 'q'");
+        assert_eq!(wrong(c"-r-"), "invalid option -- '-'");
+        assert_eq!(wrong(c"--nope=1"), "unrecognized option '--nope=1'");
         assert_eq!(
-            parse(&[c"--re"], false),
-            Err(Ambiguous(
-                b"re",
-                ["recursive", "reflink", "remove-destination"].into()
-            ))
+            wrong(c"--re=x"),
+            "option '--re=x' is ambiguous; possibilities: '--recursive' '--reflink' \
+             '--remove-destination'"
         );
-        assert_eq!(parse(&[c"-t"], false), Err(ShortNeedsValue(b't')));
+        assert_eq!(wrong(c"-t"), "option requires an argument -- 't'");
         assert_eq!(
-            parse(&[c"--target"], false),
-            Err(LongNeedsValue("target-directory"))
+            wrong(c"--target"),
+            "option '--target-directory' requires an argument"
         );
-        assert_eq!(parse(&[c"--force=1"], false), Err(UnwantedValue("force")));
+        assert_eq!(
+            wrong(c"--fo=1"),
+            "option '--force' doesn't allow an argument"
+        );
     }
 }

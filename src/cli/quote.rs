@@ -1,7 +1,7 @@
 //! File names in messages, quoted as GNU tools do in the C locale: ready to be pasted into a
 //! shell.
 
-use alloc::vec::Vec;
+use crate::sys::Vec;
 
 /// When to put quotes around a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,8 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
     if let 0x07..=0x0d = byte {
         out.push(b"abtnvfr"[usize::from(byte - 7)]);
     } else {
-        out.extend([6, 3, 0].map(|shift| b'0' + (byte >> shift & 7)));
+        let digit = |shift: u8| b'0' + (byte >> shift & 7);
+        out.extend_from_slice(&[digit(6), digit(3), digit(0)]);
     }
 }
 
@@ -86,17 +87,18 @@ fn is_harmless_in_double_quotes(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec;
 
-    fn always(name: &[u8]) -> Vec<u8> {
+    fn always(name: &[u8]) -> vec::Vec<u8> {
         let mut out = Vec::new();
         quote(&mut out, name, Quotes::Always);
-        out
+        out.to_vec()
     }
 
-    fn where_needed(name: &[u8]) -> Vec<u8> {
+    fn where_needed(name: &[u8]) -> vec::Vec<u8> {
         let mut out = Vec::new();
         quote(&mut out, name, Quotes::WhereNeeded);
-        out
+        out.to_vec()
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Copying one name: what is there, what is in the way, and who takes it from here.
 
-use alloc::vec::Vec;
-
 use super::data::DataMover;
 use super::failure::{During, Result, Step};
 use super::options::{Follow, Options, Preserve};
@@ -11,7 +9,7 @@ use super::table::{FileTable, Role};
 use super::ui::Ui;
 use super::walk::{Descent, Walk};
 use crate::sys::{
-    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat,
+    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Vec,
 };
 
 /// What lasts from operand to operand.
@@ -352,14 +350,10 @@ fn same_file(job: &Job<'_>) -> bool {
 /// Whether two operands are the same entry of the same directory.
 fn same_entry(a: &[u8], b: &[u8]) -> bool {
     let parent = |path: &[u8]| {
-        let (parent, _) = split_name(path);
+        let mut parent = Vec::new();
+        parent.extend_from_slice(split_name(path).0);
         let mut stat = Stat::default();
-        let found = sys::stat_at(
-            CWD,
-            c_str(&mut parent.to_vec()),
-            AtFlags::empty(),
-            &mut stat,
-        );
+        let found = sys::stat_at(CWD, c_str(&mut parent), AtFlags::empty(), &mut stat);
         found.map(|()| stat.id)
     };
     split_name(a).1 == split_name(b).1 && parent(a) == parent(b)

@@ -108,7 +108,14 @@ impl Failure {
     /// The message, or `None` if none is to be given.
     #[must_use]
     pub fn message(self) -> Option<&'static str> {
-        MESSAGES.lines().nth((self.0.get() >> 16) as usize - 1)
+        // Without `lines`, whose search is made for long texts.
+        let mut rest = MESSAGES;
+        for _ in 1..self.0.get() >> 16 {
+            let end = rest.bytes().position(|byte| byte == b'\n')?;
+            rest = rest.get(end + 1..)?;
+        }
+        let end = rest.bytes().position(|byte| byte == b'\n');
+        end.map_or(Some(rest), |end| rest.get(..end))
     }
 
     /// What the kernel answered.

@@ -1,14 +1,13 @@
 //! The path of what is being copied: grown and cut as the walk goes down and up.
 
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::plain::{self, NO_MODE};
-use crate::sys::{BorrowedFd, OFlags, OwnedFd, Result, until_nul};
+use crate::sys::{BorrowedFd, OFlags, OwnedFd, Result, Vec, until_nul};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls
 /// get, relative to a directory's descriptor.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Path {
     /// The path with its final NUL.
     bytes: Vec<u8>,

@@ -1,15 +1,13 @@
 //! Names without data: symlinks, FIFOs, sockets, device nodes, and further links to a file
 //! that was copied already.
 
-use alloc::vec::Vec;
-
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
 use super::path::{Place, c_str, open_parts, split_name};
 use super::table::Role;
-use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, until_nul};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, Vec, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
@@ -91,7 +89,9 @@ impl Engine<'_> {
                 .insert(Role::Copied, job.stat.id, self.from_root(job.dst));
             return Ok(());
         };
-        let mut earlier = earlier.to_vec();
+        let mut path = Vec::new();
+        path.extend_from_slice(earlier);
+        let mut earlier = path;
         let mut linked = link_path(self.root, &mut earlier, job.dst);
         if linked == Err(Errno::EEXIST) {
             self.remove(job.dst)?;
@@ -113,7 +113,8 @@ impl Engine<'_> {
 
     /// A path from the root as messages show it.
     fn shown(&self, from_root: &[u8]) -> Vec<u8> {
-        let mut shown = self.root_path.to_vec();
+        let mut shown = Vec::new();
+        shown.extend_from_slice(self.root_path);
         if shown.last().is_some_and(|&b| b != b'/') {
             shown.push(b'/');
         }

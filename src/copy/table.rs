@@ -1,9 +1,6 @@
 //! A set of files by device and inode number, each with a path.
 
-use alloc::vec;
-use alloc::vec::Vec;
-
-use crate::sys::{FileId, until_nul};
+use crate::sys::{FileId, Vec, until_nul};
 
 /// What a file is remembered as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +53,12 @@ impl FileTable {
 
     fn grow(&mut self) {
         let len = (self.slots.len() * 2).max(16);
-        let old = core::mem::replace(&mut self.slots, vec![None; len]);
-        for entry in old.into_iter().flatten() {
-            self.place(entry);
+        let old = core::mem::take(&mut self.slots);
+        while self.slots.len() < len {
+            self.slots.push(None);
+        }
+        for entry in old.iter().flatten() {
+            self.place(*entry);
         }
     }
 

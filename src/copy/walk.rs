@@ -6,7 +6,6 @@
 //! checked to be the directory that it was. So neither path length nor the number of
 //! descriptors limits the depth.
 
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::directory::OpenDirectory;
@@ -15,7 +14,8 @@ use super::failure::{During, Step};
 use super::metadata::Before;
 use super::path::{Cut, Path, Place, open_parts};
 use crate::sys::{
-    self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Whence, until_nul,
+    self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Vec, Whence,
+    until_nul,
 };
 
 /// How many bytes of names one batch gathers before it is copied.
@@ -283,7 +283,7 @@ fn sort(items: &mut [Item]) {
         sift_down(items, start);
     }
     for end in (1..items.len()).rev() {
-        swap_ends(items.get_mut(..=end));
+        swap_ends(items.get_mut(..=end).unwrap_or_default());
         if let Some(heap) = items.get_mut(..end) {
             sift_down(heap, 0);
         }
@@ -303,14 +303,14 @@ fn sift_down(heap: &mut [Item], mut at: usize) {
         if ino(heap, larger) <= ino(heap, at) {
             return;
         }
-        swap_ends(heap.get_mut(at..=larger));
+        swap_ends(heap.get_mut(at..=larger).unwrap_or_default());
         at = larger;
     }
 }
 
 /// Swaps the first item with the last. (`swap` checks its indices, and panics with text.)
-fn swap_ends(items: Option<&mut [Item]>) {
-    if let Some([first, .., last]) = items {
+fn swap_ends(items: &mut [Item]) {
+    if let [first, .., last] = items {
         core::mem::swap(first, last);
     }
 }
@@ -391,14 +391,14 @@ mod tests {
         for len in 0..70_u64 {
             for seed in 0..20 {
                 let ino = |i: u64| (i + 1).wrapping_mul(seed * 2 + 1) % 37;
-                let mut items: Vec<Item> = (0..len)
+                let mut items: std::vec::Vec<Item> = (0..len)
                     .map(|i| Item {
                         ino: ino(i),
                         name_at: 0,
                         kind: FileType::Regular,
                     })
                     .collect();
-                let mut expected: Vec<u64> = items.iter().map(|item| item.ino).collect();
+                let mut expected: std::vec::Vec<u64> = items.iter().map(|item| item.ino).collect();
                 expected.sort_unstable();
                 sort(&mut items);
                 assert!(items.iter().map(|item| item.ino).eq(expected));

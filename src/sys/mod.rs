@@ -19,6 +19,7 @@ pub mod io_uring;
 mod mapping;
 mod process;
 mod startup;
+mod vec;
 
 pub use arena::{Arena, Mark};
 pub use cstr::until_nul;
@@ -31,3 +32,4 @@ pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{KernelVersion, descriptor_limit, exit, geteuid, kernel_version};
 pub use startup::{AuxKey, CStrings, Startup};
+pub use vec::Vec;

@@ -1,0 +1,220 @@
+//! A growing array: what the program needs of `alloc`'s `Vec`, in a third of the code.
+//!
+//! `alloc`'s reports a failed allocation by a formatted message, which alone brings 1.1 KB of
+//! `core::fmt` into the program, and has a copy of its growing for every type.
+
+use alloc::alloc::{alloc, dealloc, realloc};
+use core::alloc::Layout;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+/// A growing array, used as `alloc`'s `Vec` is.
+pub struct Vec<T> {
+    /// Memory for `capacity` elements, of which the first `len` are in use; dangling while
+    /// `capacity` is 0.
+    start: NonNull<T>,
+    capacity: usize,
+    len: usize,
+    owned: PhantomData<T>,
+}
+
+/// The capacity that an array begins with.
+const FIRST_CAPACITY: usize = 16;
+
+/// The largest block that there may be.
+const LARGEST: usize = isize::MAX as usize;
+
+impl<T> Vec<T> {
+    const NOT_EMPTY: () = assert!(size_of::<T>() != 0, "elements take room");
+
+    /// An empty array; takes no memory yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        let () = Self::NOT_EMPTY;
+        Self {
+            start: NonNull::dangling(),
+            capacity: 0,
+            len: 0,
+            owned: PhantomData,
+        }
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Makes room for `more` further elements, if there is none.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.len + more;
+        if needed > self.capacity {
+            let capacity = needed.max(2 * self.capacity).max(FIRST_CAPACITY);
+            let old = Layout::new::<T>();
+            // SAFETY: the memory is of this capacity.
+            self.start = unsafe { resized(self.start.cast(), old, self.capacity, capacity) }.cast();
+            self.capacity = capacity;
+        }
+    }
+
+    /// Appends `element`.
+    pub fn push(&mut self, element: T) {
+        self.reserve(1);
+        // SAFETY: `len` is below the capacity now.
+        let end = unsafe { self.start.add(self.len) };
+        // SAFETY: as above; nothing is there yet.
+        unsafe { end.write(element) };
+        self.len += 1;
+    }
+
+    /// Takes the last element off.
+    pub fn pop(&mut self) -> Option<T> {
+        self.len = self.len.checked_sub(1)?;
+        // SAFETY: the element was in use until now.
+        let last = unsafe { self.start.add(self.len) };
+        // SAFETY: as above; it is not used again.
+        Some(unsafe { last.read() })
+    }
+
+    /// Drops all elements but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        while self.len > len {
+            drop(self.pop());
+        }
+    }
+
+    /// Drops all elements; the memory stays.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+}
+
+impl<T: Copy> Vec<T> {
+    /// Appends `elements`.
+    pub fn extend_from_slice(&mut self, elements: &[T]) {
+        self.reserve(elements.len());
+        // SAFETY: `len` is not above the capacity.
+        let end = unsafe { self.start.add(self.len) };
+        // SAFETY: there is room for as many; what the array holds is borrowed by nobody else.
+        unsafe { end.copy_from_nonoverlapping(NonNull::from(elements).cast(), elements.len()) };
+        self.len += elements.len();
+    }
+}
+
+/// The memory of an array, enlarged from `old` to `new` elements that are laid out as `one`.
+///
+/// # Safety
+/// The memory at `start` is of `old` elements; it is not used again.
+#[inline(never)]
+unsafe fn resized(start: NonNull<u8>, one: Layout, old: usize, new: usize) -> NonNull<u8> {
+    let bytes = |count: usize| count.checked_mul(one.size());
+    let (Some(old_bytes), Some(new_bytes @ 0..=LARGEST)) = (bytes(old), bytes(new)) else {
+        panic!("an array longer than memory");
+    };
+    let align = one.align();
+    let block = if old == 0 {
+        // SAFETY: not above `isize::MAX`, the alignment is a type's.
+        let layout = unsafe { Layout::from_size_align_unchecked(new_bytes, align) };
+        // SAFETY: not of size zero: elements take room, and `new` is above `old`.
+        unsafe { alloc(layout) }
+    } else {
+        // SAFETY: the layout that it was allocated by.
+        let layout = unsafe { Layout::from_size_align_unchecked(old_bytes, align) };
+        // SAFETY: the caller's promise; the size is as above.
+        unsafe { realloc(start.as_ptr(), layout, new_bytes) }
+    };
+    // The program's allocator never returns null, and so costs no check here.
+    NonNull::new(block).expect("memory")
+}
+
+impl<T> Drop for Vec<T> {
+    fn drop(&mut self) {
+        if self.capacity != 0 {
+            self.clear();
+            let size = self.capacity * size_of::<T>();
+            // SAFETY: the layout that it was allocated by.
+            let layout = unsafe { Layout::from_size_align_unchecked(size, align_of::<T>()) };
+            // SAFETY: as above; nobody has it any more.
+            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+impl<T> Deref for Vec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the first `len` elements are in use.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T> DerefMut for Vec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: the first `len` elements are in use, and borrowed by nobody else.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T> Default for Vec<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Vec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    #[test]
+    fn an_array_grows_and_shrinks() {
+        let mut bytes = Vec::new();
+        let mut expected = std::vec::Vec::new();
+        assert!(bytes.is_empty());
+        for n in 0..1000_u64 {
+            bytes.push(n);
+            bytes.extend_from_slice(&[n, n + 1, n + 2]);
+            expected.extend([n, n, n + 1, n + 2]);
+            assert_eq!(bytes[..], expected);
+        }
+        bytes.extend_from_slice(&[]);
+        assert_eq!(bytes.pop(), Some(1001));
+        bytes.truncate(9999);
+        assert_eq!(bytes.len(), 3999);
+        bytes.truncate(2);
+        bytes[1] = 7;
+        assert_eq!(bytes[..], [0, 7]);
+        bytes.clear();
+        assert_eq!(bytes.pop(), None);
+    }
+
+    #[test]
+    fn every_element_is_dropped_once() {
+        let counted = Rc::new(());
+        let mut array = Vec::default();
+        for _ in 0..100 {
+            array.push(Rc::clone(&counted));
+        }
+        array.truncate(40);
+        assert_eq!(Rc::strong_count(&counted), 41);
+        let kept = array.pop();
+        drop(array);
+        assert_eq!(Rc::strong_count(&counted), 2);
+        drop(kept);
+    }
+}
