@@ -33,6 +33,20 @@ impl Errno {
         self.0.get()
     }
 
+    /// As [`Self::check`] for a call whose only success is 0: then the register's negative is
+    /// the errno, and nothing is compared: 2 bytes a call instead of 15.
+    ///
+    /// # Errors
+    /// The error that the register carries.
+    #[inline]
+    pub const fn check_zero(register: usize) -> Result<()> {
+        #[allow(clippy::cast_possible_truncation)] // 0, or −4095 to −1
+        match NonZeroU16::new(register.wrapping_neg() as u16) {
+            Some(number) => Err(Self(number)),
+            None => Ok(()),
+        }
+    }
+
     /// Takes apart a return register: −4095 to −1 is an error, all else a value
     /// (`man 2 syscall`; addresses and sizes above `isize::MAX` are values).
     ///
@@ -353,6 +367,12 @@ mod tests {
             Ok(4096_usize.wrapping_neg())
         );
         assert_eq!(Errno::check(isize::MAX as usize), Ok(isize::MAX as usize));
+        assert_eq!(Errno::check_zero(0), Ok(()));
+        assert_eq!(Errno::check_zero(usize::MAX), Err(Errno::EPERM));
+        assert_eq!(
+            Errno::check_zero(4095_usize.wrapping_neg()),
+            Err(Errno::new(4095))
+        );
         assert_eq!(Errno::from_number(0), None);
         assert_eq!(Errno::from_number(4096), None);
         assert_eq!(Errno::from_number(4095).map(Errno::number), Some(4095));

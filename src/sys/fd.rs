@@ -80,7 +80,7 @@ pub(super) fn from_register(register: usize) -> Result<OwnedFd> {
 fn close_raw(raw: i32) -> Result<()> {
     // SAFETY: close touches no memory; `raw` is ours to close by `from_raw`'s contract.
     let r = unsafe { syscall1(nr::CLOSE, arg(raw)) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Closes standard output for good, to learn what some file systems tell only then

@@ -295,7 +295,7 @@ fn statx_raw(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) 
             raw.as_mut_ptr() as usize,
         )
     };
-    Errno::check(r)?;
+    Errno::check_zero(r)?;
     // SAFETY: on success the kernel has written the whole structure (`cp_statx`, fs/stat.c).
     let raw = unsafe { raw.assume_init_ref() };
     stat.id = FileId {
@@ -341,7 +341,7 @@ pub fn stat_fd(fd: BorrowedFd<'_>, stat: &mut Stat) -> Result<()> {
 pub fn mkdirat(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<()> {
     // SAFETY: `path` is a C string that the call only reads.
     let r = unsafe { syscall3(nr::MKDIRAT, dir.arg(), path_arg(path), mode.bits() as usize) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Makes a FIFO, socket or device node.
@@ -360,7 +360,7 @@ pub fn mknodat(
     let rdev = rdev as usize;
     // SAFETY: `path` is a C string that the call only reads.
     let r = unsafe { syscall4(nr::MKNODAT, dir.arg(), path_arg(path), mode, rdev) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Makes symlink `path` that holds `target`.
@@ -370,7 +370,7 @@ pub fn mknodat(
 pub fn symlinkat(target: &CStr, dir: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     // SAFETY: both are C strings that the call only reads.
     let r = unsafe { syscall3(nr::SYMLINKAT, path_arg(target), dir.arg(), path_arg(path)) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Gives file `old` the further name `new`.
@@ -396,7 +396,7 @@ pub fn linkat(
             flags,
         )
     };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Removes a name: a directory's with `REMOVEDIR`.
@@ -413,7 +413,7 @@ pub fn unlinkat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<()> 
             flags.bits() as usize,
         )
     };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Reads a symlink's target into `buf` and returns its length; a target that fills `buf`
@@ -442,7 +442,7 @@ pub fn readlinkat(dir: BorrowedFd<'_>, path: &CStr, buf: &mut [u8]) -> Result<us
 pub fn fchmod(fd: BorrowedFd<'_>, mode: Mode) -> Result<()> {
     // SAFETY: no addresses are passed.
     let r = unsafe { syscall2(nr::FCHMOD, fd.arg(), mode.bits() as usize) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Sets the permission bits of a name, never through a symlink. Linux 6.6.
@@ -461,7 +461,7 @@ pub fn fchmodat_nofollow(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result
             flags,
         )
     };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Sets the permission bits of a name, through a symlink if it is one.
@@ -478,7 +478,7 @@ pub fn fchmodat(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<()> {
             mode.bits() as usize,
         )
     };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// An owner that leaves the present one as it is.
@@ -491,7 +491,7 @@ pub const KEEP_ID: u32 = u32::MAX;
 pub fn fchown(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
     // SAFETY: no addresses are passed.
     let r = unsafe { syscall3(nr::FCHOWN, fd.arg(), uid as usize, gid as usize) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Sets a name's owner and group, a symlink's own with `SYMLINK_NOFOLLOW`.
@@ -508,7 +508,7 @@ pub fn fchownat(
     let (uid, gid, flags) = (uid as usize, gid as usize, flags.bits() as usize);
     // SAFETY: `path` is a C string that the call only reads.
     let r = unsafe { syscall5(nr::FCHOWNAT, dir.arg(), path_arg(path), uid, gid, flags) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Sets an open file's times of last access and change.
@@ -519,7 +519,7 @@ pub fn futimens(fd: BorrowedFd<'_>, atime: Timestamp, mtime: Timestamp) -> Resul
     let times = [Timespec::from(atime), Timespec::from(mtime)];
     // SAFETY: a null path means the descriptor itself; `times` is two timespecs to read.
     let r = unsafe { syscall4(nr::UTIMENSAT, fd.arg(), 0, times.as_ptr() as usize, 0) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Sets a name's times of last access and change, a symlink's own with `SYMLINK_NOFOLLOW`.
@@ -537,7 +537,7 @@ pub fn utimensat(
     let (times, flags) = (times.as_ptr() as usize, flags.bits() as usize);
     // SAFETY: `path` is a C string and `times` two timespecs; the call only reads them.
     let r = unsafe { syscall4(nr::UTIMENSAT, dir.arg(), path_arg(path), times, flags) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Sets the process's file mode creation mask and returns the former one.

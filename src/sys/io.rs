@@ -92,7 +92,7 @@ pub fn ficlone(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     const FICLONE: usize = 0x4004_9409;
     // SAFETY: FICLONE takes a descriptor, no address.
     let r = unsafe { syscall3(nr::IOCTL, to.arg(), FICLONE, from.arg()) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Where [`lseek`] goes.
@@ -126,7 +126,7 @@ pub fn lseek(fd: BorrowedFd<'_>, offset: u64, whence: Whence) -> Result<u64> {
 pub fn ftruncate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
     // SAFETY: no addresses are passed.
     let r = unsafe { syscall2(nr::FTRUNCATE, fd.arg(), offset_arg(len_bytes)) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// Tells the kernel that the file will be read from start to end: twice the read-ahead.
@@ -137,7 +137,7 @@ pub fn fadvise_sequential(fd: BorrowedFd<'_>) -> Result<()> {
     const SEQUENTIAL: usize = 2;
     // SAFETY: no addresses are passed.
     let r = unsafe { syscall4(nr::FADVISE64, fd.arg(), 0, 0, SEQUENTIAL) };
-    Errno::check(r).map(drop)
+    Errno::check_zero(r)
 }
 
 /// A descriptor's status flags: access mode, `O_APPEND`, `O_NONBLOCK`.

@@ -31,7 +31,7 @@ pub fn descriptor_limit() -> Result<u64> {
     let mut limit = [0_u64; 2];
     // SAFETY: a null new limit changes nothing; `limit` is one struct rlimit64 to write.
     let r = unsafe { syscall4(nr::PRLIMIT64, 0, NOFILE, 0, limit.as_mut_ptr() as usize) };
-    Errno::check(r)?;
+    Errno::check_zero(r)?;
     Ok(limit[0])
 }
 
@@ -51,7 +51,7 @@ pub fn kernel_version() -> Result<KernelVersion> {
     let mut name = Utsname([[0; 65]; 6]);
     // SAFETY: `name` is the 390 writable bytes of struct new_utsname.
     let r = unsafe { syscall1(nr::UNAME, core::ptr::from_mut(&mut name) as usize) };
-    Errno::check(r)?;
+    Errno::check_zero(r)?;
     Ok(parse_version(&name.0[2]))
 }
 
