@@ -60,9 +60,7 @@ pub(super) fn main(invocation: &Invocation) -> u8 {
                 diagnostics.print(USAGE);
                 return diagnostics.finish();
             }
-            Ok(Some(Given {
-                id: b'!', ..
-            })) => {
+            Ok(Some(Given { id: b'!', .. })) => {
                 super::print_version(&mut diagnostics, b"cat");
                 return diagnostics.finish();
             }

@@ -21,12 +21,11 @@ pub enum Target<'a> {
 impl Target<'_> {
     fn set_times(self, from: &Stat) -> sys::Result<()> {
         match self {
-            Self::Open(fd) => sys::futimens(fd, from.atime, from.mtime),
+            Self::Open(fd) => sys::futimens(fd, &from.times),
             Self::Named(place) => sys::utimensat(
                 place.dir,
                 place.name(),
-                from.atime,
-                from.mtime,
+                &from.times,
                 AtFlags::SYMLINK_NOFOLLOW,
             ),
         }
