@@ -209,10 +209,11 @@ impl<'ui> Engine<'ui> {
         }
         found.during(Step::StatDestination)?;
         job.exists = true;
-        let link = job.stat.kind == FileType::Symlink;
-        if same_file(job) {
+        // Nothing is overwritten under -n, the source neither.
+        if !self.options.no_clobber && same_file(job) {
             // One symlink under two names: nothing to do.
-            return if link && job.before.nlink > 1 {
+            let two_names = job.before.kind == FileType::Symlink && job.before.nlink > 1;
+            return if two_names {
                 Step::Nothing
             } else {
                 Step::SameFile
@@ -287,15 +288,23 @@ impl<'ui> Engine<'ui> {
         let kind = job.stat.kind;
         if kind == FileType::Directory {
             self.meet_directory(job)?;
-            return self.enter_directory(job);
+            self.enter_directory(job)?;
+            self.remember(job, job.operand);
+            return Ok(());
         }
-        self.link_to_earlier(job)?;
+        let again = self.may_turn_up_again(job);
+        if again {
+            self.link_to_earlier(job)?;
+        }
         match kind {
             FileType::Symlink => self.copy_symlink(job),
             _ if self.copies_as_regular(kind) => self.copy_regular(job),
             FileType::Unknown => Step::UnknownType.into(),
             _ => self.copy_node(job),
-        }
+        }?;
+        // Only now: a link to a copy that failed would be a link to something else.
+        self.remember(job, again);
+        Ok(())
     }
 
     pub(super) fn say_copied(&mut self, job: &Job<'_>) {
@@ -347,8 +356,8 @@ fn same_file(job: &Job<'_>) -> bool {
         && a.id == b.id
 }
 
-/// Whether two operands are the same entry of the same directory.
-fn same_entry(a: &[u8], b: &[u8]) -> bool {
+/// Whether two paths are the same entry of the same directory.
+pub(super) fn same_entry(a: &[u8], b: &[u8]) -> bool {
     let parent = |path: &[u8]| {
         let mut parent = Vec::new();
         parent.extend_from_slice(split_name(path).0);

@@ -81,18 +81,13 @@ fn all(bytes: &[u8], mut write: impl FnMut(&[u8], u64) -> Result<usize>) -> Resu
     Ok(())
 }
 
-/// Opens a file, never as one of the three standard descriptors: where the caller started us
-/// with one of them closed, a message meant for standard error must not end up in a copy.
+/// Opens a file, never as one of the three standard descriptors (see
+/// [`OwnedFd::above_standard`]).
 ///
 /// # Errors
 /// As [`sys::openat`], but for `EINTR`.
 pub fn open(dir: BorrowedFd<'_>, path: &CStr, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
-    let fd = uninterrupted(|| sys::openat(dir, path, flags, mode))?;
-    if fd.raw() > 2 {
-        Ok(fd)
-    } else {
-        sys::duplicate_from(fd.as_fd(), 3)
-    }
+    uninterrupted(|| sys::openat(dir, path, flags, mode))?.above_standard()
 }
 
 /// Fits every open file that was not made by us.

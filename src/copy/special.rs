@@ -1,7 +1,7 @@
 //! Names without data: symlinks, FIFOs, sockets, device nodes, and further links to a file
 //! that was copied already.
 
-use super::engine::{Engine, Job};
+use super::engine::{Engine, Job, same_entry};
 use super::failure::{During, Result, Step};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
@@ -75,23 +75,33 @@ impl Engine<'_> {
         )
     }
 
-    /// Where the source was copied before under another name and links are kept, links the
-    /// destination to that copy, and nothing remains to be done. Remembers the source
-    /// otherwise, if it can turn up again.
-    #[inline(never)]
-    pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
-        let again = job.stat.nlink > 1 || (job.follow && self.options.follow != Follow::Never);
-        if !again || !self.options.preserve.contains(Preserve::LINKS) {
-            return Ok(());
-        }
-        let Some(earlier) = self.met.find(Role::Copied, job.stat.id, None) else {
+    /// Whether the source can be met under another name that is to be a link to its copy.
+    pub(super) fn may_turn_up_again(&self, job: &Job<'_>) -> bool {
+        self.options.preserve.contains(Preserve::LINKS)
+            && (job.stat.nlink > 1 || (job.follow && self.options.follow != Follow::Never))
+    }
+
+    /// Remembers what the source was copied to, if it is `wanted`.
+    pub(super) fn remember(&mut self, job: &Job<'_>, wanted: bool) {
+        if wanted && self.met.find(Role::Copied, job.stat.id, None).is_none() {
             self.met
                 .insert(Role::Copied, job.stat.id, self.from_root(job.dst));
+        }
+    }
+
+    /// Where the source was copied before under another name, links the destination to that
+    /// copy, and nothing remains to be done.
+    #[inline(never)]
+    pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
+        let Some(path) = self.met.find(Role::Copied, job.stat.id, None) else {
             return Ok(());
         };
-        let mut path = Vec::new();
-        path.extend_from_slice(earlier);
-        let mut earlier = path;
+        // Given twice, and copied to where it is: not to be removed for a link to itself.
+        if path == self.from_root(job.dst) {
+            return Step::Nothing.into();
+        }
+        let mut earlier = Vec::new();
+        earlier.extend_from_slice(path);
         let mut linked = link_path(self.root, &mut earlier, job.dst);
         if linked == Err(Errno::EEXIST) {
             self.remove(job.dst)?;
@@ -146,24 +156,21 @@ impl Engine<'_> {
             );
             return Step::Told.into();
         }
-        let here = self.from_root(job.dst);
         let Some(earlier) = self.met.find(Role::Copied, id, None) else {
-            if job.operand {
-                self.met.insert(Role::Copied, id, here);
-            }
             return Ok(());
         };
-        // Through symlinks a directory may rightly be met twice.
-        if job.follow {
-            return Ok(());
-        }
-        if earlier == here {
+        let earlier = self.shown(earlier);
+        if same_entry(&earlier, job.dst.shown()) {
             let names = [job.src.shown()];
             let message = "warning: source directory {0} specified more than once";
             self.ui.warning(message, &names, None);
             return Step::Nothing.into();
         }
-        let names = [job.dst.shown(), &self.shown(earlier)];
+        // Through symlinks a directory may rightly be met twice.
+        if job.follow {
+            return Ok(());
+        }
+        let names = [job.dst.shown(), &earlier];
         self.ui.error(
             "will not create hard link {0} to directory {1}",
             &names,

@@ -33,7 +33,7 @@ pub type Map = fn(BorrowedFd<'_>, u64, usize) -> Result<Mapping>;
 /// Makes a ring and maps it, in one mapping for both queues where the kernel has that and
 /// `one_map` allows it.
 pub(super) fn set_up(entries: u32, params: &mut Params, one_map: bool, map: Map) -> Result<Mapped> {
-    let fd = io_uring_setup(entries, params)?;
+    let fd = io_uring_setup(entries, params)?.above_standard()?;
     let one_map =
         one_map && Features::from_bits_retain(params.features).contains(Features::SINGLE_MMAP);
     let flags = SetupFlags::from_bits_retain(params.flags);

@@ -51,6 +51,19 @@ impl OwnedFd {
         self.0
     }
 
+    /// The same, but never as one of the three standard descriptors: where the caller started
+    /// us with one of them closed, what is meant for it must not end up in a file of ours.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn above_standard(self) -> Result<Self> {
+        if self.0 > 2 {
+            Ok(self)
+        } else {
+            super::duplicate_from(self.as_fd(), 3)
+        }
+    }
+
     /// Closes the descriptor and says whether that failed. Some file systems (NFS, FUSE,
     /// quotas) report a failed write only here.
     ///
