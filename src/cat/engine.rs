@@ -3,150 +3,182 @@
 use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
-use super::relay::{self, position, relay, seek};
+use crate::copy::failure;
+use crate::copy::lazy_ring::LazyRing;
 use crate::copy::options::Io;
 use crate::copy::plain::{self, NO_MODE};
-use crate::copy::refusal;
-use crate::copy::ui::Ui;
-use crate::ring::{SetupError, SlotRing};
+use crate::copy::pump::{Place, pump};
+use crate::copy::ui::{Message, Ui};
 use crate::sys::{
     self, BorrowedFd, Buffer, CWD, Errno, FileId, FileType, OFlags, Result, STDIN, STDOUT, Stat,
+    Whence,
 };
 
 /// How much is read at a time; a file with more goes through the ring where that can help.
-/// In one mapping with as much again for filtered output, if there is any. Pages that a small
-/// file does not reach are never touched.
+/// In one mapping with as much again for filtered output. Pages that are not reached are
+/// never touched.
 const BUFFER_BYTES: usize = 128 << 10;
 
-const WRITE_ERROR: &str = "write error";
-
-/// Why an operand was not printed to its end.
+/// What is being done: which message an error gets. Beside a `Result` of one register this
+/// costs less than an error that tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// It cannot be opened or read.
-    Read(Errno),
-    /// It is what is being written, which would never end.
-    InputIsOutput,
-    /// Standard output takes no more.
-    Write(Errno),
-    /// `--io=ring` was asked for and there is no ring; this was said already.
-    NoRing,
+#[repr(u8)]
+enum Step {
+    /// An operand is opened or read.
+    Read = failure::MESSAGE_COUNT,
+    /// An operand is what is being written, which would never end.
+    SameFile,
+    /// Standard output is written or closed.
+    Write,
+    /// Standard output is looked at.
+    Look,
+    /// Standard input is closed.
+    CloseInput,
+    /// A message was given, and it goes no further.
+    Told,
 }
+
+/// The messages of `Step`.
+pub const MESSAGES: &str = "\
+{0}\0\
+{0}: input file is output file\0\
+write error\0\
+standard output\0\
+closing standard input\0";
+
+/// How many messages there are, `copy`'s and these.
+pub const MESSAGE_COUNT: u8 = Step::Told as u8;
+
+/// That standard output failed.
+pub const WRITE_ERROR: Message = Message::new(Step::Write as u8);
 
 /// Prints operands to standard output.
-pub struct Cat<'a> {
-    ui: &'a mut dyn Ui,
-    io: Io,
-    filter: Option<Filter>,
-    /// Made when first used.
-    buffer: Option<Buffer>,
-    /// Tried when first used.
-    ring: Option<core::result::Result<SlotRing, SetupError>>,
-    /// Standard output, if it is a regular file.
-    output: Option<FileId>,
-    /// Standard input was found to be closed.
+#[repr(C)] // small fields first: they are reached by shorter instructions
+struct Cat<'a> {
+    step: Step,
+    /// Standard output is a regular file.
+    to_file: bool,
+    /// Standard input was wanted and found to be closed.
     stdin_closed: bool,
-    /// It was an operand.
-    stdin_wanted: bool,
+    /// The filter changes something.
+    filtered: bool,
+    /// Of what was looked at last.
+    stat: Stat,
+    /// A regular file goes through the ring if it holds more bytes than this.
+    plain_bytes: u64,
+    ui: &'a mut dyn Ui,
+    /// Standard output, if it is a regular file.
+    output: FileId,
+    buffer: Result<Buffer>,
+    ring: LazyRing,
+    filter: Filter,
 }
 
-impl<'a> Cat<'a> {
-    /// A printer that shows bytes as `shown` says. Takes nothing yet.
-    pub fn new(shown: Shown, io: Io, ui: &'a mut dyn Ui) -> Self {
-        Self {
-            ui,
-            io,
-            filter: (shown != Shown::PLAINLY).then(|| Filter::new(shown)),
-            buffer: None,
-            ring: None,
-            output: None,
-            stdin_closed: false,
-            stdin_wanted: false,
-        }
+/// Prints the operands, `-` being standard input, with their bytes as `shown` says, and closes
+/// standard output. What fails is told to the `Ui`.
+///
+/// To be called once: memory and descriptors stay taken until the program exits.
+#[inline(never)]
+pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
+    let mut cat = Cat {
+        step: Step::Look,
+        to_file: false,
+        stdin_closed: false,
+        filtered: !shown.is_empty(),
+        plain_bytes: match io {
+            Io::Auto => BUFFER_BYTES as u64,
+            Io::Ring => 0,
+            Io::Sync => u64::MAX,
+        },
+        ui,
+        output: FileId::default(),
+        stat: Stat::default(),
+        buffer: Buffer::new(2 * BUFFER_BYTES),
+        ring: LazyRing::Untried,
+        filter: Filter::new(shown),
+    };
+    if cat.filtered {
+        cat.plain_bytes = u64::MAX;
+        cat.filter.prepare();
     }
+    let done = cat.print_all(operands);
+    if let Err(errno) = done {
+        cat.report(b"", errno);
+    }
+    core::mem::forget(cat);
+}
 
-    /// Prints the operands, `-` being standard input. What fails is told to the `Ui`.
-    ///
-    /// Standard output is closed at the end.
-    pub fn concatenate(&mut self, operands: &[&CStr]) {
-        let mut stat = Stat::default();
-        if let Err(errno) = sys::stat_fd(STDOUT, &mut stat) {
-            return self.ui.error("standard output", &[], Some(errno));
+impl Cat<'_> {
+    fn print_all(&mut self, operands: &[&CStr]) -> Result<()> {
+        sys::stat_fd(STDOUT, &mut self.stat)?;
+        if self.stat.kind == FileType::Regular {
+            self.to_file = true;
+            self.output = self.stat.id;
         }
-        self.output = (stat.kind == FileType::Regular).then_some(stat.id);
-        let mut done = Ok(());
         for operand in operands {
-            done = self.operand(operand);
-            if let Err(failure) = done
-                && !self.goes_on_after(failure, operand)
-            {
-                break;
+            self.step = Step::Read;
+            if let Err(errno) = self.operand(operand) {
+                if self.step == Step::Write {
+                    return Err(errno);
+                }
+                self.report(operand.to_bytes(), errno);
+                if errno == Errno::EBADF {
+                    // Standard input, or it is open for writing only.
+                    self.stdin_closed = stdin_is_closed();
+                }
+                if self.step == Step::Told {
+                    break;
+                }
             }
         }
-        if !matches!(done, Err(Failure::Write(_))) {
-            self.finish();
-        }
-    }
-
-    /// Says what failed, and whether the other operands can still be printed.
-    fn goes_on_after(&mut self, failure: Failure, operand: &CStr) -> bool {
-        let (template, errno, goes_on) = match failure {
-            Failure::Read(errno) => ("{0}", Some(errno), true),
-            Failure::InputIsOutput => ("{0}: input file is output file", None, true),
-            Failure::Write(errno) => (WRITE_ERROR, Some(errno), false),
-            Failure::NoRing => return false,
-        };
-        self.ui.error(template, &[operand.to_bytes()], errno);
-        goes_on
-    }
-
-    /// Writes what the filter held back, and finds out what only closing tells.
-    fn finish(&mut self) {
-        if self.stdin_closed && self.stdin_wanted {
-            self.ui
-                .error("closing standard input", &[], Some(Errno::EBADF));
-        }
-        let held = self.filter.as_ref().map_or(&b""[..], Filter::finish);
-        let mut written = plain::write_all(STDOUT, held);
-        if written.is_ok() && self.output.is_some() {
-            written = sys::close_stdout();
-        }
-        if let Err(errno) = written {
-            self.ui.error(WRITE_ERROR, &[], Some(errno));
-        }
-    }
-
-    fn operand(&mut self, operand: &CStr) -> core::result::Result<(), Failure> {
-        if operand.to_bytes() == b"-" {
-            return self.standard_input();
-        }
-        let fd = plain::open(CWD, operand, OFlags::empty(), NO_MODE).map_err(Failure::Read)?;
-        self.print(fd.as_fd(), false)
-    }
-
-    fn standard_input(&mut self) -> core::result::Result<(), Failure> {
-        self.stdin_wanted = true;
         if self.stdin_closed {
-            return Err(Failure::Read(Errno::EBADF));
+            self.step = Step::CloseInput;
+            self.report(b"", Errno::EBADF);
         }
-        let done = self.print(STDIN, true);
-        if done == Err(Failure::Read(Errno::EBADF)) {
-            // Or open, and for writing only.
-            self.stdin_closed = stdin_is_closed();
+        self.step = Step::Write;
+        // What the filter held back, and what only closing tells.
+        if self.filter.holds_return() {
+            plain::write_all(STDOUT, b"\r")?;
         }
-        done
+        if self.to_file {
+            sys::close_stdout()
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline(never)]
+    fn report(&mut self, name: &[u8], errno: Errno) {
+        if self.step == Step::Told {
+            return;
+        }
+        let errno = (self.step != Step::SameFile).then_some(errno);
+        self.ui.tell(Message::new(self.step as u8), &[name], errno);
+    }
+
+    fn operand(&mut self, operand: &CStr) -> Result<()> {
+        if operand.to_bytes() != b"-" {
+            let fd = plain::open(CWD, operand, OFlags::empty(), NO_MODE)?;
+            return self.print(fd.as_fd());
+        }
+        self.print(STDIN)
     }
 
     /// Prints what `from` still holds; only standard input can have been read from before.
-    fn print(&mut self, from: BorrowedFd<'_>, is_stdin: bool) -> core::result::Result<(), Failure> {
+    #[inline(never)]
+    fn print(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         // Anything else than a regular file as output takes data as it is read, from
         // whatever it is read: nothing need be known of the input.
-        if self.output.is_some() || self.io == Io::Ring {
-            let mut stat = Stat::default();
-            sys::stat_fd(from, &mut stat).map_err(Failure::Read)?;
+        if self.to_file || self.plain_bytes == 0 {
+            sys::stat_fd(from, &mut self.stat)?;
+            let stat = &self.stat;
             if stat.kind == FileType::Regular {
-                self.check_is_not_output(from, &stat)?;
-                self.print_by_ring(from, is_stdin, &stat)?;
+                if self.output == stat.id {
+                    // Printed over itself: reading ahead of the writes is not asked for.
+                    self.check_order(from)?;
+                } else if stat.size_bytes > self.plain_bytes {
+                    self.print_by_ring(from)?;
+                }
             }
         }
         self.print_plainly(from)
@@ -154,113 +186,103 @@ impl<'a> Cat<'a> {
 
     /// Refuses a file that is its own output and would grow as fast as it is read: because
     /// writes go to its end, or to a place that is still to be read.
-    fn check_is_not_output(
-        &self,
-        from: BorrowedFd<'_>,
-        stat: &Stat,
-    ) -> core::result::Result<(), Failure> {
-        if self.output != Some(stat.id) {
-            return Ok(());
+    fn check_order(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+        let mut written_at = self.stat.size_bytes;
+        if !sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND)) {
+            written_at = position(STDOUT);
         }
-        let appending = sys::status_flags(STDOUT).is_ok_and(|f| f.contains(OFlags::APPEND));
-        let written_at = if appending {
-            stat.size_bytes
-        } else {
-            position(STDOUT).map_err(Failure::Write)?
-        };
-        if position(from).map_err(Failure::Read)? < written_at {
-            return Err(Failure::InputIsOutput);
+        if position(from) < written_at {
+            self.step = Step::SameFile;
+            return Err(Errno::EINVAL);
         }
         Ok(())
     }
 
-    /// Prints a regular file through the ring if that is wanted, can help and can be had, and
-    /// leaves its position where that ended.
-    fn print_by_ring(
-        &mut self,
-        from: BorrowedFd<'_>,
-        is_stdin: bool,
-        stat: &Stat,
-    ) -> core::result::Result<(), Failure> {
-        // A file printed over itself: reading ahead of the writes is not what is asked for.
-        if self.io == Io::Sync || self.filter.is_some() || self.output == Some(stat.id) {
+    /// Prints a regular file through the ring if that can be had, and leaves both positions
+    /// where plain calls would.
+    #[inline(never)]
+    fn print_by_ring(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+        // Else the ring's own descriptor would have its number.
+        if stdin_is_closed() {
             return Ok(());
         }
-        let begin = if is_stdin {
-            position(from).map_err(Failure::Read)?
-        } else {
-            0
-        };
-        let left = stat.size_bytes.saturating_sub(begin);
-        let enough = if self.io == Io::Ring {
-            0
-        } else {
-            BUFFER_BYTES as u64
-        };
-        if left <= enough {
-            return Ok(());
+        if self.plain_bytes == 0 && self.ring.is_missed(self.ui) {
+            self.step = Step::Told;
+            return Err(Errno::ENOSYS);
         }
-        let Some(ring) = self.ring()? else {
+        let Some(ring) = self.ring.get() else {
             return Ok(());
         };
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        let reached = relay(ring, from, STDOUT, begin..stat.size_bytes).map_err(Failure::Write)?;
-        seek(from, reached).map_err(Failure::Read)?;
+        let begin = position(from);
+        let mut left = begin..self.stat.size_bytes;
+        if begin >= left.end {
+            return Ok(());
+        }
+        self.step = Step::Write;
+        let before = position(STDOUT);
+        let place = if before == NONE {
+            Place::Stream
+        } else {
+            Place::Position
+        };
+        pump(ring, from, STDOUT, &mut left, place)?;
+        // Without a position there is nothing that this could move.
+        advance(STDOUT, before.wrapping_add(left.start - begin));
+        self.step = Step::Read;
+        advance(from, left.start);
         Ok(())
     }
 
-    /// The ring, made when first used; `None` where it is not to be had and need not be.
-    fn ring(&mut self) -> core::result::Result<Option<&mut SlotRing>, Failure> {
-        let closed = &mut self.stdin_closed;
-        let ring = self.ring.get_or_insert_with(|| {
-            // The ring's own descriptor would be the next to have its number.
-            *closed = stdin_is_closed();
-            SlotRing::new(relay::SLOTS, relay::SLOT_BYTES)
-        });
-        match ring {
-            Ok(ring) => Ok(Some(ring)),
-            Err(error) if self.io == Io::Ring => {
-                refusal::report(self.ui, error);
-                Err(Failure::NoRing)
-            }
-            Err(_) => Ok(None),
-        }
-    }
-
     /// Prints by plain calls: each read's data is written before the next.
-    fn print_plainly(&mut self, from: BorrowedFd<'_>) -> core::result::Result<(), Failure> {
-        if self.buffer.is_none() {
-            let halves = if self.filter.is_some() { 2 } else { 1 };
-            self.buffer = Some(Buffer::new(halves * BUFFER_BYTES).map_err(Failure::Read)?);
-        }
-        let buffer = self.buffer.as_deref_mut().unwrap_or_default();
-        let (input, room) = buffer
-            .split_at_mut_checked(BUFFER_BYTES)
-            .unwrap_or_default();
+    #[inline(never)]
+    fn print_plainly(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+        let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
+        let Some((input, room)) = buffer.split_at_mut_checked(BUFFER_BYTES) else {
+            return Err(Errno::ENOMEM);
+        };
         loop {
-            let count = plain::read(from, input).map_err(Failure::Read)?;
-            let data = input.get(..count).unwrap_or_default();
-            if data.is_empty() {
+            self.step = Step::Read;
+            let count = plain::read(from, input)?;
+            let Some(mut data @ [_, ..]) = input.get(..count) else {
                 return Ok(());
+            };
+            self.step = Step::Write;
+            if !self.filtered {
+                plain::write_all(STDOUT, data)?;
+                continue;
             }
-            match &mut self.filter {
-                None => plain::write_all(STDOUT, data),
-                Some(filter) => write_filtered(filter, data, room),
+            loop {
+                let (taken, filled) = self.filter.feed(data, room);
+                if let Some(shown) = room.get(..filled) {
+                    plain::write_all(STDOUT, shown)?;
+                }
+                match data.get(taken..) {
+                    Some(rest @ [_, ..]) => data = rest,
+                    _ => break,
+                }
             }
-            .map_err(Failure::Write)?;
         }
     }
 }
 
-/// Writes all that becomes of `data`, by way of `room`.
-fn write_filtered(filter: &mut Filter, mut data: &[u8], room: &mut [u8]) -> Result<()> {
-    while !data.is_empty() {
-        let (taken, filled) = filter.feed(data, room);
-        plain::write_all(STDOUT, room.get(..filled).unwrap_or_default())?;
-        data = data.get(taken..).unwrap_or_default();
+/// The descriptor's current position.
+#[inline(never)]
+fn position(fd: BorrowedFd<'_>) -> u64 {
+    sys::lseek(fd, 0, Whence::Current).unwrap_or(NONE)
+}
+
+/// The position of what has none.
+const NONE: u64 = u64::MAX;
+
+/// Moves the descriptor's position to `offset` if it is not that far: a place that was read or
+/// written, which no file refuses.
+#[inline(never)]
+fn advance(fd: BorrowedFd<'_>, offset: u64) {
+    if position(fd) < offset {
+        let _ = sys::lseek(fd, offset, Whence::Set);
     }
-    Ok(())
 }
 
 fn stdin_is_closed() -> bool {

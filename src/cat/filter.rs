@@ -3,203 +3,190 @@
 //! One state machine over all the bytes there are: a line may begin in one file and end in
 //! the next, so nothing in it knows where a file, or a piece of one, begins.
 
-/// Which lines get a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Numbered {
-    /// None.
-    None,
-    /// All (`-n`).
-    All,
-    /// Those that hold anything (`-b`).
-    NonBlank,
+use bitflags::bitflags;
+
+bitflags! {
+    /// What is asked of the filter; with nothing, all is as it is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Shown: u8 {
+        /// All lines get a number (`-n`).
+        const NUMBERED = 1;
+        /// Only those that hold anything do (`-b`).
+        const NON_BLANK = 3;
+        /// Of blank lines in a row, only the first is kept (`-s`).
+        const SQUEEZED = 4;
+        /// A `$` at each line's end, and `^M` for a carriage return before it (`-E`).
+        const ENDS = 8;
+        /// `^I` for a tab (`-T`).
+        const TABS = 16;
+        /// `^X` and `M-X` for bytes without a form, but for line feeds and tabs (`-v`).
+        const NONPRINTING = 32;
+    }
 }
 
-/// What is asked of the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // options are
-pub struct Shown {
-    /// Which lines get a number.
-    pub numbered: Numbered,
-    /// Of blank lines in a row, only the first is kept (`-s`).
-    pub squeezed: bool,
-    /// A `$` at each line's end, and `^M` for a carriage return before it (`-E`).
-    pub ends: bool,
-    /// `^I` for a tab (`-T`).
-    pub tabs: bool,
-    /// `^X` and `M-X` for bytes without a form, but for line feeds and tabs (`-v`).
-    pub nonprinting: bool,
-}
+/// Nothing of the line has been seen.
+const AT_START: u32 = 0x40;
+/// The line before was blank, and nothing of this one has been seen.
+const AFTER_BLANK: u32 = 0x80;
+/// A carriage return was seen under `ENDS`: what follows decides how it is shown.
+const HELD_RETURN: u32 = 0x100;
 
-impl Shown {
-    /// Everything as it is.
-    pub const PLAINLY: Self = Self {
-        numbered: Numbered::None,
-        squeezed: false,
-        ends: false,
-        tabs: false,
-        nonprinting: false,
-    };
-}
+const NUMBERED: u32 = Shown::NUMBERED.bits() as u32;
+/// Beside `NUMBERED`: blank lines have no number.
+const UNLESS_BLANK: u32 = 2;
+const SQUEEZED: u32 = Shown::SQUEEZED.bits() as u32;
+const ENDS: u32 = Shown::ENDS.bits() as u32;
+const TABS: u32 = Shown::TABS.bits() as u32;
+const NONPRINTING: u32 = Shown::NONPRINTING.bits() as u32;
 
 /// The most bytes that one byte of input can become: a carriage return held back, a line's
 /// number and tab, and `M-^X`.
-const MOST_FROM_ONE: usize = 1 + NUMBER_BYTES + MOST_VISIBLE;
+const MOST_FROM_ONE: usize = 1 + NUMBER_BYTES + 4;
 
-/// The length of `M-^X`.
-const MOST_VISIBLE: usize = 4;
+/// As many digits as 2^64 has, and a tab.
+const NUMBER_BYTES: usize = 21;
 
 /// Turns bytes into their shown form, in pieces of any size.
 #[derive(Debug)]
+#[repr(C)] // small fields first: they are reached by shorter instructions
 pub struct Filter {
-    shown: Shown,
+    /// The bits of [`Shown`], and those below.
+    state: u32,
+    /// Where the shown part of the number begins.
+    number_start: usize,
+    /// The line's number in digits, so that counting needs no division: right-aligned to six
+    /// places, then as wide as it gets, and a tab.
+    number: [u8; NUMBER_BYTES],
     /// The bytes that do not simply stand for themselves; all others are copied in runs.
     special: [bool; 256],
-    number: LineNumber,
-    /// Nothing of the line has been seen.
-    at_start: bool,
-    /// The line before was blank.
-    after_blank: bool,
-    /// A carriage return was seen under `ends`: what follows decides how it is shown.
-    held_return: bool,
 }
 
 impl Filter {
-    /// A filter at the start of line 1.
+    /// A filter at the start of line 1, to be prepared.
     #[must_use]
-    pub fn new(shown: Shown) -> Self {
-        let mut special = [shown.nonprinting; 256];
-        for byte in b' '..=b'~' {
-            special[usize::from(byte)] = false;
-        }
-        special[usize::from(b'\n')] = true;
-        special[usize::from(b'\t')] = shown.tabs;
-        special[usize::from(b'\r')] |= shown.ends;
+    pub const fn new(shown: Shown) -> Self {
         Self {
-            shown,
-            special,
-            number: LineNumber::ZERO,
-            at_start: true,
-            after_blank: false,
-            held_return: false,
+            state: shown.bits() as u32 | AT_START,
+            number_start: NUMBER_BYTES - 1 - 6,
+            number: *b"                    \t",
+            special: [false; 256],
         }
+    }
+
+    /// To be called once before any data. In place: a move would copy the whole table.
+    #[inline(never)]
+    pub fn prepare(&mut self) {
+        for (byte, special) in self.special.iter_mut().enumerate() {
+            let is_plain = byte.wrapping_sub(0x20) < 0x5f;
+            *special = self.state & NONPRINTING != 0 && !is_plain;
+        }
+        self.special[usize::from(b'\n')] = true;
+        self.special[usize::from(b'\t')] = self.state & TABS != 0;
+        self.special[usize::from(b'\r')] |= self.state & ENDS != 0;
     }
 
     /// Puts what becomes of `input` into `room`, as far as it fits. Returns how many bytes of
     /// `input` were taken and how many of `room` were filled.
     ///
     /// With room for a few dozen bytes, at least one byte of input is taken.
+    #[inline(never)]
     pub fn feed(&mut self, input: &[u8], room: &mut [u8]) -> (usize, usize) {
         let mut out = Output { room, len: 0 };
-        let mut rest = input;
-        while let Some((&byte, behind)) = rest.split_first()
-            && out.left() >= MOST_FROM_ONE
+        let mut taken = 0;
+        let mut state = self.state;
+        while let Some(&byte) = input.get(taken)
+            && out.room.len() - out.len >= MOST_FROM_ONE
         {
-            if byte == b'\n' {
-                self.end_line(&mut out);
-                rest = behind;
-                continue;
-            }
-            self.begin(&mut out);
-            if self.is_held(byte) {
-                self.held_return = true;
-                rest = behind;
-            } else {
-                rest = self.within_line(rest, &mut out);
-            }
-        }
-        (input.len() - rest.len(), out.len)
-    }
-
-    /// What was held back at the end of all input.
-    #[must_use]
-    pub const fn finish(&self) -> &'static [u8] {
-        if self.held_return { b"\r" } else { b"" }
-    }
-
-    /// Whether how `byte` is shown depends on what follows.
-    const fn is_held(&self, byte: u8) -> bool {
-        byte == b'\r' && self.shown.ends && !self.shown.nonprinting
-    }
-
-    /// Shows what stands before a byte that ends no line.
-    fn begin(&mut self, out: &mut Output<'_>) {
-        if self.held_return {
-            self.held_return = false;
-            out.push(b'\r');
-        }
-        if self.at_start {
-            self.at_start = false;
-            if self.shown.numbered != Numbered::None {
-                out.append(self.number.next());
-            }
-        }
-    }
-
-    fn end_line(&mut self, out: &mut Output<'_>) {
-        if self.at_start {
-            if self.shown.squeezed && self.after_blank {
-                return;
-            }
-            if self.shown.numbered == Numbered::All {
-                out.append(self.number.next());
-            }
-        }
-        self.after_blank = self.at_start;
-        self.at_start = true;
-        if self.held_return {
-            self.held_return = false;
-            out.append(b"^M");
-        }
-        if self.shown.ends {
-            out.push(b'$');
-        }
-        out.push(b'\n');
-    }
-
-    /// Shows bytes up to the first that is held or ends the line; returns those from there
-    /// on.
-    fn within_line<'a>(&self, mut rest: &'a [u8], out: &mut Output<'_>) -> &'a [u8] {
-        loop {
-            rest = self.copy_run(rest, out);
-            match rest.split_first() {
-                Some((&byte, behind))
-                    if byte != b'\n' && !self.is_held(byte) && out.left() >= MOST_VISIBLE =>
-                {
-                    make_visible(byte, out);
-                    rest = behind;
+            taken += 1;
+            let is_end = byte == b'\n';
+            if state & AT_START != 0 {
+                if is_end && state & (AFTER_BLANK | SQUEEZED) == AFTER_BLANK | SQUEEZED {
+                    continue;
                 }
-                _ => return rest,
+                let unless = if is_end { UNLESS_BLANK } else { 0 };
+                if state & (NUMBERED | unless) == NUMBERED {
+                    self.push_number(&mut out);
+                }
+                state |= AFTER_BLANK;
+            }
+            // The byte's form, its first byte lowest.
+            let mut form = u32::from(byte);
+            if is_end {
+                state |= AT_START;
+                if state & ENDS != 0 {
+                    form = form << 8 | u32::from(b'$');
+                }
+                if state & HELD_RETURN != 0 {
+                    state &= !HELD_RETURN;
+                    form = form << 16 | u32::from(u16::from_le_bytes(*b"^M"));
+                }
+            } else {
+                if state & HELD_RETURN != 0 {
+                    out.push(b'\r');
+                }
+                state &= !(AT_START | AFTER_BLANK | HELD_RETURN);
+                if !self.special[usize::from(byte)] {
+                    // A run of them is the usual case.
+                    taken -= 1;
+                    while let Some(&byte) = input.get(taken)
+                        && !self.special[usize::from(byte)]
+                        && let Some(slot) = out.room.get_mut(out.len)
+                    {
+                        *slot = byte;
+                        out.len += 1;
+                        taken += 1;
+                    }
+                    continue;
+                }
+                if byte == b'\r' && state & NONPRINTING == 0 {
+                    state |= HELD_RETURN;
+                    continue;
+                }
+                // Caret notation, behind `M-` if the highest bit is set.
+                form &= 0x7f;
+                if form.wrapping_sub(0x20) >= 0x5f {
+                    form = (form ^ 0x40) << 8 | u32::from(b'^');
+                }
+                if byte >= 0x80 {
+                    form = form << 16 | u32::from(u16::from_le_bytes(*b"M-"));
+                }
+            }
+            while form != 0 {
+                #[allow(clippy::cast_possible_truncation)] // the lowest byte
+                out.push(form as u8);
+                form >>= 8;
             }
         }
+        self.state = state;
+        (taken, out.len)
     }
 
-    /// Copies bytes up to the first special one; returns those from there on.
-    fn copy_run<'a>(&self, input: &'a [u8], out: &mut Output<'_>) -> &'a [u8] {
-        let mut len = 0;
-        let room = out.room.get_mut(out.len..).unwrap_or_default();
-        for (slot, &byte) in room.iter_mut().zip(input) {
-            if self.special[usize::from(byte)] {
+    /// Whether a carriage return is held back, which is shown as it is if nothing follows.
+    #[must_use]
+    pub const fn holds_return(&self) -> bool {
+        self.state & HELD_RETURN != 0
+    }
+
+    /// Shows the next line's number.
+    fn push_number(&mut self, out: &mut Output<'_>) {
+        let mut at = NUMBER_BYTES - 2;
+        while let Some(digit) = self.number.get_mut(at) {
+            if *digit != b'9' {
+                // A blank becomes 0 first.
+                *digit = (*digit | b'0') + 1;
                 break;
             }
-            *slot = byte;
-            len += 1;
+            *digit = b'0';
+            at -= 1;
         }
-        out.len += len;
-        input.get(len..).unwrap_or_default()
-    }
-}
-
-/// Shows a byte in caret notation, behind `M-` if its highest bit is set.
-fn make_visible(byte: u8, out: &mut Output<'_>) {
-    if byte >= 0x80 {
-        out.append(b"M-");
-    }
-    let low = byte & 0x7f;
-    if matches!(low, b' '..=b'~') {
-        out.push(low);
-    } else {
-        out.push(b'^');
-        out.push(low ^ 0x40);
+        if at < self.number_start {
+            self.number_start = at;
+        }
+        let mut at = self.number_start;
+        while let Some(&byte) = self.number.get(at) {
+            out.push(byte);
+            at += 1;
+        }
     }
 }
 
@@ -210,59 +197,12 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    const fn left(&self) -> usize {
-        self.room.len() - self.len
-    }
-
     fn push(&mut self, byte: u8) {
         // The room was seen to before.
         if let Some(slot) = self.room.get_mut(self.len) {
             *slot = byte;
             self.len += 1;
         }
-    }
-
-    fn append(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.push(byte);
-        }
-    }
-}
-
-/// A line's number in digits, so that counting needs no division: right-aligned to six
-/// places, then as wide as it gets, and a tab.
-#[derive(Debug)]
-struct LineNumber {
-    text: [u8; NUMBER_BYTES],
-    /// Where the shown part begins.
-    start: usize,
-}
-
-/// As many digits as 2^64 has, and the tab.
-const NUMBER_BYTES: usize = 21;
-
-impl LineNumber {
-    const ZERO: Self = {
-        let mut text = [b' '; NUMBER_BYTES];
-        text[NUMBER_BYTES - 1] = b'\t';
-        Self {
-            text,
-            start: NUMBER_BYTES - 1 - 6,
-        }
-    };
-
-    /// The next number's text.
-    fn next(&mut self) -> &[u8] {
-        for (at, digit) in self.text.iter_mut().enumerate().rev().skip(1) {
-            if *digit == b'9' {
-                *digit = b'0';
-                continue;
-            }
-            *digit = if *digit == b' ' { b'1' } else { *digit + 1 };
-            self.start = self.start.min(at);
-            break;
-        }
-        self.text.get(self.start..).unwrap_or_default()
     }
 }
 
@@ -273,36 +213,13 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    const N: Shown = Shown {
-        numbered: Numbered::All,
-        ..Shown::PLAINLY
-    };
-    const B: Shown = Shown {
-        numbered: Numbered::NonBlank,
-        ..Shown::PLAINLY
-    };
-    const S: Shown = Shown {
-        squeezed: true,
-        ..Shown::PLAINLY
-    };
-    const E: Shown = Shown {
-        ends: true,
-        ..Shown::PLAINLY
-    };
-    const T: Shown = Shown {
-        tabs: true,
-        ..Shown::PLAINLY
-    };
-    const V: Shown = Shown {
-        nonprinting: true,
-        ..Shown::PLAINLY
-    };
-    const A: Shown = Shown {
-        ends: true,
-        tabs: true,
-        nonprinting: true,
-        ..Shown::PLAINLY
-    };
+    const N: Shown = Shown::NUMBERED;
+    const B: Shown = Shown::NON_BLANK;
+    const S: Shown = Shown::SQUEEZED;
+    const E: Shown = Shown::ENDS;
+    const T: Shown = Shown::TABS;
+    const V: Shown = Shown::NONPRINTING;
+    const A: Shown = V.union(E).union(T);
 
     /// Filters `input` given in pieces, through rooms of `room` bytes.
     fn filtered<'a>(
@@ -311,6 +228,7 @@ mod tests {
         room: usize,
     ) -> Vec<u8> {
         let mut filter = Filter::new(shown);
+        filter.prepare();
         let mut room = vec![0; room];
         let mut out = Vec::new();
         for mut piece in pieces {
@@ -321,7 +239,9 @@ mod tests {
                 piece = &piece[taken..];
             }
         }
-        out.extend_from_slice(filter.finish());
+        if filter.holds_return() {
+            out.push(b'\r');
+        }
         out
     }
 
@@ -381,28 +301,13 @@ mod tests {
         }
     }
 
-    /// Every combination of options.
-    fn all_shown() -> impl Iterator<Item = Shown> {
-        (0..48_u8).map(|bits| Shown {
-            numbered: match bits / 16 {
-                0 => Numbered::None,
-                1 => Numbered::All,
-                _ => Numbered::NonBlank,
-            },
-            squeezed: bits & 1 != 0,
-            ends: bits & 2 != 0,
-            tabs: bits & 4 != 0,
-            nonprinting: bits & 8 != 0,
-        })
-    }
-
     #[test]
     fn where_pieces_and_rooms_end_makes_no_difference() {
         let mut input = b"\n\n\na\r\r\n\r\n\n\n\tb\r\x80\xff\r\n\n\n".to_vec();
         for byte in 0..=255 {
             input.extend_from_slice(&[byte, b'a', b'\r']);
         }
-        for shown in all_shown() {
+        for shown in (0..64).map(Shown::from_bits_truncate) {
             let whole = filtered(shown, [&input[..]], 1 << 16);
             for size in 1..40 {
                 assert_eq!(filtered(shown, input.chunks(size), 1 << 16), whole);
@@ -415,6 +320,7 @@ mod tests {
     #[test]
     fn numbers_grow_wider_than_their_column() {
         let mut filter = Filter::new(N);
+        filter.prepare();
         let newlines = [b'\n'; 9999];
         let mut room = vec![0; 1 << 18];
         for _ in 0..100 {
@@ -429,9 +335,14 @@ mod tests {
 
     #[test]
     fn numbers_count_up_to_the_last_digit() {
-        let mut number = LineNumber::ZERO;
+        let mut filter = Filter::new(N);
+        filter.prepare();
+        let mut room = [0; 64];
         for expected in 1..=11_111_u32 {
-            assert_eq!(number.next(), std::format!("{expected:6}\t").as_bytes());
+            let (taken, filled) = filter.feed(b"\n", &mut room);
+            assert_eq!(taken, 1);
+            let expected = std::format!("{expected:6}\t\n");
+            assert_eq!(&room[..filled], expected.as_bytes());
         }
     }
 }

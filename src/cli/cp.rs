@@ -1,18 +1,21 @@
 //! `cp`: usage, options, operands.
 
 use core::ffi::CStr;
+use core::mem::forget;
 
-use super::Invocation;
+use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
-use super::options::{Given, OptionParser};
+use super::options::Given;
 use super::quote::Quotes;
+use super::texts::Usage;
+use super::{Command, Invocation, read_arguments};
 use crate::copy::options::{Follow, Io, Options, Preserve};
 use crate::copy::plain::{self, NO_MODE};
 use crate::copy::ui::Ui;
-use crate::copy::{Engine, basename};
-use crate::sys::{self, CWD, Errno, OFlags, OwnedFd, Vec};
+use crate::copy::{Engine, Walk, basename};
+use crate::sys::{self, CWD, Errno, OFlags, OwnedFd, Vec, until_nul};
 
-const USAGE: &[u8] = b"\
+pub(super) const USAGE: &str = "\
 Usage: cp [OPTION]... [-T] SOURCE DEST
   or:  cp [OPTION]... SOURCE... DIRECTORY
   or:  cp [OPTION]... -t DIRECTORY SOURCE...
@@ -41,7 +44,10 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
 ";
 
 /// See [`super::options`].
-const TABLE: &[u8] = b"\
+const COMMAND: Command = Command {
+    name: b"cp",
+    usage: Usage::Cp,
+    table: b"\
 aa archive\n\
 dd \n\
 ff force\n\
@@ -57,7 +63,8 @@ tt=target-directory\n\
 vv verbose\n\
 i\0=io\n\
 ?\0 help\n\
-!\0 version";
+!\0 version",
+};
 
 /// A command line, read.
 struct Settings {
@@ -70,37 +77,21 @@ struct Settings {
 /// Runs `cp` and returns its exit status: 0, or 1 if anything was not copied as asked.
 pub(super) fn main(invocation: &Invocation) -> u8 {
     let mut diagnostics = Diagnostics::new(invocation.program, Quotes::Always);
-    let posix = invocation.has_env(b"POSIXLY_CORRECT");
-    let mut parser = OptionParser::new(TABLE, invocation.args.clone(), posix);
-    let mut settings = Settings::new(posix);
-    loop {
-        match parser.next_option() {
-            Ok(None) => break,
-            Ok(Some(Given { id: b'?', .. })) => {
-                diagnostics.print(USAGE);
-                return diagnostics.finish();
-            }
-            Ok(Some(Given { id: b'!', .. })) => {
-                super::print_version(&mut diagnostics, b"cp");
-                return diagnostics.finish();
-            }
-            Ok(Some(given)) => {
-                if !settings.take(given, &mut diagnostics) {
-                    return diagnostics.finish();
-                }
-            }
-            Err(error) => {
-                diagnostics.option_error(&error);
-                return diagnostics.finish();
-            }
-        }
+    let mut settings = Settings::new();
+    let line = read_arguments(&COMMAND, invocation, &mut diagnostics, &mut |given, ui| {
+        settings.take(given, ui)
+    });
+    if let Some(line) = line {
+        settings.options.io = line.io;
+        settings.options.through_dangling = line.posix;
+        copy(&settings, &line.operands, &mut diagnostics);
+        forget(line);
     }
-    copy(settings, &parser.operands, &mut diagnostics);
     diagnostics.finish()
 }
 
 impl Settings {
-    const fn new(posix: bool) -> Self {
+    const fn new() -> Self {
         Self {
             options: Options {
                 recursive: false,
@@ -109,7 +100,7 @@ impl Settings {
                 force: false,
                 no_clobber: false,
                 verbose: false,
-                through_dangling: posix,
+                through_dangling: false,
                 io: Io::Auto,
             },
             follow: None,
@@ -142,23 +133,22 @@ impl Settings {
             b'r' => options.recursive = true,
             b't' => {
                 if self.target.is_some() {
-                    diagnostics.error("multiple target directories specified", &[], None);
+                    diagnostics.tell(Complaint::TwoTargets.into(), &[], None);
                     return false;
                 }
                 self.target = given.value;
             }
-            b'v' => options.verbose = true,
-            _ => match super::io_way(given.value, diagnostics) {
-                Some(io) => options.io = io,
-                None => return false,
-            },
+            _ => options.verbose = true,
         }
         true
     }
 }
 
 /// Copies the operands as the settings say.
-fn copy(settings: Settings, operands: &[&'static CStr], diagnostics: &mut Diagnostics) {
+fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagnostics) {
+    if settings.no_target && settings.target.is_some() && !operands.is_empty() {
+        return diagnostics.tell(Complaint::TargetAndNoTarget.into(), &[], None);
+    }
     let mut options = settings.options;
     options.force &= !options.no_clobber;
     options.follow = settings.follow.unwrap_or(if options.recursive {
@@ -166,89 +156,87 @@ fn copy(settings: Settings, operands: &[&'static CStr], diagnostics: &mut Diagno
     } else {
         Follow::Always
     });
-    let Some((sources, destination)) = check_operands(&settings, operands, diagnostics) else {
-        return;
+    let to = match destination(settings, operands) {
+        Ok(to) => to,
+        Err((complaint, name, errno)) => {
+            diagnostics.tell(complaint.into(), &[name], errno);
+            if errno.is_none() {
+                diagnostics.hint();
+            }
+            return;
+        }
     };
-    match destination {
-        Destination::Directory(path, dir) => {
-            let mut engine = Engine::new(options, diagnostics);
-            engine.into_directory(dir.as_fd(), path.to_bytes(), sources.len() > 1);
-            let mut name = Vec::new();
-            for source in sources {
-                name.clear();
-                name.extend_from_slice(basename(source.to_bytes()));
-                name.push(0);
-                let name = CStr::from_bytes_until_nul(&name).unwrap_or(c".");
-                engine.copy_operand(source, name, false);
-            }
-        }
-        Destination::Name(path, absent) => {
-            let mut engine = Engine::new(options, diagnostics);
-            for source in sources {
-                engine.copy_operand(source, path, absent);
-            }
-        }
+    let mut engine = Engine::new(options, diagnostics);
+    if let Some(dir) = &to.dir {
+        engine.into_directory(dir.as_fd(), to.path.to_bytes(), to.sources.len() > 1);
     }
+    let mut walk = Walk::default();
+    let mut name = Vec::new();
+    for source in to.sources {
+        let mut path = to.path;
+        if to.dir.is_some() {
+            name.clear();
+            name.extend_from_slice(basename(source.to_bytes()));
+            name.push(0);
+            path = until_nul(&name);
+        }
+        engine.copy_operand(&mut walk, source, path, to.absent);
+    }
+    // The program ends: no time or code for giving things back.
+    forget(engine);
+    forget((walk, name, to));
 }
 
 /// Where the operands go.
-enum Destination {
-    /// Into this directory.
-    Directory(&'static CStr, OwnedFd),
-    /// To this name, at which nothing was found or not looked.
-    Name(&'static CStr, bool),
+struct Destination<'a> {
+    sources: &'a [&'static CStr],
+    path: &'static CStr,
+    /// What is at `path`, if it is a directory to copy into.
+    dir: Option<OwnedFd>,
+    /// Whether nothing was found at `path`.
+    absent: bool,
 }
 
-type Operands<'a> = (&'a [&'static CStr], Destination);
+/// A message, the name in it, and the kernel's error; without one it is about the usage.
+type Wrong = (Complaint, &'static [u8], Option<Errno>);
 
-/// Tells sources from destination. `None` if they are wrong; a message was given.
-fn check_operands<'a>(
+/// Tells sources from destination.
+fn destination<'a>(
     settings: &Settings,
     operands: &'a [&'static CStr],
-    diagnostics: &mut Diagnostics,
-) -> Option<Operands<'a>> {
+) -> Result<Destination<'a>, Wrong> {
     let Some((last, others)) = operands.split_last() else {
-        diagnostics.usage_error("missing file operand", &[]);
-        return None;
+        return Err((Complaint::NoFile, b"", None));
     };
+    let (mut sources, mut path) = (others, *last);
     if let Some(target) = settings.target {
-        if settings.no_target {
-            diagnostics.error(
-                "cannot combine --target-directory (-t) and --no-target-directory (-T)",
-                &[],
-                None,
-            );
-            return None;
-        }
-        return match open_directory(target) {
-            Ok(dir) => Some((operands, Destination::Directory(target, dir))),
-            Err(errno) => {
-                let path = target.to_bytes();
-                diagnostics.error("target directory {0}", &[path], Some(errno));
-                None
-            }
+        (sources, path) = (operands, target);
+    } else if others.is_empty() {
+        return Err((Complaint::NoDestination, path.to_bytes(), None));
+    }
+    let mut to = Destination {
+        sources,
+        path,
+        dir: None,
+        absent: false,
+    };
+    if settings.no_target {
+        return match operands.get(2) {
+            Some(extra) => Err((Complaint::Extra, extra.to_bytes(), None)),
+            None => Ok(to),
         };
     }
-    if others.is_empty() {
-        let path = last.to_bytes();
-        diagnostics.usage_error("missing destination file operand after {0}", &[path]);
-        return None;
-    }
-    if settings.no_target {
-        if let Some(extra) = operands.get(2) {
-            diagnostics.usage_error("extra operand {0}", &[extra.to_bytes()]);
-            return None;
+    match open_directory(path) {
+        Ok(dir) => to.dir = Some(dir),
+        Err(errno) if settings.target.is_some() => {
+            return Err((Complaint::TargetDirectory, path.to_bytes(), Some(errno)));
         }
-        return Some((others, Destination::Name(last, false)));
-    }
-    match open_directory(last) {
-        Ok(dir) => Some((others, Destination::Directory(last, dir))),
         Err(errno) if others.len() > 1 => {
-            diagnostics.error("target {0}", &[last.to_bytes()], Some(errno));
-            None
+            return Err((Complaint::Target, path.to_bytes(), Some(errno)));
         }
-        Err(errno) => Some((others, Destination::Name(last, errno == Errno::ENOENT))),
+        Err(errno) => to.absent = errno == Errno::ENOENT,
     }
+    Ok(to)
 }
 
 /// Opens a directory to put names into; what it holds need not be readable.

@@ -1,10 +1,12 @@
 //! The one way out for messages: complaints to standard error, a line each, and the lines of
 //! `-v` to standard output.
 
-use super::options::OptionError;
+use super::complaint::Complaint;
 use super::quote::{Quotes, quote};
+use super::texts::{Texts, Usage};
+use crate::cat;
 use crate::copy::plain::write_all;
-use crate::copy::ui::Ui;
+use crate::copy::ui::{Message, Ui};
 use crate::sys::{Errno, STDERR, STDOUT, Vec, decimal};
 
 /// How much of `-v`'s output is gathered before it is written.
@@ -22,6 +24,7 @@ pub struct Diagnostics {
     /// The first error of standard output.
     output_error: Option<Errno>,
     line: Vec<u8>,
+    texts: Texts,
 }
 
 impl Diagnostics {
@@ -35,29 +38,19 @@ impl Diagnostics {
             output: Vec::new(),
             output_error: None,
             line: Vec::new(),
+            texts: Texts::new(),
         }
     }
 
     /// Says what is wrong with the command line and where help is; the status to exit with is
     /// the caller's.
-    pub fn usage_error(&mut self, template: &str, names: &[&[u8]]) {
-        self.error(template, names, None);
+    pub fn usage_error(&mut self, complaint: Complaint, names: &[&[u8]]) {
+        self.tell(complaint.into(), names, None);
         self.hint();
     }
 
-    /// Says what is wrong with an option.
-    pub fn option_error(&mut self, error: &OptionError) {
-        self.usage_error(error.template, &[error.name, &error.candidates]);
-    }
-
-    /// Whether anything failed so far.
-    #[must_use]
-    pub const fn has_failed(&self) -> bool {
-        self.failed
-    }
-
     /// Points at `--help`.
-    fn hint(&mut self) {
+    pub fn hint(&mut self) {
         self.line.clear();
         self.line.extend_from_slice(b"Try '");
         self.line.extend_from_slice(self.program);
@@ -71,6 +64,22 @@ impl Diagnostics {
         self.output.extend_from_slice(text);
         if self.output.len() >= OUTPUT_BYTES {
             self.flush();
+        }
+    }
+
+    /// Writes a usage text to standard output.
+    pub fn print_usage(&mut self, usage: Usage) {
+        self.output.extend_from_slice(self.texts.usage(usage));
+    }
+
+    /// Appends the text of `errno` to the line.
+    fn append_errno(&mut self, errno: Errno) {
+        let text = self.texts.errno(errno);
+        self.line.extend_from_slice(text);
+        if text.is_empty() {
+            self.line.extend_from_slice(b"Unknown error ");
+            let number = u32::from(errno.number());
+            self.line.extend_from_slice(decimal(number, &mut [0; 10]));
         }
     }
 
@@ -92,28 +101,32 @@ impl Diagnostics {
     pub fn finish(mut self) -> u8 {
         self.flush();
         if let Some(errno) = self.output_error {
-            self.error("write error", &[], Some(errno));
+            self.tell(cat::WRITE_ERROR, &[], Some(errno));
         }
-        u8::from(self.failed)
+        let status = u8::from(self.failed);
+        // The program ends: no time or code for giving things back.
+        core::mem::forget(self);
+        status
     }
 }
 
 impl Ui for Diagnostics {
-    fn error(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>) {
-        self.failed = true;
-        self.warning(template, names, errno);
-    }
-
-    fn warning(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>) {
+    fn tell(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
+        self.failed |= !message.is_warning();
         // In order with the lines of -v where both go to one place.
         self.flush();
         self.line.clear();
         self.line.extend_from_slice(self.program);
         self.line.extend_from_slice(b": ");
+        let mut template = self.texts.message(message);
+        if template.is_empty() {
+            // Memory is short: what it is about, at least.
+            template = b"{0}";
+        }
         append(&mut self.line, template, names, self.quotes);
         if let Some(errno) = errno {
             self.line.extend_from_slice(b": ");
-            append_errno(&mut self.line, errno);
+            self.append_errno(errno);
         }
         self.line.push(b'\n');
         // Nobody is left to tell when this fails.
@@ -121,14 +134,13 @@ impl Ui for Diagnostics {
     }
 
     fn say(&mut self, template: &str, names: &[&[u8]]) {
-        append(&mut self.output, template, names, self.quotes);
+        append(&mut self.output, template.as_bytes(), names, self.quotes);
         self.print(b"\n");
     }
 }
 
-/// Appends `template` with `names` in their places (see [`Ui`]).
-fn append(line: &mut Vec<u8>, template: &str, names: &[&[u8]], quotes: Quotes) {
-    let mut rest = template.as_bytes();
+/// Appends the template `rest` with `names` in their places (see [`Ui`]).
+fn append(line: &mut Vec<u8>, mut rest: &[u8], names: &[&[u8]], quotes: Quotes) {
     while let [byte, after @ ..] = rest {
         let (as_it_is, digit, after) = match rest {
             [b'{', b'=', digit, b'}', after @ ..] => (true, digit, after),
@@ -150,13 +162,4 @@ fn append(line: &mut Vec<u8>, template: &str, names: &[&[u8]], quotes: Quotes) {
             quote(line, name, quotes);
         }
     }
-}
-
-fn append_errno(line: &mut Vec<u8>, errno: Errno) {
-    if let Some(text) = errno.text() {
-        line.extend_from_slice(text.as_bytes());
-        return;
-    }
-    line.extend_from_slice(b"Unknown error ");
-    line.extend_from_slice(decimal(errno.number().into(), &mut [0; 10]));
 }

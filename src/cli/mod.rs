@@ -2,19 +2,27 @@
 //! exit status.
 
 mod cat;
+mod complaint;
 mod cp;
 mod diagnostics;
 mod options;
+mod packed;
 mod quote;
+mod texts;
 
 use core::ffi::CStr;
+use core::mem::forget;
 
+use crate::copy::basename;
 use crate::copy::options::Io;
-use crate::sys::{CStrings, Startup};
+use crate::sys::{CStrings, Startup, Vec};
+use complaint::Complaint;
 use diagnostics::Diagnostics;
+use options::{Given, OptionParser};
 use quote::Quotes;
+use texts::Usage;
 
-const USAGE: &[u8] = b"\
+const USAGE: &str = "\
 Usage: annulet COMMAND [ARGUMENT]...
   or:  COMMAND [ARGUMENT]...   where annulet is started under that name
 Copy and print files, without a libc.
@@ -65,59 +73,118 @@ pub fn run(startup: &Startup) -> u8 {
         .next()
         .or_else(|| startup.exec_path())
         .unwrap_or(c"annulet");
-    let command = command_named(started_as).or_else(|| {
-        let mut rest = args.clone();
-        let command = command_named(rest.next()?)?;
-        args = rest;
-        Some(command)
-    });
-    match command {
-        Some((name, main)) => {
-            // Under its own name it speaks as it was called, path and all, as GNU tools do.
-            let own = command_named(started_as).is_some();
-            let program = if own { started_as.to_bytes() } else { name };
-            main(&Invocation {
-                program,
-                args,
-                env: startup.env.clone(),
-            })
+    // Under its own name it speaks as it was called, path and all, as GNU tools do.
+    let mut program = started_as.to_bytes();
+    let mut command = command_named(basename(program));
+    let mut arg = None;
+    if command.is_none() {
+        arg = args.next().map(CStr::to_bytes);
+        let name = basename(arg.unwrap_or_default());
+        command = command_named(name);
+        if command.is_some() {
+            program = name;
         }
-        None => no_command(started_as, args.next()),
     }
+    let Some(main) = command else {
+        return no_command(program, arg);
+    };
+    main(&Invocation {
+        program,
+        args,
+        env: startup.env.clone(),
+    })
 }
 
-type Command = (&'static [u8], fn(&Invocation) -> u8);
-
-const COMMANDS: [Command; 2] = [(b"cp", cp::main), (b"cat", cat::main)];
-
-/// The command that a path's last part names.
-fn command_named(path: &CStr) -> Option<Command> {
-    let name = path.to_bytes().rsplit(|&b| b == b'/').next()?;
-    COMMANDS.into_iter().find(|(command, _)| *command == name)
+/// The command of that name.
+fn command_named(name: &[u8]) -> Option<fn(&Invocation) -> u8> {
+    match name {
+        b"cp" => Some(cp::main),
+        b"cat" => Some(cat::main),
+        _ => None,
+    }
 }
 
 /// Answers for `annulet` itself.
-fn no_command(started_as: &'static CStr, arg: Option<&CStr>) -> u8 {
-    let mut diagnostics = Diagnostics::new(started_as.to_bytes(), Quotes::Always);
-    match arg.map(CStr::to_bytes) {
-        Some(b"--help") => diagnostics.print(USAGE),
-        Some(b"--version") => print_version(&mut diagnostics, b"annulet"),
-        Some(wrong @ [b'-', _, ..]) => {
-            diagnostics.usage_error("unrecognized option {0}", &[wrong]);
+fn no_command(program: &'static [u8], arg: Option<&[u8]>) -> u8 {
+    let mut diagnostics = Diagnostics::new(program, Quotes::Always);
+    let (complaint, wrong) = match arg {
+        Some(b"--help") => {
+            diagnostics.print_usage(Usage::Annulet);
+            return diagnostics.finish();
         }
-        Some(wrong) => {
-            diagnostics.usage_error("no such command: {0}", &[wrong]);
+        Some(b"--version") => {
+            print_version(&mut diagnostics, b"annulet");
+            return diagnostics.finish();
         }
-        None => diagnostics.usage_error("missing command: cp or cat", &[]),
-    }
-    let failed = diagnostics.has_failed();
-    let status = diagnostics.finish();
-    if failed { USAGE_STATUS } else { status }
+        Some(wrong @ [b'-', _, ..]) => (Complaint::WrongOption, wrong),
+        Some(wrong) => (Complaint::NoSuchCommand, wrong),
+        None => (Complaint::NoCommand, &b""[..]),
+    };
+    diagnostics.usage_error(complaint, &[wrong]);
+    forget(diagnostics);
+    USAGE_STATUS
 }
 
 fn print_version(diagnostics: &mut Diagnostics, name: &[u8]) {
     diagnostics.print(name);
     diagnostics.print(VERSION);
+}
+
+/// What reading a command's options needs to know of it.
+struct Command {
+    name: &'static [u8],
+    usage: Usage,
+    /// See [`options`]. The ids `i`, `?` and `!` are `--io`, `--help` and `--version`.
+    table: &'static [u8],
+}
+
+/// A command line, but for the options that only the command knows.
+struct CommandLine {
+    operands: Vec<&'static CStr>,
+    io: Io,
+    /// Whether `POSIXLY_CORRECT` is set.
+    posix: bool,
+}
+
+/// Reads a command's arguments and gives its own options to `take`, which returns false for a
+/// wrong one, after a message. `None` if there is nothing more to do: something was wrong, or
+/// help was asked for.
+fn read_arguments(
+    command: &Command,
+    invocation: &Invocation,
+    diagnostics: &mut Diagnostics,
+    take: &mut dyn FnMut(Given, &mut Diagnostics) -> bool,
+) -> Option<CommandLine> {
+    let posix = invocation.has_env(b"POSIXLY_CORRECT");
+    let mut parser = OptionParser::new(command.table, invocation.args.clone(), posix);
+    let mut io = Io::Auto;
+    loop {
+        match parser.next_option() {
+            Ok(None) => break,
+            Ok(Some(given)) => match given.id {
+                b'?' => {
+                    diagnostics.print_usage(command.usage);
+                    return None;
+                }
+                b'!' => {
+                    print_version(diagnostics, command.name);
+                    return None;
+                }
+                b'i' => io = io_way(given.value, diagnostics)?,
+                _ if take(given, diagnostics) => {}
+                _ => return None,
+            },
+            Err(error) => {
+                diagnostics.usage_error(error.complaint, &[error.name, &parser.candidates]);
+                return None;
+            }
+        }
+    }
+    Some(CommandLine {
+        operands: parser.operands,
+        io,
+        posix,
+    })
 }
 
 /// The value of `--io`. `None` if it is none; a message was given.
@@ -128,7 +195,7 @@ fn io_way(value: Option<&CStr>, diagnostics: &mut Diagnostics) -> Option<Io> {
         b"ring" => Some(Io::Ring),
         b"sync" => Some(Io::Sync),
         _ => {
-            diagnostics.usage_error("invalid argument {0} for '--io'\nValid arguments are:\n  - 'auto'\n  - 'ring'\n  - 'sync'", &[value]);
+            diagnostics.usage_error(Complaint::WrongIo, &[value]);
             None
         }
     }

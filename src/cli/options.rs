@@ -15,6 +15,7 @@
 
 use core::ffi::CStr;
 
+use super::complaint::Complaint;
 use crate::sys::{Vec, until_nul};
 
 /// In a table: takes no value.
@@ -31,25 +32,13 @@ pub struct Given {
     pub value: Option<&'static CStr>,
 }
 
-/// What is wrong with an option: a message for [`Ui`](crate::copy::ui::Ui).
-#[derive(Debug)]
+/// What is wrong with an option.
+#[derive(Debug, Clone, Copy)]
 pub struct OptionError {
-    /// The message, with `{=0}` for the name and `{=1}` for the candidates.
-    pub template: &'static str,
+    /// The message, with `{=0}` for the name and `{=1}` for [`OptionParser::candidates`].
+    pub complaint: Complaint,
     /// The option's letter or name.
     pub name: &'static [u8],
-    /// The long options that it may be short for, as the message lists them.
-    pub candidates: Vec<u8>,
-}
-
-impl OptionError {
-    const fn new(template: &'static str, name: &'static [u8]) -> Self {
-        Self {
-            template,
-            name,
-            candidates: Vec::new(),
-        }
-    }
 }
 
 /// A line of an option table.
@@ -88,6 +77,8 @@ pub struct OptionParser<I> {
     ended: bool,
     /// The arguments that are not options, in order.
     pub operands: Vec<&'static CStr>,
+    /// The long options that a name may be short for, as a message lists them.
+    pub candidates: Vec<u8>,
 }
 
 impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
@@ -100,6 +91,7 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             stops_at_operand,
             ended: false,
             operands: Vec::new(),
+            candidates: Vec::new(),
         }
     }
 
@@ -133,15 +125,17 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
         let (letter, rest) = self.bundle.split_at_checked(1).unwrap_or_default();
         self.bundle = rest;
         let Some(row) = rows(self.table).find(|row| letter == [row.letter]) else {
-            return Err(OptionError::new("invalid option -- '{=0}'", letter));
+            return Err(OptionError {
+                complaint: Complaint::WrongLetter,
+                name: letter,
+            });
         };
         let mut attached = None;
         if row.takes != NOTHING {
             self.bundle = b"";
             attached = Some(until_nul(rest)).filter(|value| !value.is_empty());
         }
-        let template = "option requires an argument -- '{=0}'";
-        self.given(row, attached, template, letter)
+        self.given(row, attached, Complaint::LetterWithoutValue, letter)
     }
 
     /// The option named by `text`, which is "name" or "name=value" with its NUL: the one of
@@ -155,8 +149,10 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             [b'=', value @ ..] => Some(until_nul(value)),
             _ => None,
         };
-        let mut wrong =
-            OptionError::new("unrecognized option '--{=0}'", until_nul(text).to_bytes());
+        let mut wrong = OptionError {
+            complaint: Complaint::WrongName,
+            name: until_nul(text).to_bytes(),
+        };
         let mut found: Option<Row> = None;
         let mut ambiguous = false;
         for row in rows(self.table) {
@@ -171,37 +167,38 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             ambiguous |= found.is_some_and(|other| other.id != row.id);
             found = found.or(Some(row));
             for part in [b" '--", row.name, b"'"] {
-                wrong.candidates.extend_from_slice(part);
+                self.candidates.extend_from_slice(part);
             }
         }
         if ambiguous {
-            wrong.template = "option '--{=0}' is ambiguous; possibilities:{=1}";
+            wrong.complaint = Complaint::AmbiguousName;
             return Err(wrong);
         }
         let Some(row) = found else {
             return Err(wrong);
         };
         if row.takes == NOTHING && attached.is_some() {
-            let template = "option '--{=0}' doesn't allow an argument";
-            return Err(OptionError::new(template, row.name));
+            return Err(OptionError {
+                complaint: Complaint::NameWithValue,
+                name: row.name,
+            });
         }
-        let template = "option '--{=0}' requires an argument";
-        self.given(row, attached, template, row.name)
+        self.given(row, attached, Complaint::NameWithoutValue, row.name)
     }
 
     /// The option of `row`, with the next argument for a value if it needs one. Where there is
-    /// none, the error is `template` of `name`.
+    /// none, the error is `complaint` of `name`.
     fn given(
         &mut self,
         row: Row,
         mut value: Option<&'static CStr>,
-        template: &'static str,
+        complaint: Complaint,
         name: &'static [u8],
     ) -> Result<Given, OptionError> {
         if row.takes == VALUE && value.is_none() {
             value = self.args.next();
             if value.is_none() {
-                return Err(OptionError::new(template, name));
+                return Err(OptionError { complaint, name });
             }
         }
         Ok(Given { id: row.id, value })
@@ -210,6 +207,7 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::complaint;
     use super::*;
 
     use std::string::String;
@@ -232,8 +230,14 @@ s\0 show-non";
     fn parse(args: &[&'static CStr], posix: bool) -> Result<All, String> {
         let mut parser = OptionParser::new(TABLE, args.iter().copied(), posix);
         let mut given = Vec::new();
-        while let Some(Given { id, value }) = parser.next_option().map_err(|e| message(&e))? {
-            given.push((id, value.map(|v| v.to_str().unwrap())));
+        loop {
+            match parser.next_option() {
+                Ok(Some(Given { id, value })) => {
+                    given.push((id, value.map(|v| v.to_str().unwrap())));
+                }
+                Ok(None) => break,
+                Err(error) => return Err(message(error, &parser.candidates)),
+            }
         }
         Ok((
             given,
@@ -245,11 +249,14 @@ s\0 show-non";
         ))
     }
 
-    fn message(error: &OptionError) -> String {
-        error
-            .template
+    fn message(error: OptionError, candidates: &[u8]) -> String {
+        let first = Complaint::WrongOption as usize;
+        complaint::MESSAGES
+            .split('\0')
+            .nth(error.complaint as usize - first)
+            .unwrap()
             .replace("{=0}", str::from_utf8(error.name).unwrap())
-            .replace("{=1}", str::from_utf8(&error.candidates).unwrap())
+            .replace("{=1}", str::from_utf8(candidates).unwrap())
     }
 
     #[test]

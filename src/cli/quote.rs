@@ -19,7 +19,7 @@ pub enum Quotes {
 pub fn quote(out: &mut Vec<u8>, name: &[u8], quotes: Quotes) {
     if quotes == Quotes::WhereNeeded && !needs_quotes(name) {
         out.extend_from_slice(name);
-    } else if name.contains(&b'\'') && is_harmless_in_double_quotes(name) {
+    } else if is_one_of(b'\'', name) && is_harmless_in_double_quotes(name) {
         out.push(b'"');
         out.extend_from_slice(name);
         out.push(b'"');
@@ -72,15 +72,21 @@ fn needs_quotes(name: &[u8]) -> bool {
     matches!(name.first(), None | Some(b'#' | b'~'))
         || matches!(name, b"{" | b"}")
         || name.iter().any(|byte| {
-            matches!(byte, 0..=b' ' | 0x7f..) || b"!\"$&'()*:;<=>?[\\^`|".contains(byte)
+            matches!(byte, 0..=b' ' | 0x7f..) || is_one_of(*byte, b"!\"$&'()*:;<=>?[\\^`|")
         })
+}
+
+/// `contains` without its search for long texts, which is 140 bytes larger.
+#[allow(clippy::manual_contains)] // as said
+fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
+    bytes.iter().any(|&b| b == byte)
 }
 
 /// Whether every byte means itself between double quotes, in a shell as in C.
 fn is_harmless_in_double_quotes(name: &[u8]) -> bool {
     name.iter().enumerate().all(|(i, byte)| match byte {
         b'#' | b'~' => i == 0,
-        byte => byte.is_ascii_alphanumeric() || b" %'+,-./:@]_".contains(byte),
+        byte => byte.is_ascii_alphanumeric() || is_one_of(*byte, b" %'+,-./:@]_"),
     })
 }
 

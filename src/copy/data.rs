@@ -6,11 +6,11 @@
 //! plain calls give the final word: the rest of the data, or the error to report.
 
 use super::failure::{During, Result, Step};
+use super::lazy_ring::LazyRing;
 use super::options::Io;
 use super::plain;
-use super::pump::{self, End};
+use super::pump::{self, Place};
 use super::ui::Ui;
-use crate::ring::{SetupError, SlotRing};
 use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Stat, Whence};
 
 /// Size of the one buffer that plain copies use; more data than this goes through the ring.
@@ -19,18 +19,11 @@ pub const BUFFER_BYTES: usize = 256 << 10;
 /// The most that one `copy_file_range` is asked for: a length that every file system takes.
 const KERNEL_COPY_BYTES: usize = 1 << 30;
 
-/// The ring, as far as it has been tried.
-enum Ring {
-    Untried,
-    Ready(SlotRing),
-    Refused(SetupError),
-}
-
 /// Copies files' data; keeps the buffer, the ring and what was learnt from file to file.
 pub struct DataMover {
     io: Io,
     buffer: Option<Buffer>,
-    ring: Ring,
+    ring: LazyRing,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: Option<(u64, u64)>,
     /// Whether `copy_file_range` can be trusted here; unknown before the first large file.
@@ -44,7 +37,7 @@ impl DataMover {
         Self {
             io,
             buffer: None,
-            ring: Ring::Untried,
+            ring: LazyRing::Untried,
             unshareable: None,
             kernel_copies: None,
         }
@@ -78,7 +71,9 @@ impl DataMover {
         if !both_regular || stat.size_bytes == 0 {
             return self.stream(from, to);
         }
-        self.insist(ui)?;
+        if self.io == Io::Ring && self.ring.is_missed(ui) {
+            return Step::Told.into();
+        }
         if self.io != Io::Ring && self.share(from, to, (stat.id.dev, to_stat.id.dev)) {
             return Ok(());
         }
@@ -184,12 +179,13 @@ impl DataMover {
     ) -> Result<u64> {
         let mut at = start;
         if end - start > BUFFER_BYTES as u64 || self.io == Io::Ring {
-            if let Some(ring) = self.ring() {
-                match pump::copy(ring, from, to, start..end) {
-                    End::Copied => return Ok(end),
-                    End::SourceEnd(at) => return Ok(at),
-                    End::Failed(reached, _) => at = reached,
-                }
+            if self.io != Io::Sync
+                && let Some(ring) = self.ring.get()
+            {
+                let mut range = start..end;
+                // Where the ring broke, all of it again.
+                let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
+                at = range.start;
             } else if self.kernel_copies() {
                 at = kernel_copy(from, to, at, end);
             }
@@ -222,33 +218,6 @@ impl DataMover {
             at += count as u64;
         }
         Ok(at)
-    }
-
-    /// The ring, made when first used; `None` where it is not wanted or not to be had.
-    fn ring(&mut self) -> Option<&mut SlotRing> {
-        if matches!(self.ring, Ring::Untried) && self.io != Io::Sync {
-            self.ring = match SlotRing::new(pump::SLOTS, pump::SLOT_BYTES) {
-                Ok(ring) => Ring::Ready(ring),
-                Err(error) => Ring::Refused(error),
-            };
-        }
-        match &mut self.ring {
-            Ring::Ready(ring) => Some(ring),
-            _ => None,
-        }
-    }
-
-    /// Where the ring is asked for, makes it, or says why there is none.
-    #[inline(never)]
-    fn insist(&mut self, ui: &mut dyn Ui) -> Result<()> {
-        if self.io == Io::Ring
-            && self.ring().is_none()
-            && let Ring::Refused(error) = &self.ring
-        {
-            super::refusal::report(ui, error);
-            return Step::Told.into();
-        }
-        Ok(())
     }
 
     /// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and

@@ -3,14 +3,12 @@
 use super::data::DataMover;
 use super::failure::{During, Result, Step};
 use super::options::{Follow, Options, Preserve};
-use super::path::{Place, c_str, split_name, trim_slashes};
+use super::path::{Place, last_part, open_parent, trim_slashes};
 use super::plain::{self, NO_MODE};
 use super::table::{FileTable, Role};
 use super::ui::Ui;
-use super::walk::{Descent, Walk};
-use crate::sys::{
-    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Vec,
-};
+use super::walk::Level;
+use crate::sys::{self, AtFlags, BorrowedFd, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
 
 /// What lasts from operand to operand.
 ///
@@ -23,6 +21,8 @@ pub struct Engine<'ui> {
     pub(super) many: bool,
     /// A directory was about to be copied into itself: nothing more of the operand is.
     pub(super) into_itself: bool,
+    /// The present operand's copy has made a directory.
+    pub(super) made_any: bool,
     umask: Option<Mode>,
     pub(super) ui: &'ui mut dyn Ui,
     /// The directory that operands' destinations are relative to, and its path as messages
@@ -31,16 +31,9 @@ pub struct Engine<'ui> {
     pub(super) root_path: &'ui [u8],
     /// Where in a destination's shown path begins what is relative to the root.
     pub(super) dst_root: usize,
-    /// How much of the shown paths is the operand's and its destination's.
-    pub(super) operand_len: (usize, usize),
-    /// The directory that the present operand's copy began with.
-    pub(super) first_made: Option<FileId>,
     /// The files that are remembered.
     pub(super) met: FileTable,
-    /// The source directories that the walk is in.
-    pub(super) ancestors: Vec<FileId>,
     pub(super) data: DataMover,
-    pub(super) walk: Walk,
 }
 
 /// A name on its way through the engine.
@@ -60,16 +53,20 @@ pub(super) struct Job<'a> {
     pub through_link: bool,
     /// The source, where it is open already.
     pub open: Option<OwnedFd>,
+    /// The destination, if it is a directory whose contents are next.
+    pub made: Option<OwnedFd>,
     pub src: Place<'a>,
     pub dst: Place<'a>,
     /// The device of the directory it goes to, or 0 where it is not known.
     pub dst_dev: u64,
+    /// A directory's mode where modes are not kept, if it is to change.
+    pub otherwise: Option<Mode>,
+    /// The directories that the walk is in.
+    pub outer: &'a [Level],
     /// The source's metadata; at first no more than its type as the directory gave it.
     pub stat: Stat,
     /// What is in the destination's place.
     pub before: Stat,
-    /// A directory whose contents are next.
-    pub entered: Option<Descent>,
 }
 
 impl<'ui> Engine<'ui> {
@@ -85,12 +82,9 @@ impl<'ui> Engine<'ui> {
             root: CWD,
             root_path: b"",
             dst_root: 0,
-            operand_len: (0, 0),
-            first_made: None,
+            made_any: false,
             met: FileTable::default(),
-            ancestors: Vec::new(),
             data: DataMover::new(options.io),
-            walk: Walk::default(),
         }
     }
 
@@ -108,9 +102,9 @@ impl<'ui> Engine<'ui> {
         let Err(failure) = result else { return true };
         if let Some(message) = failure.message() {
             self.ui
-                .error(message, &[src.shown(), dst.shown()], failure.errno());
+                .tell(message, &[src.shown(), dst.shown()], failure.errno());
         }
-        failure.is(Step::Nothing)
+        failure.is_harmless()
     }
 
     /// The process's umask, which can be read only by setting it.
@@ -124,6 +118,7 @@ impl<'ui> Engine<'ui> {
 
     /// Copies one name; a directory's contents are left to the caller. Returns whether all
     /// went well.
+    #[inline(never)]
     pub(super) fn copy_name(&mut self, job: &mut Job<'_>) -> bool {
         let result = self.try_copy(job);
         self.settle(job.src, job.dst, result)
@@ -145,7 +140,8 @@ impl<'ui> Engine<'ui> {
             self.check_given(job)?;
         }
         // A regular file can only be made, not overwrite anything, where nothing was found.
-        if !job.fresh && !(job.absent && job.stat.kind == FileType::Regular) {
+        let nothing_there = job.fresh || (job.absent && job.stat.kind == FileType::Regular);
+        if !nothing_there {
             self.clear_the_way(job)?;
         }
         if self.options.verbose && !directory {
@@ -162,7 +158,7 @@ impl<'ui> Engine<'ui> {
             )
             .is_ok()
         {
-            self.met.insert(Role::Created, made.id, job.dst.shown());
+            self.met.insert(Role::Created, &made.id, job.dst.shown());
         }
         Ok(())
     }
@@ -170,17 +166,12 @@ impl<'ui> Engine<'ui> {
     /// Leaves a file alone that was an operand before, under the same name; remembers it.
     fn check_given(&mut self, job: &Job<'_>) -> Result<()> {
         let path = job.src.shown();
-        if let Some(earlier) = self.met.find(Role::Given, job.stat.id, None)
-            && same_entry(earlier, path)
+        if let Some(earlier) = self.met.find(Role::Given, &job.stat.id, b"")
+            && same_entry(earlier.to_bytes(), path)
         {
-            self.ui.warning(
-                "warning: source file {0} specified more than once",
-                &[path],
-                None,
-            );
-            return Step::Nothing.into();
+            return Step::GivenTwice.into();
         }
-        self.met.insert(Role::Given, job.stat.id, path);
+        self.met.insert(Role::Given, &job.stat.id, path);
         Ok(())
     }
 
@@ -212,7 +203,9 @@ impl<'ui> Engine<'ui> {
         // Nothing is overwritten under -n, the source neither.
         if !self.options.no_clobber && same_file(job) {
             // One symlink under two names: nothing to do.
-            let two_names = job.before.kind == FileType::Symlink && job.before.nlink > 1;
+            let two_names = job.stat.kind == FileType::Symlink
+                && job.before.kind == FileType::Symlink
+                && !same_entry(job.src.shown(), job.dst.shown());
             return if two_names {
                 Step::Nothing
             } else {
@@ -228,7 +221,7 @@ impl<'ui> Engine<'ui> {
         job.operand
             && self
                 .met
-                .find(Role::Created, job.before.id, Some(job.dst.shown()))
+                .find(Role::Created, &job.before.id, job.dst.shown())
                 .is_some()
     }
 
@@ -345,7 +338,8 @@ pub(super) fn stat_dst(job: &mut Job<'_>, flags: AtFlags) -> sys::Result<()> {
 
 /// Whether the source is what was found at the destination, under whatever name.
 fn same_file(job: &Job<'_>) -> bool {
-    if (job.stat.kind == FileType::Symlink) == (job.before.kind == FileType::Symlink) {
+    let alike = (job.stat.kind == FileType::Symlink) == (job.before.kind == FileType::Symlink);
+    if alike || job.follow {
         return job.before.id == job.stat.id;
     }
     // A symlink and, perhaps, what it points to, which it must not replace.
@@ -358,12 +352,14 @@ fn same_file(job: &Job<'_>) -> bool {
 
 /// Whether two paths are the same entry of the same directory.
 pub(super) fn same_entry(a: &[u8], b: &[u8]) -> bool {
-    let parent = |path: &[u8]| {
-        let mut parent = Vec::new();
-        parent.extend_from_slice(split_name(path).0);
-        let mut stat = Stat::default();
-        let found = sys::stat_at(CWD, c_str(&mut parent), AtFlags::empty(), &mut stat);
-        found.map(|()| stat.id)
-    };
-    split_name(a).1 == split_name(b).1 && parent(a) == parent(b)
+    let (mut of_a, mut of_b) = (Stat::default(), Stat::default());
+    last_part(a) == last_part(b)
+        && stat_parent(a, &mut of_a).is_ok()
+        && stat_parent(b, &mut of_b).is_ok()
+        && of_a.id == of_b.id
+}
+
+#[inline(never)]
+fn stat_parent(path: &[u8], stat: &mut Stat) -> sys::Result<()> {
+    sys::stat_fd(open_parent(CWD, path)?.as_fd(), stat)
 }

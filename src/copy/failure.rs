@@ -2,6 +2,7 @@
 
 use core::num::NonZeroU32;
 
+use super::ui::Message;
 use crate::sys::{self, Errno};
 
 /// What was being done when it went wrong. Messages are GNU's, with `{0}` for the source and
@@ -44,48 +45,80 @@ pub enum Step {
     ClearMode,
     Mode,
     Return,
+    IntoItself,
+    LinkToDirectory,
+    HardLink,
+    Ring,
+    RingDisabled,
+    RingUnknown,
+    RingRefused,
+    RingMemory,
+    RingDescriptors,
+    /// The first one that is no failure: the name is rightly not copied.
+    GivenTwice,
+    DirectoryTwice,
+    /// There is nothing to say.
+    Nothing,
     /// A message was given already.
     Told,
-    /// No failure: the name is rightly not copied.
-    Nothing,
 }
 
-/// The messages of [`Step`], a line each: one text takes half the room of a table of them.
-const MESSAGES: &str = "\
-cannot stat {0}
-cannot stat {1}
-cannot open {0} for reading
-cannot fstat {0}
-cannot fstat {1}
-skipping file {0}, as it was replaced while being copied
--r not specified; omitting directory {0}
-{0} and {1} are the same file
-cannot overwrite non-directory {1} with directory {0}
-cannot overwrite directory {1} with non-directory
-will not overwrite just-created {1} with {0}
-will not copy {0} through just-created symlink {1}
-cannot remove {1}
-cannot create regular file {1}
-not writing through dangling symlink {1}
-error reading {0}
-error writing {1}
-cannot truncate {1}
-failed to extend {1}
-failed to close {1}
-cannot create directory {1}
-cannot access {0}
-cannot access {1}
-cannot copy cyclic symbolic link {0}
-cannot read symbolic link {0}
-cannot create symbolic link {1}
-cannot create fifo {1}
-cannot create special file {1}
-{0} has unknown file type
-preserving times for {1}
-failed to preserve ownership for {1}
-clearing permissions for {1}
-preserving permissions for {1}
-cannot return to the directory that holds {0}";
+impl From<Step> for Message {
+    fn from(step: Step) -> Self {
+        Self::new(step as u8)
+    }
+}
+
+/// The messages of [`Step`], which are told apart by their numbers only.
+pub const MESSAGES: &str = "\
+cannot stat {0}\0\
+cannot stat {1}\0\
+cannot open {0} for reading\0\
+cannot fstat {0}\0\
+cannot fstat {1}\0\
+skipping file {0}, as it was replaced while being copied\0\
+-r not specified; omitting directory {0}\0\
+{0} and {1} are the same file\0\
+cannot overwrite non-directory {1} with directory {0}\0\
+cannot overwrite directory {1} with non-directory\0\
+will not overwrite just-created {1} with {0}\0\
+will not copy {0} through just-created symlink {1}\0\
+cannot remove {1}\0\
+cannot create regular file {1}\0\
+not writing through dangling symlink {1}\0\
+error reading {0}\0\
+error writing {1}\0\
+cannot truncate {1}\0\
+failed to extend {1}\0\
+failed to close {1}\0\
+cannot create directory {1}\0\
+cannot access {0}\0\
+cannot access {1}\0\
+cannot copy cyclic symbolic link {0}\0\
+cannot read symbolic link {0}\0\
+cannot create symbolic link {1}\0\
+cannot create fifo {1}\0\
+cannot create special file {1}\0\
+{0} has unknown file type\0\
+preserving times for {1}\0\
+failed to preserve ownership for {1}\0\
+clearing permissions for {1}\0\
+preserving permissions for {1}\0\
+cannot return to the directory that holds {0}\0\
+cannot copy a directory, {0}, into itself, {1}\0\
+will not create hard link {0} to directory {1}\0\
+cannot create hard link {0} to {1}\0\
+cannot set up io_uring\0\
+cannot set up io_uring (refused by a seccomp profile or by the sysctl kernel.io_uring_disabled)\0\
+cannot set up io_uring (refused by a seccomp profile, or the kernel is older than 5.6 or built without it)\0\
+cannot set up io_uring (refused by a seccomp profile or a sandbox)\0\
+cannot set up io_uring (RLIMIT_MEMLOCK or the machine's memory is too small)\0\
+cannot set up io_uring (too few descriptors are allowed)\0\
+warning: source file {0} specified more than once\0\
+warning: source directory {0} specified more than once\0";
+
+/// How many they are.
+pub const MESSAGE_COUNT: u8 = Step::Nothing as u8;
 
 /// Why a name was not copied: a [`Step`] and what the kernel answered, if it was asked, in one
 /// register, where `Ok` is 0.
@@ -102,20 +135,26 @@ impl Failure {
     /// Whether this is what was being done.
     #[must_use]
     pub fn is(self, step: Step) -> bool {
-        self.0.get() >> 16 == step as u32 + 1
+        self.step() == step as u8
+    }
+
+    /// Whether the name is rightly not copied.
+    #[must_use]
+    pub fn is_harmless(self) -> bool {
+        self.step() >= Step::GivenTwice as u8 && !self.is(Step::Told)
     }
 
     /// The message, or `None` if none is to be given.
     #[must_use]
-    pub fn message(self) -> Option<&'static str> {
-        // Without `lines`, whose search is made for long texts.
-        let mut rest = MESSAGES;
-        for _ in 1..self.0.get() >> 16 {
-            let end = rest.bytes().position(|byte| byte == b'\n')?;
-            rest = rest.get(end + 1..)?;
-        }
-        let end = rest.bytes().position(|byte| byte == b'\n');
-        end.map_or(Some(rest), |end| rest.get(..end))
+    pub fn message(self) -> Option<Message> {
+        let step = self.step();
+        (step < MESSAGE_COUNT).then_some(Message::new(step))
+    }
+
+    fn step(self) -> u8 {
+        #[allow(clippy::cast_possible_truncation)] // the step's part
+        let step = (self.0.get() >> 16) as u8;
+        step.wrapping_sub(1)
     }
 
     /// What the kernel answered.
@@ -154,18 +193,36 @@ impl<T> During<T> for sys::Result<T> {
 mod tests {
     use super::*;
 
+    use std::vec::Vec;
+
     #[test]
     fn every_step_has_its_message() {
-        assert_eq!(MESSAGES.lines().count(), Step::Told as usize);
-        let message = |step| Failure::new(step, 0).message();
+        let messages: Vec<&str> = MESSAGES.split_terminator('\0').collect();
+        assert_eq!(messages.len(), usize::from(MESSAGE_COUNT));
+        let message = |step| {
+            let message = Failure::new(step, 0).message()?;
+            Some(messages[usize::from(message.number())])
+        };
         assert_eq!(message(Step::StatSource), Some("cannot stat {0}"));
         assert_eq!(message(Step::Remove), Some("cannot remove {1}"));
         assert_eq!(message(Step::Extend), Some("failed to extend {1}"));
         assert_eq!(message(Step::CreateFifo), Some("cannot create fifo {1}"));
         let last = "cannot return to the directory that holds {0}";
         assert_eq!(message(Step::Return), Some(last));
+        assert_eq!(message(Step::Ring), Some("cannot set up io_uring"));
         assert_eq!(message(Step::Told), None);
         assert_eq!(message(Step::Nothing), None);
+        for (number, message) in (0..).zip(messages) {
+            let warning = Message::new(number).is_warning();
+            assert_eq!(warning, message.starts_with("warning: "), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_harmless() {
+        let harmless = |step| Failure::new(step, 0).is_harmless();
+        assert!(harmless(Step::Nothing) && harmless(Step::GivenTwice));
+        assert!(!harmless(Step::Told) && !harmless(Step::RingDescriptors));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | `engine.rs` | one name: what is in the way, and who copies it |
 //! | `walk.rs`, `directory.rs` | trees |
 //! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
-//! | `plain.rs`, `pump.rs` | data by plain calls, and through the ring |
+//! | `plain.rs`, `pump.rs`, `lazy_ring.rs` | data by plain calls, and through the ring |
 //! | `special.rs` | symlinks, device nodes, hard links |
 //! | `metadata.rs` | times, owner, permission bits |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
@@ -15,6 +15,7 @@ pub mod data;
 mod directory;
 mod engine;
 pub mod failure;
+pub mod lazy_ring;
 mod metadata;
 pub mod options;
 mod path;
@@ -29,3 +30,4 @@ mod walk;
 
 pub use engine::Engine;
 pub use path::basename;
+pub use walk::Walk;

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::plain::{self, NO_MODE};
-use crate::sys::{BorrowedFd, OFlags, OwnedFd, Result, Vec, until_nul};
+use crate::sys::{BorrowedFd, Errno, OFlags, OwnedFd, Result, Vec, until_nul};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls
 /// get, relative to a directory's descriptor.
@@ -15,31 +15,32 @@ pub struct Path {
     name_at: usize,
 }
 
-/// What [`Path::pop`] needs to undo a [`Path::push`].
+/// Where a path ends, for [`Path::push`] and [`Path::cut`].
 #[derive(Debug, Clone, Copy)]
-pub struct Cut {
-    len: usize,
+pub struct End {
+    /// The length as messages show it.
+    pub len: usize,
     name_at: usize,
 }
+
+/// The longest name that Linux has, and its NUL.
+const NAME_BYTES: usize = 256;
 
 impl Path {
     /// Makes this the path of `name` in a directory that messages show as `dir`; with `dir`
     /// empty, calls get all of it. Returns where the name begins.
     pub fn start(&mut self, dir: &[u8], name: &CStr) -> usize {
         self.bytes.clear();
-        self.name_at = 0;
-        if dir.is_empty() {
-            self.bytes.extend_from_slice(name.to_bytes_with_nul());
-        } else {
-            self.bytes.extend_from_slice(dir);
-            self.bytes.push(0);
-            self.push(name.to_bytes());
-        }
+        self.bytes.extend_from_slice(dir);
+        let dir = End {
+            len: dir.len(),
+            name_at: 0,
+        };
+        self.push(dir, name.to_bytes());
         self.name_at
     }
 
     /// The whole path, as messages show it.
-    #[inline(never)]
     #[must_use]
     pub fn shown(&self) -> &[u8] {
         self.bytes.split_last().map_or(&[], |(_, shown)| shown)
@@ -52,43 +53,38 @@ impl Path {
         until_nul(name)
     }
 
-    /// Where the path stands, for [`Self::pop`].
+    /// Where the path ends, for [`Self::push`] and [`Self::cut`]; of slashes at an operand's
+    /// end one counts, as GNU shows it.
     #[must_use]
-    pub const fn here(&self) -> Cut {
-        Cut {
-            len: self.bytes.len(),
+    pub fn end(&self) -> End {
+        let mut shown = self.shown();
+        while shown.ends_with(b"//") {
+            shown = shown.split_last().map_or(b"", |(_, rest)| rest);
+        }
+        End {
+            len: shown.len(),
             name_at: self.name_at,
         }
     }
 
-    /// Goes down to `name` in this path's directory.
-    pub fn push(&mut self, name: &[u8]) -> Cut {
-        let cut = self.here();
-        self.bytes.pop();
+    /// Goes to `name` in the directory whose path ended at `dir`.
+    #[inline(never)]
+    pub fn push(&mut self, dir: End, name: &[u8]) {
+        self.bytes.truncate(dir.len);
         if self.bytes.last().is_some_and(|&b| b != b'/') {
             self.bytes.push(b'/');
         }
         self.name_at = self.bytes.len();
         self.bytes.extend_from_slice(name);
         self.bytes.push(0);
-        cut
     }
 
-    /// Goes back to where the path stood before the push that returned `cut`.
-    pub fn pop(&mut self, cut: Cut) {
-        self.bytes.truncate(cut.len);
-        if let Some(last) = self.bytes.last_mut() {
-            *last = 0;
-        }
-        self.name_at = cut.name_at;
-    }
-
-    /// The path where it stood at `cut`, as messages show it.
-    #[must_use]
-    pub fn shown_at(&self, cut: Cut) -> &[u8] {
-        self.bytes
-            .get(..cut.len.saturating_sub(1))
-            .unwrap_or_default()
+    /// Goes back to where the path ended.
+    #[inline(never)]
+    pub fn cut(&mut self, end: End) {
+        self.bytes.truncate(end.len);
+        self.bytes.push(0);
+        self.name_at = end.name_at;
     }
 
     /// This path as seen from `dir`.
@@ -102,20 +98,22 @@ impl Path {
 /// `..`, whose contents go into the directory itself.
 #[must_use]
 pub fn basename(path: &[u8]) -> &[u8] {
-    match split_name(path).1 {
-        b"" | b".." | b"/" => b".",
+    match last_part(trim_slashes(path)) {
+        b"" | b".." => b".",
         name => name,
     }
 }
 
-/// What stands before the last part of a path, with its slash, and the last part.
-pub(super) fn split_name(path: &[u8]) -> (&[u8], &[u8]) {
-    let path = trim_slashes(path);
-    let at = path
-        .iter()
-        .rposition(|&b| b == b'/')
-        .map_or(0, |slash| slash + 1);
-    path.split_at_checked(at).unwrap_or_default()
+/// What stands behind a path's last slash.
+pub(super) fn last_part(mut path: &[u8]) -> &[u8] {
+    let mut rest = path;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte == b'/' {
+            path = rest;
+        }
+    }
+    path
 }
 
 /// A path without the slashes at its end, but for a path of nothing else.
@@ -128,33 +126,33 @@ pub(super) fn trim_slashes(mut path: &[u8]) -> &[u8] {
     path
 }
 
-/// Opens what `path` names relative to `base`, part by part: it may be longer than one call
-/// takes.
+/// Opens the directory that holds what `path` names relative to `base`, part by part: the path
+/// may be longer than one call takes.
 ///
 /// # Errors
 /// As [`plain::open`] for any part.
-pub(super) fn open_parts(base: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
+#[inline(never)]
+pub(super) fn open_parent(base: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     let start = if path.starts_with(b"/") { c"/" } else { c"." };
     let mut fd = plain::open(base, start, OFlags::PATH, NO_MODE)?;
-    let mut name = Vec::new();
-    for part in path.split(|&b| b == b'/') {
-        name.clear();
-        name.extend_from_slice(part);
-        fd = plain::open(fd.as_fd(), c_str(&mut name), flags | OFlags::PATH, NO_MODE)?;
+    let mut name = [0; NAME_BYTES];
+    let mut len = 0;
+    for &byte in path {
+        let Some(slot) = name.get_mut(len) else {
+            return Err(Errno::ENAMETOOLONG);
+        };
+        *slot = byte;
+        len += 1;
+        if byte == b'/' {
+            *slot = 0;
+            if len > 1 {
+                let flags = OFlags::DIRECTORY | OFlags::PATH;
+                fd = plain::open(fd.as_fd(), until_nul(&name), flags, NO_MODE)?;
+            }
+            len = 0;
+        }
     }
     Ok(fd)
-}
-
-/// `bytes` as a C string, up to a NUL that is added if there is none at the end; nothing as
-/// `.`, which names the same directory.
-pub(super) fn c_str(bytes: &mut Vec<u8>) -> &CStr {
-    if bytes.is_empty() {
-        bytes.push(b'.');
-    }
-    if bytes.last() != Some(&0) {
-        bytes.push(0);
-    }
-    until_nul(bytes)
 }
 
 /// A name in a directory, with the path that messages show for it.
@@ -190,14 +188,17 @@ mod tests {
         path.start(b"", c"a/b/");
         assert_eq!((path.shown(), path.name()), (&b"a/b/"[..], c"a/b/"));
 
-        let outer = path.push(b"c");
+        let operand = path.end();
+        path.push(operand, b"c");
         assert_eq!((path.shown(), path.name()), (&b"a/b/c"[..], c"c"));
-        let inner = path.push(b"d\n");
+        let outer = path.end();
+        path.push(outer, b"d\n");
         assert_eq!((path.shown(), path.name()), (&b"a/b/c/d\n"[..], c"d\n"));
-        assert_eq!(path.shown_at(outer), b"a/b/");
-        path.pop(inner);
+        path.push(outer, b"e");
+        assert_eq!((path.shown(), path.name()), (&b"a/b/c/e"[..], c"e"));
+        path.cut(outer);
         assert_eq!((path.shown(), path.name()), (&b"a/b/c"[..], c"c"));
-        path.pop(outer);
+        path.cut(operand);
         assert_eq!((path.shown(), path.name()), (&b"a/b/"[..], c"a/b/"));
         path.start(b"/t", c"x");
         assert_eq!((path.shown(), path.name()), (&b"/t/x"[..], c"x"));

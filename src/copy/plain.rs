@@ -43,7 +43,7 @@ pub fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> Result<usize> {
 /// Writes all of `bytes` at the current position.
 ///
 /// # Errors
-/// As [`write`]; what was written before the error stays written.
+/// As [`write()`]; what was written before the error stays written.
 pub fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<()> {
     all(bytes, |rest, _| write(fd, rest))
 }

@@ -57,9 +57,9 @@ impl Engine<'_> {
     #[inline(never)]
     fn create(&self, job: &Job<'_>, mode: Mode) -> Result<OwnedFd> {
         let mut flags = OFlags::WRONLY | OFlags::CREAT | OFlags::EXCL;
-        let mut made = plain::open(job.dst.dir, job.dst.name(), flags, mode);
+        let mut opened = plain::open(job.dst.dir, job.dst.name(), flags, mode);
         let mut found = Stat::default();
-        if made == Err(Errno::EEXIST)
+        if opened == Err(Errno::EEXIST)
             && sys::stat_at(
                 job.dst.dir,
                 job.dst.name(),
@@ -73,13 +73,13 @@ impl Engine<'_> {
                 return Step::Dangling.into();
             }
             flags -= OFlags::EXCL;
-            made = plain::open(job.dst.dir, job.dst.name(), flags, mode);
+            opened = plain::open(job.dst.dir, job.dst.name(), flags, mode);
         }
         // A name that ends in a slash can only be a directory's.
-        if made == Err(Errno::EISDIR) && job.dst.shown().ends_with(b"/") {
-            made = Err(Errno::ENOTDIR);
+        if opened == Err(Errno::EISDIR) && job.dst.shown().ends_with(b"/") {
+            opened = Err(Errno::ENOTDIR);
         }
-        made.during(Step::CreateRegular)
+        opened.during(Step::CreateRegular)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Names without data: symlinks, FIFOs, sockets, device nodes, and further links to a file
 //! that was copied already.
 
+use core::ffi::CStr;
+
 use super::engine::{Engine, Job, same_entry};
 use super::failure::{During, Result, Step};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
-use super::path::{Place, c_str, open_parts, split_name};
+use super::path::{Place, last_part, open_parent};
 use super::table::Role;
-use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, Vec, until_nul};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
@@ -83,9 +85,9 @@ impl Engine<'_> {
 
     /// Remembers what the source was copied to, if it is `wanted`.
     pub(super) fn remember(&mut self, job: &Job<'_>, wanted: bool) {
-        if wanted && self.met.find(Role::Copied, job.stat.id, None).is_none() {
-            self.met
-                .insert(Role::Copied, job.stat.id, self.from_root(job.dst));
+        let id = &job.stat.id;
+        if wanted && self.met.find(Role::Copied, id, b"").is_none() {
+            self.met.insert(Role::Copied, id, job.dst.shown());
         }
     }
 
@@ -93,102 +95,78 @@ impl Engine<'_> {
     /// copy, and nothing remains to be done.
     #[inline(never)]
     pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
-        let Some(path) = self.met.find(Role::Copied, job.stat.id, None) else {
-            return Ok(());
-        };
-        // Given twice, and copied to where it is: not to be removed for a link to itself.
-        if path == self.from_root(job.dst) {
-            return Step::Nothing.into();
+        // A second time, once what is in the way is removed.
+        let mut retried = false;
+        while let Some(earlier) = self.met.find(Role::Copied, &job.stat.id, b"") {
+            // Given twice, and copied to where it is: not to be removed for a link to itself.
+            if earlier.to_bytes() == job.dst.shown() {
+                return Step::Nothing.into();
+            }
+            match link_path((self.root, self.dst_root), earlier, job.dst) {
+                Ok(()) => return Step::Nothing.into(),
+                Err(Errno::EEXIST) if !retried => {
+                    self.remove(job.dst)?;
+                    retried = true;
+                }
+                Err(errno) => {
+                    let names = [job.dst.shown(), earlier.to_bytes()];
+                    self.ui.tell(Step::HardLink.into(), &names, Some(errno));
+                    return Step::Told.into();
+                }
+            }
         }
-        let mut earlier = Vec::new();
-        earlier.extend_from_slice(path);
-        let mut linked = link_path(self.root, &mut earlier, job.dst);
-        if linked == Err(Errno::EEXIST) {
-            self.remove(job.dst)?;
-            linked = link_path(self.root, &mut earlier, job.dst);
-        }
-        if linked.is_ok() {
-            return Step::Nothing.into();
-        }
-        let names = [job.dst.shown(), &self.shown(until_nul(&earlier).to_bytes())];
-        self.ui
-            .error("cannot create hard link {0} to {1}", &names, linked.err());
-        Step::Told.into()
-    }
-
-    /// A destination's path as [`Engine::met`] keeps it: as calls get it, from the root.
-    fn from_root<'a>(&self, dst: Place<'a>) -> &'a [u8] {
-        dst.shown().get(self.dst_root..).unwrap_or_default()
-    }
-
-    /// A path from the root as messages show it.
-    fn shown(&self, from_root: &[u8]) -> Vec<u8> {
-        let mut shown = Vec::new();
-        shown.extend_from_slice(self.root_path);
-        if shown.last().is_some_and(|&b| b != b'/') {
-            shown.push(b'/');
-        }
-        shown.extend_from_slice(from_root);
-        shown
+        Ok(())
     }
 
     /// Deals with a directory that was met before in this copy, or was made by it.
     #[inline(never)]
     pub(super) fn meet_directory(&mut self, job: &Job<'_>) -> Result<()> {
         let id = job.stat.id;
-        if self.first_made == Some(id) {
+        // The operand's paths, with which this one's begin.
+        let (mut src, mut dst) = (job.src.shown(), job.dst.shown());
+        if let Some(operand) = job.outer.first() {
+            src = src.get(..operand.src_end.len).unwrap_or_default();
+            dst = dst.get(..operand.dst_end.len).unwrap_or_default();
+        }
+        if self.met.find(Role::Made, &id, b"").is_some() {
             self.into_itself = true;
-            // The operand's paths, with which this one's begin.
-            let src = job
-                .src
-                .shown()
-                .get(..self.operand_len.0)
-                .unwrap_or_default();
-            let dst = job
-                .dst
-                .shown()
-                .get(..self.operand_len.1)
-                .unwrap_or_default();
-            self.ui.error(
-                "cannot copy a directory, {0}, into itself, {1}",
-                &[src, dst],
-                None,
-            );
+            self.ui.tell(Step::IntoItself.into(), &[src, dst], None);
             return Step::Told.into();
         }
-        let Some(earlier) = self.met.find(Role::Copied, id, None) else {
+        let Some(earlier) = self.met.find(Role::Copied, &id, b"") else {
             return Ok(());
         };
-        let earlier = self.shown(earlier);
-        if same_entry(&earlier, job.dst.shown()) {
-            let names = [job.src.shown()];
-            let message = "warning: source directory {0} specified more than once";
-            self.ui.warning(message, &names, None);
+        let earlier = earlier.to_bytes();
+        if same_entry(earlier, job.dst.shown()) {
+            self.ui.tell(Step::DirectoryTwice.into(), &[src], None);
             return Step::Nothing.into();
         }
         // Through symlinks a directory may rightly be met twice.
         if job.follow {
             return Ok(());
         }
-        let names = [job.dst.shown(), &earlier];
-        self.ui.error(
-            "will not create hard link {0} to directory {1}",
-            &names,
-            None,
-        );
+        let names = [job.dst.shown(), earlier];
+        self.ui.tell(Step::LinkToDirectory.into(), &names, None);
         Step::Told.into()
     }
 }
 
-/// Links `earlier`, a path below `root`, to `dst`.
-fn link_path(root: BorrowedFd<'_>, earlier: &mut Vec<u8>, dst: Place<'_>) -> sys::Result<()> {
+/// Links `earlier`, a path that shows the root in so many bytes, to `dst`.
+#[inline(never)]
+fn link_path(
+    (root, skipped): (BorrowedFd<'_>, usize),
+    earlier: &CStr,
+    dst: Place<'_>,
+) -> sys::Result<()> {
     let flags = AtFlags::empty();
-    match sys::linkat(root, c_str(earlier), dst.dir, dst.name(), flags) {
+    let path = earlier.to_bytes_with_nul();
+    let path = path.get(skipped..).unwrap_or_default();
+    match sys::linkat(root, until_nul(path), dst.dir, dst.name(), flags) {
         // Longer than one call takes: from the directory that holds it.
         Err(Errno::ENAMETOOLONG) => {
-            let (parent, name) = split_name(earlier);
-            let parent = open_parts(root, parent, OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
-            sys::linkat(parent.as_fd(), until_nul(name), dst.dir, dst.name(), flags)
+            let parent = open_parent(root, path)?;
+            let name = until_nul(last_part(path));
+            sys::linkat(parent.as_fd(), name, dst.dir, dst.name(), flags)
         }
         answer => answer,
     }

@@ -1,5 +1,7 @@
 //! A set of files by device and inode number, each with a path.
 
+use core::ffi::CStr;
+
 use crate::sys::{FileId, Vec, until_nul};
 
 /// What a file is remembered as.
@@ -11,102 +13,95 @@ pub enum Role {
     Given,
     /// A copy that was made of an operand; with its path.
     Created,
+    /// The first directory that an operand's copy made; without a path.
+    Made,
 }
 
 /// Remembers files by [`Role`] and [`FileId`], each with a path; several entries may share
 /// both.
 ///
-/// Open addressing over one array and all paths in another: two blocks of memory however many
-/// files, 24 bytes and the path for each.
+/// A binary tree in which the bits of an entry's hash, one after the other, say where it
+/// hangs: as deep as a balanced one, but nothing is ever moved. Two blocks of memory however
+/// many files, 40 bytes and the path for each.
 #[derive(Debug, Default)]
 pub struct FileTable {
-    /// Power-of-two many; never more than three quarters in use.
-    slots: Vec<Option<Entry>>,
-    used: usize,
+    /// The tree's root first.
+    entries: Vec<Entry>,
     paths: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Entry {
-    role: Role,
     id: FileId,
     /// Where the path begins; it ends before the next NUL.
     path_at: usize,
+    /// The entries below this one, by the next bit of the hash; 0 where there is none.
+    below: [usize; 2],
 }
 
 impl FileTable {
     /// Adds a file.
-    pub fn insert(&mut self, role: Role, id: FileId, path: &[u8]) {
-        if (self.used + 1) * 4 > self.slots.len() * 3 {
-            self.grow();
+    #[inline(never)]
+    pub fn insert(&mut self, role: Role, id: &FileId, path: &[u8]) {
+        let added = self.entries.len();
+        let (id, mut hash) = key(role, id);
+        let mut at = 0;
+        while let Some(entry) = self.entries.get_mut(at) {
+            let below = &mut entry.below[branch(hash)];
+            at = *below;
+            if at == 0 {
+                *below = added;
+                break;
+            }
+            hash <<= 1;
         }
-        let entry = Entry {
-            role,
+        self.entries.push(Entry {
             id,
             path_at: self.paths.len(),
-        };
+            below: [0; 2],
+        });
         self.paths.extend_from_slice(path);
         self.paths.push(0);
-        self.place(entry);
-        self.used += 1;
     }
 
-    fn grow(&mut self) {
-        let len = (self.slots.len() * 2).max(16);
-        let old = core::mem::take(&mut self.slots);
-        while self.slots.len() < len {
-            self.slots.push(None);
-        }
-        for entry in old.iter().flatten() {
-            self.place(*entry);
-        }
-    }
-
-    /// Puts `entry` into the first free slot of its probe sequence.
-    fn place(&mut self, entry: Entry) {
-        let mut at = self.home(entry.id);
-        while let Some(Some(_)) = self.slots.get(at) {
-            at = self.after(at);
-        }
-        if let Some(slot) = self.slots.get_mut(at) {
-            *slot = Some(entry);
-        }
-    }
-
-    /// The path that `id` was added with first, or whether it was added with `path`: that
-    /// path, then.
-    pub fn find(&self, role: Role, id: FileId, path: Option<&[u8]>) -> Option<&[u8]> {
-        let mut at = self.home(id);
-        while let Some(Some(entry)) = self.slots.get(at) {
-            if entry.id == id && entry.role == role {
-                let found = self.path(entry.path_at);
-                if path.is_none_or(|path| path == found) {
+    /// The path that `id` was added with first; with a `path` that is not empty, that path if
+    /// `id` was ever added with it.
+    #[inline(never)]
+    pub fn find(&self, role: Role, id: &FileId, path: &[u8]) -> Option<&CStr> {
+        let (id, mut hash) = key(role, id);
+        let mut at = 0;
+        while let Some(entry) = self.entries.get(at) {
+            if entry.id == id {
+                let found = until_nul(self.paths.get(entry.path_at..).unwrap_or_default());
+                if path.is_empty() || path == found.to_bytes() {
                     return Some(found);
                 }
             }
-            at = self.after(at);
+            at = entry.below[branch(hash)];
+            if at == 0 {
+                break;
+            }
+            hash <<= 1;
         }
         None
     }
+}
 
-    fn path(&self, at: usize) -> &[u8] {
-        let rest = self.paths.get(at..).unwrap_or_default();
-        until_nul(rest).to_bytes()
-    }
+/// Which of the two entries below one is next for `hash`: its first bit.
+const fn branch(hash: u64) -> usize {
+    (hash >> 63) as usize
+}
 
-    /// Where to look for `id` first.
-    fn home(&self, id: FileId) -> usize {
-        // Inode numbers are dense; a multiplicative hash (Knuth, TAOCP 6.4) spreads them.
-        let hash = (id.ino ^ id.dev.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        #[allow(clippy::cast_possible_truncation)] // any part of the hash will do
-        let hash = (hash >> 32) as usize;
-        hash & self.slots.len().wrapping_sub(1)
-    }
-
-    /// Where to look next; a quarter of the slots is free, so that every search ends.
-    fn after(&self, at: usize) -> usize {
-        (at + 1) & self.slots.len().wrapping_sub(1)
-    }
+/// What a file is found by, and its hash.
+const fn key(role: Role, id: &FileId) -> (FileId, u64) {
+    let id = FileId {
+        // Device numbers have 12 bits in the lower half and 20 in the upper.
+        dev: id.dev | ((role as u64) << 62),
+        ino: id.ino,
+    };
+    // Inode numbers are dense; a multiplicative hash (Knuth, TAOCP 6.4) spreads them.
+    let hash = (id.ino ^ id.dev.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (id, hash)
 }
 
 #[cfg(test)]
@@ -118,29 +113,30 @@ mod tests {
     fn every_file_is_found_again_by_its_paths() {
         let mut table = FileTable::default();
         let id = |n: u64| FileId {
-            dev: n % 3,
+            dev: n % 3 * ((0xf_ffff << 32) | 0xfff) / 2,
             ino: n / 3,
         };
-        assert_eq!(table.find(Role::Copied, id(1), None), None);
+        assert_eq!(table.find(Role::Copied, &id(1), b""), None);
         for n in 0..5000 {
-            table.insert(Role::Copied, id(n), format!("path {n}").as_bytes());
+            table.insert(Role::Copied, &id(n), format!("path {n}").as_bytes());
         }
-        table.insert(Role::Copied, id(7), b"second");
+        table.insert(Role::Copied, &id(7), b"second");
         for n in 0..5000 {
-            let path = format!("path {n}").into_bytes();
-            assert_eq!(table.find(Role::Copied, id(n), None), Some(&path[..]));
-            assert_eq!(table.find(Role::Created, id(n), None), None);
+            let path = format!("path {n}\0").into_bytes();
+            let path = until_nul(&path);
+            assert_eq!(table.find(Role::Copied, &id(n), b""), Some(path));
+            assert_eq!(table.find(Role::Created, &id(n), b""), None);
             assert_eq!(
-                table.find(Role::Copied, id(n), Some(&path)),
-                Some(&path[..])
+                table.find(Role::Copied, &id(n), path.to_bytes()),
+                Some(path)
             );
             assert_eq!(
-                table.find(Role::Copied, id(n), Some(b"second")).is_some(),
+                table.find(Role::Copied, &id(n), b"second").is_some(),
                 n == 7
             );
         }
         assert_eq!(
-            table.find(Role::Copied, FileId { dev: 9, ino: 9 }, None),
+            table.find(Role::Copied, &FileId { dev: 9, ino: 9 }, b""),
             None
         );
     }

@@ -1,21 +1,46 @@
 //! How the engines speak: to whoever shows errors and prints the lines of `-v`.
 
+use super::failure::Step;
 use crate::sys::Errno;
 
-/// Takes the engine's messages. Each call is one whole message: `template`, in which every
-/// `{0}` or `{1}` stands for one of `names`, to be quoted as a file name, and every `{=0}` or
-/// `{=1}` for one of them as it is.
+/// The number of a message. Texts are with who says them, and packed as one by `cli`: first
+/// those of [`copy`](super::failure::MESSAGES), then those of `cat`, then those about the
+/// command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message(u8);
+
+impl Message {
+    /// The message of that number.
+    #[must_use]
+    pub const fn new(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Whether it is worth knowing and tells of no failure.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        self.0 == Step::GivenTwice as u8 || self.0 == Step::DirectoryTwice as u8
+    }
+}
+
+/// Takes the engine's messages. Each call is one whole message, in whose text every `{0}` or
+/// `{1}` stands for one of `names`, to be quoted as a file name, and every `{=0}` or `{=1}` for
+/// one of them as it is.
 ///
-/// A template with its names costs a caller a third of the code that a list of pieces does;
+/// A number with the names costs a caller a third of the code that a list of pieces does;
 /// with some thirty messages that is 2 KB of the program.
 pub trait Ui {
-    /// Something failed; the command's exit status tells of it at the end. The errno's text
-    /// follows the message.
-    fn error(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>);
+    /// Something failed, or is worth a warning; of a failure the command's exit status tells at
+    /// the end. The errno's text follows the message.
+    fn tell(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);
 
-    /// Something is worth knowing and no failure.
-    fn warning(&mut self, template: &str, names: &[&[u8]], errno: Option<Errno>);
-
-    /// A line of output that the user asked for (`-v`).
+    /// A line of output that the user asked for (`-v`), by a text and not a number: it is
+    /// written for every file.
     fn say(&mut self, template: &str, names: &[&[u8]]);
 }

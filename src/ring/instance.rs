@@ -17,6 +17,7 @@ use crate::sys::{BorrowedFd, Errno, Result};
 /// it to end. Whoever pushed promised to keep the memory until the completion is reaped, so
 /// they reap before they drop; a debug build checks that.
 #[derive(Debug)]
+#[repr(C)] // see `SlotRing`
 pub struct IoUring {
     mapped: Mapped,
     features: Features,
@@ -26,17 +27,21 @@ pub struct IoUring {
     enter_fd: i32,
     /// [`EnterFlags::REGISTERED_RING`] in the latter case.
     enter_flags: EnterFlags,
+    /// Undoes the registration, in the latter case. Called by its address, so that a program
+    /// that never registers a ring does not carry it (80 bytes).
+    unregister: Option<fn(&mut Self) -> Result<()>>,
 }
 
 impl IoUring {
     pub(super) const fn from_mapped(mapped: Mapped, params: &Params) -> Self {
-        let enter_fd = mapped.fd.raw();
+        let enter_fd = mapped.resources.fd.raw();
         Self {
             mapped,
             features: Features::from_bits_retain(params.features),
             setup_flags: SetupFlags::from_bits_retain(params.flags),
             enter_fd,
             enter_flags: EnterFlags::empty(),
+            unregister: None,
         }
     }
 
@@ -61,7 +66,7 @@ impl IoUring {
     /// The ring's descriptor.
     #[must_use]
     pub const fn as_fd(&self) -> BorrowedFd<'_> {
-        self.mapped.fd.as_fd()
+        self.mapped.resources.fd.as_fd()
     }
 
     /// How many operations can be queued between two submissions.
@@ -132,6 +137,16 @@ impl IoUring {
     pub unsafe fn push(&mut self, sqe: &Sqe) -> Result<()> {
         // SAFETY: the caller keeps the same contract.
         unsafe { self.mapped.queues.push(sqe.raw()) }
+    }
+
+    /// As [`Self::push`], without looking for room.
+    ///
+    /// # Safety
+    /// As [`Self::push`]. Fewer operations than the submission queue has entries are in
+    /// flight, and none was pushed with [`Sqe::skip_success`].
+    pub(super) unsafe fn push_unchecked(&mut self, sqe: &Sqe) {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { self.mapped.queues.push_unchecked(sqe.raw()) };
     }
 
     /// Queues an operation that does nothing and completes with 0. Linux 5.1.
@@ -261,10 +276,22 @@ impl IoUring {
         self.mapped.queues.forget_in_flight();
     }
 
-    /// Sets what stands for the ring when it is entered.
-    pub(super) const fn set_enter(&mut self, fd: i32, flags: EnterFlags) {
-        self.enter_fd = fd;
-        self.enter_flags = flags;
+    /// Has the ring entered by its registered `index`, which `unregister` undoes.
+    pub(super) const fn enter_by_index(
+        &mut self,
+        index: u32,
+        unregister: fn(&mut Self) -> Result<()>,
+    ) {
+        self.enter_fd = index.cast_signed();
+        self.enter_flags = EnterFlags::REGISTERED_RING;
+        self.unregister = Some(unregister);
+    }
+
+    /// Has the ring entered by its descriptor.
+    pub(super) const fn enter_by_descriptor(&mut self) {
+        self.enter_fd = self.as_fd().raw();
+        self.enter_flags = EnterFlags::empty();
+        self.unregister = None;
     }
 }
 
@@ -275,8 +302,8 @@ impl Drop for IoUring {
             "a ring is dropped with operations running"
         );
         // The thread's table of registered rings holds the ring open by itself.
-        if self.entered_by_index().is_some() {
-            let _ = self.unregister_ring_fd();
+        if let Some(unregister) = self.unregister {
+            let _ = unregister(self);
         }
     }
 }

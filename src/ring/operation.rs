@@ -26,7 +26,7 @@ pub const CURRENT_POSITION: u64 = u64::MAX;
 pub struct Sqe(RawSqe);
 
 /// An address as an entry holds it.
-fn address<T: ?Sized>(pointer: *const T) -> u64 {
+pub(super) fn address<T: ?Sized>(pointer: *const T) -> u64 {
     pointer.expose_provenance() as u64
 }
 
@@ -110,7 +110,7 @@ impl Sqe {
     }
 
     #[inline]
-    fn transfer(opcode: Opcode, fd: i32, addr: u64, len: u32, offset: u64) -> Self {
+    pub(super) fn transfer(opcode: Opcode, fd: i32, addr: u64, len: u32, offset: u64) -> Self {
         let mut sqe = Self::new(opcode, fd);
         sqe.0.addr = addr;
         sqe.0.len = len;

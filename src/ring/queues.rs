@@ -130,6 +130,15 @@ impl Queues {
         Ok(())
     }
 
+    /// As [`Self::push`], for an owner who keeps count: a hundred bytes less.
+    ///
+    /// # Safety
+    /// As `IoUring::push_unchecked`.
+    pub(super) unsafe fn push_unchecked(&mut self, sqe: &RawSqe) {
+        // SAFETY: there is room, and the caller answers for the operation.
+        unsafe { self.sq.write(sqe) };
+    }
+
     /// Raises the limit to what both queues have room for.
     #[cold]
     fn make_room(&mut self) -> Result<()> {
@@ -205,11 +214,13 @@ impl Queues {
         mut kernel: impl FnMut(u32, u32, EnterFlags) -> Result<u32>,
     ) -> Result<Completion> {
         let mut patience = PATIENCE;
-        // Set by a refusal: wait for what the kernel has, hand nothing more over.
-        let mut hold_back = false;
+        let mut entered = false;
+        // The last refusal, while there is one: then nothing more is handed over as long as
+        // the kernel has something that can be waited for.
+        let mut refused = None;
         loop {
             // What is queued goes first, so that it runs while the caller looks at this one.
-            if (hold_back || self.queued() == 0)
+            if (entered || self.queued() == 0)
                 && let Some(completion) = self.complete()
             {
                 return Ok(completion);
@@ -217,29 +228,30 @@ impl Queues {
             if self.in_flight() == Some(0) {
                 return Err(Errno::ECHILD);
             }
-            let min_complete = u32::from(self.ready() == 0);
-            let outcome = if hold_back {
-                self.publish();
-                kernel(0, min_complete, EnterFlags::GETEVENTS)
-            } else {
-                self.enter(min_complete, EnterFlags::GETEVENTS, &mut kernel)
-            };
-            let verdict = outcome.map_err(|errno| (errno, Verdict::of(errno)));
-            match verdict {
-                Err((_, Verdict::Again)) => continue,
-                Err((errno, Verdict::Fatal)) => return Err(errno),
-                _ => {}
-            }
-            if let Some(completion) = self.complete() {
-                return Ok(completion);
-            }
-            hold_back = verdict.is_err() && self.running() > 0;
-            if let Err((errno, _)) = verdict {
+            let mut hold_back = false;
+            if let Some(errno) = refused {
                 patience -= 1;
                 if patience == 0 {
                     return Err(errno);
                 }
+                hold_back = self.running() > 0;
             }
+            let min_complete = u32::from(self.ready() == 0);
+            let outcome = self.enter(min_complete, EnterFlags::GETEVENTS, |n, min, flags| {
+                kernel(if hold_back { 0 } else { n }, min, flags)
+            });
+            refused = outcome.err();
+            if let Some(errno) = refused {
+                match Verdict::of(errno) {
+                    Verdict::Again => {
+                        refused = None;
+                        continue;
+                    }
+                    Verdict::ReapThenAgain => {}
+                    Verdict::Fatal => return Err(errno),
+                }
+            }
+            entered = true;
         }
     }
 

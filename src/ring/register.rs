@@ -6,8 +6,7 @@ use core::ptr::from_mut;
 
 use super::instance::IoUring;
 use crate::sys::io_uring::{
-    EnterFlags, IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2,
-    io_uring_register,
+    IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2, io_uring_register,
 };
 use crate::sys::{Errno, Result};
 
@@ -158,7 +157,7 @@ impl IoUring {
         let arg = from_mut(&mut update).expose_provenance();
         // SAFETY: the kernel reads and writes one structure, borrowed mutably above.
         unsafe { self.register(RegisterOp::RegisterRingFds, arg, 1) }?;
-        self.set_enter(update.offset.cast_signed(), EnterFlags::REGISTERED_RING);
+        self.enter_by_index(update.offset, Self::unregister_ring_fd);
         Ok(())
     }
 
@@ -175,7 +174,7 @@ impl IoUring {
         let arg = from_mut(&mut update).expose_provenance();
         // SAFETY: the kernel reads one structure.
         unsafe { self.register(RegisterOp::UnregisterRingFds, arg, 1) }?;
-        self.set_enter(self.as_fd().raw(), EnterFlags::empty());
+        self.enter_by_descriptor();
         Ok(())
     }
 

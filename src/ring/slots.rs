@@ -4,12 +4,13 @@
 //! has at most one operation in flight: so the kernel and the program never reach the same
 //! bytes at once, and the memory outlives whatever works on it.
 
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 
 use super::instance::IoUring;
-use super::operation::{CURRENT_POSITION, Sqe};
+use super::operation::{CURRENT_POSITION, Sqe, address};
 use super::queues::Verdict;
-use crate::sys::io_uring::{Features, IoVec};
+use crate::sys::io_uring::{Features, IoVec, Opcode};
 use crate::sys::{BorrowedFd, Errno, Mapping, Result};
 
 /// The most slots a [`SlotRing`] can have: their state is one bit each.
@@ -17,6 +18,11 @@ pub const MAX_SLOTS: u32 = 64;
 
 /// The longest a slot can be: what the kernel takes as one registered buffer.
 pub const MAX_LEN_BYTES: usize = 1 << 30;
+
+/// What the kernel must have. The second came with READ and WRITE, in 5.6; asking for this bit
+/// costs no call, a probe does. The first is older, so it excludes no kernel; it says that the
+/// code for separate mappings is not needed (100 bytes).
+const REQUIRED: Features = Features::SINGLE_MMAP.union(Features::RW_CUR_POS);
 
 /// After how many operations a slot the slots are registered as the ring's buffers.
 ///
@@ -30,10 +36,8 @@ const REGISTER_AFTER: u32 = 8;
 pub enum Step {
     /// Checking the number and size of slots.
     Arguments,
-    /// Setting the ring up: where `io_uring` is missing or forbidden.
+    /// Setting the ring up: where `io_uring` is missing, forbidden, or older than Linux 5.6.
     Setup,
-    /// Asking whether the kernel has plain reads and writes (Linux 5.6).
-    Features,
     /// Mapping the slots' memory.
     Map,
 }
@@ -53,25 +57,29 @@ pub struct Finished {
     /// The slot it worked on, which is free again.
     pub slot: u32,
     /// Bytes transferred, perhaps fewer than asked for; or the operation's error.
-    pub result: Result<usize>,
+    pub result: Result<u32>,
 }
 
 /// A ring and the memory its operations work on.
+///
+/// In this order what every operation needs lies within 128 bytes of the start, where
+/// instructions reach it with a short offset: 100 bytes of code less.
 #[derive(Debug)]
+#[repr(C)]
 pub struct SlotRing {
-    ring: IoUring,
-    /// `None` only while being dropped.
-    memory: Option<Mapping>,
-    slot_count: u32,
-    slot_len_bytes: usize,
     /// Bit `n`: an operation on slot `n` is in flight.
     busy: u64,
+    /// Dropped by hand: not at all while something may still be writing to it.
+    memory: ManuallyDrop<Mapping>,
+    slot_len_bytes: u32,
+    slot_count: u32,
+    /// Operations still to come before slots are registered.
+    until_registered: u32,
     /// The kernel has refused for good: nothing more can be learnt from it.
     broken: bool,
     /// Slots are the ring's registered buffers.
     registered: bool,
-    /// Operations still to come before that is tried.
-    until_registered: u32,
+    ring: IoUring,
 }
 
 /// Which way an operation moves bytes.
@@ -90,6 +98,7 @@ impl SlotRing {
     /// Any error means that the caller goes on without a ring: `EINVAL` for a size that
     /// cannot be, the answers of [`super::IoUringBuilder::build`], `ENOSYS` before 5.6,
     /// `ENOMEM` for want of memory.
+    #[inline(never)] // 60 bytes less: the answer is built where it is wanted
     pub fn new(slot_count: u32, slot_len_bytes: usize) -> core::result::Result<Self, SetupError> {
         let at = |step| move |errno| SetupError { step, errno };
         let len = (slot_count as usize).checked_mul(slot_len_bytes);
@@ -99,17 +108,14 @@ impl SlotRing {
             }
             _ => return Err(at(Step::Arguments)(Errno::EINVAL)),
         };
-        let ring = IoUring::new(slot_count).map_err(at(Step::Setup))?;
-        // Came with READ and WRITE, in 5.6; asking for this bit costs no call, a probe does.
-        if !ring.features().contains(Features::RW_CUR_POS) {
-            return Err(at(Step::Features)(Errno::ENOSYS));
-        }
         let memory = Mapping::anonymous(len).map_err(at(Step::Map))?;
+        let ring = IoUring::new_on(slot_count, REQUIRED).map_err(at(Step::Setup))?;
         Ok(Self {
             ring,
-            memory: Some(memory),
+            memory: ManuallyDrop::new(memory),
             slot_count,
-            slot_len_bytes,
+            #[allow(clippy::cast_possible_truncation)] // at most MAX_LEN_BYTES
+            slot_len_bytes: slot_len_bytes as u32,
             busy: 0,
             broken: false,
             registered: false,
@@ -126,7 +132,7 @@ impl SlotRing {
     /// Length of each slot.
     #[must_use]
     pub const fn slot_len_bytes(&self) -> usize {
-        self.slot_len_bytes
+        self.slot_len_bytes as usize
     }
 
     /// Operations queued or running.
@@ -151,7 +157,7 @@ impl SlotRing {
         // SAFETY: `free_slot`'s pointer is valid for a slot's length of initialised bytes,
         // as an anonymous mapping is all zeros; nothing is in flight on it, and while `self`
         // is borrowed nothing can be queued.
-        unsafe { core::slice::from_raw_parts(start, self.slot_len_bytes) }
+        unsafe { core::slice::from_raw_parts(start, self.slot_len_bytes()) }
     }
 
     /// As [`Self::slot`], to be written: for data that comes from elsewhere than a read.
@@ -161,7 +167,7 @@ impl SlotRing {
             return &mut [];
         };
         // SAFETY: as in `slot`, and `self` is borrowed mutably.
-        unsafe { core::slice::from_raw_parts_mut(start, self.slot_len_bytes) }
+        unsafe { core::slice::from_raw_parts_mut(start, self.slot_len_bytes()) }
     }
 
     /// Where `slot` starts, if it exists and nothing is in flight on it.
@@ -169,9 +175,9 @@ impl SlotRing {
         if slot >= self.slot_count || self.is_busy(slot) {
             return None;
         }
-        let start = self.memory.as_ref()?.as_ptr();
+        let start = self.memory.as_ptr();
         // SAFETY: the mapping holds `slot_count` slots of this length.
-        Some(unsafe { start.add(slot as usize * self.slot_len_bytes) })
+        Some(unsafe { start.add(slot as usize * self.slot_len_bytes()) })
     }
 
     /// Queues a read of up to `range.len()` bytes at `offset` of `fd`, or at its own position
@@ -190,6 +196,7 @@ impl SlotRing {
         range: Range<usize>,
         offset: Option<u64>,
     ) -> Result<()> {
+        let offset = offset.unwrap_or(CURRENT_POSITION);
         self.queue(Direction::Read, slot, fd, range, offset)
     }
 
@@ -205,6 +212,7 @@ impl SlotRing {
         range: Range<usize>,
         offset: Option<u64>,
     ) -> Result<()> {
+        let offset = offset.unwrap_or(CURRENT_POSITION);
         self.queue(Direction::Write, slot, fd, range, offset)
     }
 
@@ -214,7 +222,7 @@ impl SlotRing {
         slot: u32,
         fd: BorrowedFd<'_>,
         range: Range<usize>,
-        offset: Option<u64>,
+        offset: u64,
     ) -> Result<()> {
         if self.broken {
             return Err(Errno::EIO);
@@ -222,30 +230,28 @@ impl SlotRing {
         if self.is_busy(slot) {
             return Err(Errno::EBUSY);
         }
-        let start = self.free_slot(slot).ok_or(Errno::EINVAL)?;
-        if range.start > range.end || range.end > self.slot_len_bytes {
+        if slot >= self.slot_count || range.start > range.end || range.end > self.slot_len_bytes() {
             return Err(Errno::EINVAL);
         }
-        // SAFETY: `range.start` is within the slot.
-        let start = unsafe { start.add(range.start) };
+        self.register_in_time();
+        let opcode = match (direction, self.registered) {
+            (Direction::Read, true) => Opcode::ReadFixed,
+            (Direction::Read, false) => Opcode::Read,
+            (Direction::Write, true) => Opcode::WriteFixed,
+            (Direction::Write, false) => Opcode::Write,
+        };
+        let start = slot as usize * self.slot_len_bytes() + range.start;
+        // SAFETY: the mapping holds `slot_count` slots, and `range` is within one.
+        let start = unsafe { self.memory.as_ptr().add(start) };
         #[allow(clippy::cast_possible_truncation)] // a slot's length fits, by `new`
         let len = (range.end - range.start) as u32;
-        let offset = offset.unwrap_or(CURRENT_POSITION);
-        let fd = fd.raw();
-        #[allow(clippy::cast_possible_truncation)] // below MAX_SLOTS
-        let index = slot as u16;
-        self.register_in_time();
-        let sqe = match (direction, self.registered) {
-            (Direction::Read, true) => Sqe::read_fixed(fd, start, len, offset, index),
-            (Direction::Read, false) => Sqe::read(fd, start, len, offset),
-            (Direction::Write, true) => Sqe::write_fixed(fd, start, len, offset, index),
-            (Direction::Write, false) => Sqe::write(fd, start, len, offset),
-        };
+        // The buffer's index, where registered, is 0.
+        let sqe = Sqe::transfer(opcode, fd.raw(), address(start), len, offset);
         let sqe = sqe.user_data(u64::from(slot));
         // SAFETY: the range lies in the slot, whose memory is freed only once nothing is in
         // flight (`drop`), and which nobody reaches until `wait` clears its bit. There is one
-        // operation a slot at most, so neither queue is ever full.
-        unsafe { self.ring.push(&sqe) }?;
+        // operation a slot at most, and each queue has an entry for every slot.
+        unsafe { self.ring.push_unchecked(&sqe) };
         self.busy |= 1 << slot;
         Ok(())
     }
@@ -283,13 +289,12 @@ impl SlotRing {
             Ok(completion) => {
                 #[allow(clippy::cast_possible_truncation)] // as pushed
                 let slot = completion.user_data as u32;
-                self.busy &= !1_u64.checked_shl(slot).unwrap_or(0);
-                let result = completion.into_result().map(|count| count as usize);
+                self.busy &= !1_u64.wrapping_shl(slot);
+                let result = completion.into_result();
                 Ok(Finished { slot, result })
             }
-            Err(Errno::ECHILD) => Err(Errno::ECHILD),
             Err(errno) => {
-                self.broken = true;
+                self.broken = errno != Errno::ECHILD;
                 Err(errno)
             }
         }
@@ -318,24 +323,14 @@ impl SlotRing {
         // a read from a pipe would hold them up for ever.
         let at_once = self.ring.features().contains(Features::RSRC_TAGS);
         if self.until_registered == 0 && at_once {
-            self.registered = self.register();
+            // All slots as one buffer: an operation may work on any part of it, and a table
+            // of one needs no room (64 vectors took a kilobyte of stack).
+            let all = IoVec {
+                base: self.memory.as_ptr(),
+                len_bytes: self.memory.len_bytes(),
+            };
+            self.registered = self.ring.register_buffers(&[all]).is_ok();
         }
-    }
-
-    fn register(&mut self) -> bool {
-        let Some(memory) = &self.memory else {
-            return false;
-        };
-        let mut buffers = [IoVec {
-            base: memory.as_ptr(),
-            len_bytes: self.slot_len_bytes,
-        }; MAX_SLOTS as usize];
-        for (slot, buffer) in buffers.iter_mut().enumerate() {
-            // Used for slots within the mapping only, so it does not wrap for those.
-            buffer.base = buffer.base.wrapping_add(slot * self.slot_len_bytes);
-        }
-        let buffers = buffers.get(..self.slot_count as usize);
-        buffers.is_some_and(|buffers| self.ring.register_buffers(buffers).is_ok())
     }
 }
 
@@ -346,7 +341,9 @@ impl Drop for SlotRing {
         self.drain();
         if self.ring.running() > 0 {
             self.ring.abandon();
-            let _ = self.memory.take().map(Mapping::leak);
+        } else {
+            // SAFETY: nothing is in flight, and nobody reaches the memory after this.
+            unsafe { ManuallyDrop::drop(&mut self.memory) };
         }
     }
 }

@@ -97,12 +97,10 @@ impl Arena {
 
     /// Takes `layout` from the chunk in use, if it fits.
     fn bump(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // What is missing to the next multiple of the alignment, a power of two.
-        // (`align_offset` would check that it is one, at run time, and panic.)
+        // Not `align_offset`: it brings a check of what `Layout` has checked, and a panic.
         let padding = (self.next as usize).wrapping_neg() & (layout.align() - 1);
         let room = self.end as usize - self.next as usize;
-        let needed = padding.checked_add(layout.size())?;
-        if needed > room {
+        if padding + layout.size() > room {
             return None;
         }
         // SAFETY: `padding + size <= room`: both steps stay inside the chunk.
@@ -120,10 +118,8 @@ impl Arena {
             // SAFETY: a chunk's header lives as long as the chunk.
             (unsafe { (*self.chunk).len_bytes } * 2).min(LARGEST_CHUNK)
         };
-        let needed = layout
-            .size()
-            .checked_add(layout.align())?
-            .checked_add(size_of::<Chunk>())?;
+        // Both are at most `isize::MAX`, as is their sum rounded up (`Layout`).
+        let needed = layout.size() + layout.align() + size_of::<Chunk>();
         let (start, len_bytes) = Mapping::anonymous(usual.max(needed)).ok()?.leak();
         let chunk = start.cast::<Chunk>().as_ptr();
         let header = Chunk {
@@ -159,8 +155,8 @@ impl Arena {
     /// pages where it is large, otherwise by copying it.
     ///
     /// # Safety
-    /// As [`Self::free`]; the old address is not used again, and `new_size`, rounded up to the
-    /// alignment, does not exceed `isize::MAX`.
+    /// As [`Self::free`]; the old address is not used again, and `new_size` is not 0 and, rounded
+    /// up to the alignment, does not exceed `isize::MAX`.
     pub unsafe fn resize(
         &mut self,
         block: NonNull<u8>,
@@ -176,26 +172,21 @@ impl Arena {
         }
         if !is_large(new) && self.is_newest(block, layout.size()) {
             let room = self.end as usize - block.as_ptr() as usize;
-            if new_size != 0 && new_size <= room {
+            if new_size <= room {
                 // SAFETY: `new_size` is within the chunk.
                 self.next = unsafe { block.as_ptr().add(new_size) };
                 return Some(block);
             }
         }
-        if new_size <= layout.size() && !is_large(layout) && new_size != 0 {
+        if new_size <= layout.size() && !is_large(layout) {
             return Some(block);
         }
         let moved = self.allocate(new)?;
         // SAFETY: both blocks are valid for the smaller size and distinct.
         unsafe {
-            moved.as_ptr().copy_from_nonoverlapping(
-                block.as_ptr(),
-                if new_size < layout.size() {
-                    new_size
-                } else {
-                    layout.size()
-                },
-            );
+            moved
+                .as_ptr()
+                .copy_from_nonoverlapping(block.as_ptr(), new_size.min(layout.size()));
         }
         // SAFETY: the caller's promise.
         unsafe { self.free(block, layout) };

@@ -43,7 +43,7 @@ pub fn pread(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize> {
 /// Writes at `offset` without moving the position.
 ///
 /// # Errors
-/// As [`write`]; `ESPIPE` where there is no position.
+/// As [`write()`]; `ESPIPE` where there is no position.
 pub fn pwrite(fd: BorrowedFd<'_>, buf: &[u8], offset: u64) -> Result<usize> {
     let (address, offset) = (buf.as_ptr() as usize, offset_arg(offset));
     // SAFETY: the kernel reads at most `buf.len()` bytes of `buf`.

@@ -9,6 +9,7 @@ use bitflags::bitflags;
 
 use super::arch::{nr, syscall2, syscall4, syscall6};
 use super::errno::Result;
+use super::fd::from_register;
 use super::{BorrowedFd, Errno, OwnedFd};
 
 /// Where `mmap` finds the submission ring.
@@ -624,11 +625,7 @@ pub fn io_uring_setup(entries: u32, params: &mut Params) -> Result<OwnedFd> {
     // SAFETY: the kernel reads and writes one `Params`, which is borrowed for the call.
     // Memory it is told to use instead of its own (NO_MMAP) it checks and pins itself.
     let r = unsafe { syscall2(nr::IO_URING_SETUP, entries as usize, params as usize) };
-    let raw = Errno::check(r)?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // a descriptor
-    let raw = raw as i32;
-    // SAFETY: the kernel has just given the descriptor to us.
-    Ok(unsafe { OwnedFd::from_raw(raw) })
+    from_register(r)
 }
 
 /// Submits up to `to_submit` entries and, with [`EnterFlags::GETEVENTS`], waits for

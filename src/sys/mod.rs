@@ -30,6 +30,6 @@ pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout};
 pub use fs::*;
 pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
-pub use process::{KernelVersion, descriptor_limit, exit, geteuid, kernel_version};
+pub use process::{KernelVersion, exit, geteuid, kernel_version};
 pub use startup::{AuxKey, CStrings, Startup};
 pub use vec::Vec;

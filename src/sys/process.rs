@@ -1,7 +1,7 @@
 //! The process itself and the kernel it runs on.
 
 use super::Errno;
-use super::arch::{nr, syscall0, syscall1, syscall4};
+use super::arch::{nr, syscall0, syscall1};
 use super::errno::Result;
 
 /// Ends the process, all its threads included, with the low eight bits of `status`.
@@ -20,19 +20,6 @@ pub fn geteuid() -> u32 {
     #[allow(clippy::cast_possible_truncation)] // a uid is 32 bits
     let uid = r as u32;
     uid
-}
-
-/// How many descriptors the process may have (the soft `RLIMIT_NOFILE`).
-///
-/// # Errors
-/// None that the kernel gives; a seccomp profile may.
-pub fn descriptor_limit() -> Result<u64> {
-    const NOFILE: usize = 7;
-    let mut limit = [0_u64; 2];
-    // SAFETY: a null new limit changes nothing; `limit` is one struct rlimit64 to write.
-    let r = unsafe { syscall4(nr::PRLIMIT64, 0, NOFILE, 0, limit.as_mut_ptr() as usize) };
-    Errno::check_zero(r)?;
-    Ok(limit[0])
 }
 
 /// A version of the kernel: major and minor number.

@@ -76,9 +76,9 @@ impl Startup {
         // SAFETY: the first word is the number of arguments.
         let count = unsafe { stack.read() };
         // SAFETY: the argument addresses follow it.
-        let argv = unsafe { stack.add(1) };
-        // SAFETY: `count` addresses and a null stand between argv and the environment.
-        let envp = unsafe { argv.add(count + 1) };
+        let list = unsafe { stack.add(1) };
+        // SAFETY: `count` addresses and a null stand between the list and the environment.
+        let envp = unsafe { list.add(count + 1) };
         let mut end = envp;
         // SAFETY: the environment ends with a null, before which `end` does not stop.
         while unsafe { end.read() } != 0 {
@@ -88,7 +88,7 @@ impl Startup {
         // SAFETY: the auxiliary vector follows the environment's null.
         let aux = unsafe { end.add(1) }.cast();
         // SAFETY: null-terminated, and the strings live on the initial stack.
-        let args = unsafe { CStrings::new(argv.cast()) };
+        let args = unsafe { CStrings::new(list.cast()) };
         // SAFETY: as above.
         let env = unsafe { CStrings::new(envp.cast()) };
         Self { args, env, aux }
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(startup.aux(AuxKey::PageSize), Some(4096));
         assert_eq!(startup.exec_path(), Some(c"/bin/cp"));
 
-        let bare = vec![0, 0, 0, 0, 0];
+        let bare = [0; 5];
         // SAFETY: as above.
         let startup = unsafe { Startup::from_stack(bare.as_ptr()) };
         assert_eq!(startup.args.clone().count(), 0);

@@ -42,7 +42,7 @@ fn copy(ring: &mut SlotRing, from: &OwnedFd, to: &OwnedFd) -> usize {
     }
     while ring.in_flight() > 0 {
         let finished = ring.wait().unwrap();
-        let count = finished.result.unwrap();
+        let count = finished.result.unwrap() as usize;
         let job = &mut jobs[finished.slot as usize];
         if job.writing {
             job.done += count;

@@ -1,0 +1,992 @@
+//! `cp` where something is missing, refused, too small or changes under it.
+#![allow(unsafe_code)]
+
+mod cp;
+mod support;
+
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cp::child::{self, Proc, Refused, Setting, cp as run_cp, mknod, refuse, set_times};
+use cp::compare::{NOBODY, gnu_cp};
+use cp::scene::Scene;
+use support::{
+    Agree, Ran, TempDir, annulet, assert_same_tree, is_root, noise, skip, temp_dir, tree,
+};
+
+/// More than one buffer: goes through the ring where there is one.
+const LARGE: usize = 3 << 20;
+
+/// Every way to move data, and none given.
+const WAYS: &[&str] = &["--io=auto", "--io=ring", "--io=sync"];
+
+/// What a test works with: a folder with a small tree `s` in it.
+fn place() -> TempDir {
+    let dir = temp_dir();
+    scene().build(dir.path());
+    dir
+}
+
+fn scene() -> Scene {
+    Scene::parse(&format!(
+        "dir s; file s/large {LARGE}; file s/one 1; file s/none 0; file s/x 70000 755; \
+         dir s/sub; file s/sub/in 5000 640; link s/sub/l ../one; hard s/sub/h s/one; \
+         hole s/hole 4000000 1000000+500000"
+    ))
+}
+
+fn cp(line: &str, dir: &Path, setting: &Setting) -> Ran {
+    run_cp(&annulet(), &child::words(line), dir, setting)
+}
+
+fn with(change: impl FnOnce(&mut Setting)) -> Setting {
+    let mut setting = Setting::default();
+    change(&mut setting);
+    setting
+}
+
+/// Whether `s` was copied to `to` whole, with everything that `-a` keeps.
+#[track_caller]
+fn assert_copied(dir: &Path, to: &str) {
+    assert_same_tree(&tree(&dir.join("s")), &tree(&dir.join(to)), Agree::ALL);
+}
+
+// Standard descriptors.
+
+#[test]
+fn closed_descriptors() {
+    for closed in [&[0][..], &[1], &[2], &[0, 1], &[0, 2], &[1, 2], &[0, 1, 2]] {
+        for way in WAYS {
+            let dir = place();
+            let setting = with(|s| s.closed = closed.into());
+            let what = format!("{closed:?} closed, {way}");
+            // With a message among the copies: it must not land in one of them.
+            fs::create_dir(dir.path().join("t")).expect("a folder");
+            let ran = cp(&format!("{way} -a no s also-no t"), dir.path(), &setting);
+            assert_eq!(ran.status, 1, "{what}: {ran:?}");
+            let messages = "cp: cannot stat 'no': No such file or directory\n\
+                            cp: cannot stat 'also-no': No such file or directory\n";
+            let expected = if closed.contains(&2) { "" } else { messages };
+            assert_eq!(ran.stderr, expected, "{what}");
+            assert_copied(dir.path(), "t/s");
+            let ran = cp(&format!("{way} -a s u"), dir.path(), &setting);
+            assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{what}");
+            assert_copied(dir.path(), "u");
+        }
+    }
+}
+
+#[test]
+fn verbose_output_that_goes_nowhere() {
+    let dir = place();
+    let full = with(|s| s.stdout = Some("/dev/full".into()));
+    let ran = cp("-av s t", dir.path(), &full);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert_eq!(ran.stderr, "cp: write error: No space left on device\n");
+    assert_copied(dir.path(), "t");
+    let ran = cp("-av s u", dir.path(), &with(|s| s.closed = vec![1]));
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert_eq!(ran.stderr, "cp: write error: Bad file descriptor\n");
+    assert_copied(dir.path(), "u");
+    // Nothing to say, nothing to fail.
+    cp("-a s v", dir.path(), &full).expect_success();
+    for help in ["--help", "--version"] {
+        let ran = cp(help, dir.path(), &full);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert_eq!(ran.stderr, "cp: write error: No space left on device\n");
+    }
+}
+
+#[test]
+fn full_device_as_destination() {
+    for way in WAYS {
+        let dir = place();
+        let path = dir.path();
+        for source in ["s/one", "s/x", "s/large", "s/hole"] {
+            let ran = cp(
+                &format!("{way} {source} /dev/full"),
+                path,
+                &Setting::default(),
+            );
+            assert_eq!(ran.status, 1, "{way} {ran:?}");
+            let message = "cp: error writing '/dev/full': No space left on device\n";
+            assert_eq!(ran.stderr, message, "{way} {source}");
+        }
+        cp(
+            &format!("{way} s/none /dev/full"),
+            path,
+            &Setting::default(),
+        )
+        .expect_success();
+        cp(
+            &format!("{way} s/large /dev/null"),
+            path,
+            &Setting::default(),
+        )
+        .expect_success();
+        fs::create_dir(path.join("t")).expect("a folder");
+        symlink("/dev/full", path.join("t/large")).expect("a link");
+        let ran = cp(
+            &format!("{way} s/one s/large s/x t"),
+            path,
+            &Setting::default(),
+        );
+        assert_eq!(ran.status, 1, "{way} {ran:?}");
+        assert_eq!(
+            ran.stderr, "cp: error writing 't/large': No space left on device\n",
+            "{way}"
+        );
+        assert_eq!(
+            fs::read(path.join("t/x")).unwrap(),
+            fs::read(path.join("s/x")).unwrap()
+        );
+        assert!(path.join("t/one").is_file());
+    }
+}
+
+// Limits.
+
+#[test]
+fn few_descriptors() {
+    for way in WAYS {
+        let dir = place();
+        let path = dir.path();
+        // Deeper than there are descriptors, wide, and with large files at the bottom.
+        let mut at = path.join("s");
+        for level in 0..45 {
+            at.push(format!("level{level}"));
+            fs::create_dir(&at).expect("a folder");
+            fs::write(at.join("a"), format!("{level}")).expect("a file");
+            symlink("a", at.join("l")).expect("a link");
+        }
+        fs::write(at.join("big"), noise(LARGE, 3)).expect("a file");
+        fs::hard_link(path.join("s/large"), at.join("linked")).expect("a link");
+        for number in 0..100 {
+            let wide = path.join(format!("s/wide{number}"));
+            fs::create_dir(&wide).expect("a folder");
+            fs::write(wide.join("f"), noise(number * 100, 1)).expect("a file");
+        }
+        let setting = with(|s| s.limits = vec![(libc::RLIMIT_NOFILE, 16)]);
+        for flags in ["-a", "-r", "-aL"] {
+            let to = format!("to{flags}");
+            cp(&format!("{way} {flags} s {to}"), path, &setting).expect_success();
+            if flags == "-a" {
+                assert_copied(path, &to);
+            } else {
+                let (from, to) = (tree(&path.join("s")), tree(&path.join(&to)));
+                assert_eq!(from.len(), to.len(), "{way} {flags}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_locked_memory() {
+    let dir = temp_dir();
+    let mut scene = scene();
+    let setting = with(|s| {
+        s.limits = vec![(libc::RLIMIT_MEMLOCK, 0)];
+        // Root may lock what it wants.
+        if is_root() {
+            s.user = Some(NOBODY);
+            scene.own(NOBODY);
+        }
+    });
+    scene.build(dir.path());
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("chmod");
+    for way in ["--io=auto", "--io=sync", "--io=ring"] {
+        let to = format!("to{way}");
+        let ran = cp(&format!("{way} -a s {to}"), dir.path(), &setting);
+        if way == "--io=ring" && ran.status != 0 {
+            // An older kernel charges the ring itself.
+            assert_eq!(ran.status, 1, "{ran:?}");
+            assert!(ran.stderr.contains("io_uring"), "{ran:?}");
+            continue;
+        }
+        ran.expect_success();
+        assert_copied(dir.path(), &to);
+    }
+}
+
+#[test]
+fn limited_file_size() {
+    for way in WAYS {
+        let dir = place();
+        let path = dir.path();
+        fs::create_dir(path.join("t")).expect("a folder");
+        let limited = |ignored: Vec<i32>| {
+            with(|s| {
+                s.limits = vec![(libc::RLIMIT_FSIZE, 1 << 20)];
+                s.ignored = ignored;
+            })
+        };
+        let setting = limited(vec![libc::SIGXFSZ]);
+        let ran = cp(&format!("{way} s/one s/large s/x t"), path, &setting);
+        assert_eq!(ran.status, 1, "{way} {ran:?}");
+        assert_eq!(
+            ran.stderr, "cp: error writing 't/large': File too large\n",
+            "{way}"
+        );
+        assert_eq!(
+            fs::read(path.join("t/x")).unwrap(),
+            fs::read(path.join("s/x")).unwrap()
+        );
+        assert!(path.join("t/one").is_file());
+        let ran = cp(&format!("{way} s/hole t"), path, &setting);
+        assert_eq!(ran.status, 1, "{way} {ran:?}");
+        assert!(
+            ran.stderr.ends_with("'t/hole': File too large\n"),
+            "{way} {ran:?}"
+        );
+        let ran = cp(&format!("{way} s/large t"), path, &limited(Vec::new()));
+        assert_eq!(ran.status, -libc::SIGXFSZ, "{way} {ran:?}");
+    }
+}
+
+#[test]
+fn little_memory() {
+    let dir = place();
+    // The program itself has to fit; its buffer need not.
+    let mut failed = 0;
+    for limit in (0..64).map(|n| (n * 32) << 10) {
+        let setting = with(|s| s.limits = vec![(libc::RLIMIT_AS, limit)]);
+        let mut command = std::process::Command::new(annulet());
+        command
+            .args(["cp", "-a", "s"])
+            .arg(format!("t{limit}"))
+            .current_dir(dir.path());
+        // Too little even to start: nothing the program can do about it.
+        let ran = child::run(&mut command, &setting);
+        if ran.status < 0 {
+            continue;
+        }
+        if ran.status == 0 {
+            assert_eq!(ran.stderr, "", "{limit}");
+            assert_copied(dir.path(), &format!("t{limit}"));
+            continue;
+        }
+        failed += 1;
+        assert_eq!(ran.status, 1, "{limit}: {ran:?}");
+        let said = ran.stderr.contains("Cannot allocate memory")
+            || ran.stderr == "annulet: memory exhausted\n";
+        assert!(said, "{limit}: {ran:?}");
+    }
+    assert!(failed > 0, "memory was enough everywhere");
+}
+
+/// Peak memory must not grow with the number of files.
+#[test]
+fn memory_does_not_grow_with_files() {
+    let measure = |dir: &Path, count: usize| {
+        let from = dir.join(count.to_string());
+        for folder in 0..count / 100 {
+            let folder = from.join(folder.to_string());
+            fs::create_dir_all(&folder).expect("a folder");
+            for file in 0..100 {
+                fs::write(folder.join(format!("file-{file}")), b"some bytes").expect("a file");
+            }
+        }
+        let (from, to) = (from.into_os_string(), dir.join("to").into_os_string());
+        let args = ["-a".as_ref(), from.as_os_str(), to.as_os_str()];
+        let (status, peak) = child::cp_measured(&annulet(), &args, dir, &Setting::default());
+        assert!(status.success(), "{status:?}");
+        fs::remove_dir_all(&to).expect("removal");
+        peak
+    };
+    let both = |dir: &Path| (measure(dir, 2000), measure(dir, 20_000));
+    let (few, many) = if is_root() {
+        child::on_tmpfs(c"mode=755", both).expect("a tmpfs")
+    } else {
+        both(temp_dir().path())
+    };
+    println!("peak resident set: {few} KiB for 2,000 files, {many} KiB for 20,000");
+    assert!(
+        many <= few + 512,
+        "{few} KiB for 2,000 files, {many} KiB for 20,000"
+    );
+}
+
+// Refused calls.
+
+/// What `io_uring_setup` is refused with, from findings of the field and beyond.
+const REFUSALS: &[(i32, &str)] = &[
+    (libc::EPERM, "Operation not permitted"),
+    (libc::ENOSYS, "Function not implemented"),
+    (libc::EINVAL, "Invalid argument"),
+    (libc::EOPNOTSUPP, "Operation not supported"),
+    (libc::ENOMEM, "Cannot allocate memory"),
+    (libc::EACCES, "Permission denied"),
+    (libc::EMFILE, "Too many open files"),
+    (libc::ENFILE, "Too many open files in system"),
+    (libc::EFAULT, "Bad address"),
+    (libc::EAGAIN, "Resource temporarily unavailable"),
+    (libc::EBUSY, "Device or resource busy"),
+    (libc::E2BIG, "Argument list too long"),
+];
+
+#[test]
+fn io_uring_refused() {
+    for &(errno, text) in REFUSALS {
+        let dir = place();
+        let path = dir.path();
+        let setting = with(|s| s.refused = vec![refuse(libc::SYS_io_uring_setup, errno)]);
+        cp("--io=auto -a s t", path, &setting).expect_success();
+        assert_copied(path, "t");
+        cp("-a s u", path, &setting).expect_success();
+        assert_copied(path, "u");
+        cp("--io=sync -a s v", path, &setting).expect_success();
+        assert_copied(path, "v");
+        let ran = cp("--io=ring s/large w", path, &setting);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(
+            ran.stderr.starts_with("cp: cannot set up io_uring"),
+            "{ran:?}"
+        );
+        assert!(ran.stderr.ends_with(&format!(": {text}\n")), "{ran:?}");
+        if [libc::EPERM, libc::ENOSYS].contains(&errno) {
+            assert!(ran.stderr.contains("seccomp"), "{ran:?}");
+        }
+        if errno == libc::EPERM {
+            assert!(ran.stderr.contains("kernel.io_uring_disabled"), "{ran:?}");
+        }
+        if errno == libc::ENOSYS {
+            assert!(ran.stderr.contains("older"), "{ran:?}");
+        }
+    }
+}
+
+/// Setup that works is no promise for what comes after.
+#[test]
+fn io_uring_half_refused() {
+    for call in [libc::SYS_io_uring_enter, libc::SYS_io_uring_register] {
+        for errno in [
+            libc::EPERM,
+            libc::ENOSYS,
+            libc::ENOMEM,
+            libc::EINVAL,
+            libc::EACCES,
+        ] {
+            let dir = place();
+            let path = dir.path();
+            let setting = with(|s| s.refused = vec![refuse(call, errno)]);
+            cp("-a s t", path, &setting).expect_success();
+            assert_copied(path, "t");
+            // Either it can do without that call, or it says why not.
+            let ran = cp("--io=ring -a s u", path, &setting);
+            if ran.status == 0 {
+                ran.expect_success();
+                assert_copied(path, "u");
+            } else {
+                assert_eq!(ran.status, 1, "{ran:?}");
+                assert!(
+                    ran.stderr.contains("io_uring") || ran.stderr.contains("error "),
+                    "{ran:?}"
+                );
+            }
+        }
+    }
+}
+
+/// What a copy can do without, it does without.
+#[test]
+fn other_calls_refused() {
+    const FICLONE: u32 = 0x4004_9409;
+    let clone = |errno| Refused {
+        call: libc::SYS_ioctl,
+        request: Some(FICLONE),
+        errno,
+    };
+    let no_ring = refuse(libc::SYS_io_uring_setup, libc::EPERM);
+    let copy = libc::SYS_copy_file_range;
+    let settings: Vec<Vec<Refused>> = [
+        libc::EPERM,
+        libc::ENOSYS,
+        libc::EOPNOTSUPP,
+        libc::EINVAL,
+        libc::EXDEV,
+        libc::EBADF,
+        libc::ETXTBSY,
+        libc::EACCES,
+        libc::EFBIG,
+        libc::ENOENT,
+        libc::EIO,
+    ]
+    .iter()
+    .map(|&errno| vec![no_ring, refuse(copy, errno), clone(errno)])
+    .chain([
+        vec![clone(libc::EPERM)],
+        vec![no_ring, refuse(libc::SYS_fadvise64, libc::ENOSYS)],
+        vec![refuse(libc::SYS_fchmodat2, libc::ENOSYS)],
+        vec![refuse(libc::SYS_prlimit64, libc::EPERM)],
+        vec![refuse(libc::SYS_uname, libc::EPERM), no_ring],
+        vec![refuse(libc::SYS_mremap, libc::ENOSYS)],
+        vec![refuse(libc::SYS_geteuid, libc::EPERM)],
+        vec![refuse(libc::SYS_munmap, libc::EPERM)],
+        vec![refuse(libc::SYS_madvise, libc::EPERM)],
+    ])
+    .collect();
+    for refused in settings {
+        let dir = place();
+        let setting = with(|s| s.refused.clone_from(&refused));
+        let ran = cp("-a s t", dir.path(), &setting);
+        assert!(
+            ran.status == 0 && ran.stderr.is_empty(),
+            "{refused:?} {ran:?}"
+        );
+        assert_copied(dir.path(), "t");
+    }
+}
+
+/// An errno from a call that cannot be done without is a message.
+#[test]
+fn errors_are_reported() {
+    let cases: &[(libc::c_long, i32, &str, &str)] = &[
+        (
+            libc::SYS_fchmod,
+            libc::EIO,
+            "-p s/one t",
+            "preserving permissions for 't': Input/output error",
+        ),
+        (
+            libc::SYS_utimensat,
+            libc::EIO,
+            "-p s/one t",
+            "preserving times for 't': Input/output error",
+        ),
+        (
+            libc::SYS_fchown,
+            libc::EIO,
+            "-p s/one t",
+            "failed to preserve ownership for 't': Input/output error",
+        ),
+        (
+            libc::SYS_mkdirat,
+            libc::EDQUOT,
+            "-r s/sub t",
+            "cannot create directory 't': Disk quota exceeded",
+        ),
+        (
+            libc::SYS_symlinkat,
+            libc::EROFS,
+            "-P s/sub/l t",
+            "cannot create symbolic link 't': Read-only file system",
+        ),
+        (
+            libc::SYS_readlinkat,
+            libc::EIO,
+            "-P s/sub/l t",
+            "cannot read symbolic link 's/sub/l': Input/output error",
+        ),
+        (
+            libc::SYS_linkat,
+            libc::EMLINK,
+            "-a s t",
+            "cannot create hard link",
+        ),
+        (
+            libc::SYS_getdents64,
+            libc::EIO,
+            "-r s/sub t",
+            "s/sub': Input/output error",
+        ),
+        (
+            libc::SYS_mknodat,
+            libc::EPERM,
+            "-r f t",
+            "cannot create fifo 't': Operation not permitted",
+        ),
+        (
+            libc::SYS_ftruncate,
+            libc::EIO,
+            "s/one old",
+            "'old': Input/output error",
+        ),
+        (
+            libc::SYS_unlinkat,
+            libc::EPERM,
+            "-a f old",
+            "cannot remove 'old': Operation not permitted",
+        ),
+    ];
+    for &(call, errno, line, message) in cases {
+        let dir = place();
+        let path = dir.path();
+        mknod(&path.join("f"), libc::S_IFIFO | 0o600, 0).expect("a FIFO");
+        fs::write(path.join("old"), "old").expect("a file");
+        let setting = with(|s| s.refused = vec![refuse(call, errno)]);
+        let ran = cp(line, path, &setting);
+        if call == libc::SYS_fchown && ran.status == 0 {
+            // The owner was right already.
+            continue;
+        }
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(
+            ran.stderr.contains(message),
+            "should say {message}: {ran:?}"
+        );
+    }
+}
+
+// Mounts.
+
+#[test]
+fn no_proc() {
+    if !is_root() {
+        return skip("no_proc", "unmounts /proc, which takes root");
+    }
+    for proc in [Proc::Gone, Proc::Hidden] {
+        for way in WAYS {
+            let dir = place();
+            let setting = with(|s| s.proc = proc);
+            cp(&format!("{way} -a s t"), dir.path(), &setting).expect_success();
+            assert_copied(dir.path(), "t");
+            cp(&format!("{way} -r s u"), dir.path(), &setting).expect_success();
+        }
+    }
+}
+
+#[test]
+fn alone_in_a_root_of_its_own() {
+    if !is_root() {
+        return skip(
+            "alone_in_a_root_of_its_own",
+            "changes root, which takes root",
+        );
+    }
+    for way in WAYS {
+        let dir = place();
+        fs::copy(annulet(), dir.path().join("cp")).expect("the program");
+        let setting = with(|s| s.chroot = Some(dir.path().to_owned()));
+        let args = child::words(&format!("{way} -a /s /t"));
+        run_cp(Path::new("/cp"), &args, dir.path(), &setting).expect_success();
+        assert_copied(dir.path(), "t");
+        // The system's root is where `..` ends.
+        let args = child::words(&format!("{way} -a s/../../../s /u"));
+        run_cp(Path::new("/cp"), &args, dir.path(), &setting).expect_success();
+        assert_copied(dir.path(), "u");
+    }
+}
+
+#[test]
+fn full_disk() {
+    if !is_root() {
+        return skip("full_disk", "mounts a small file system, which takes root");
+    }
+    for way in WAYS {
+        let dir = place();
+        let path = dir.path();
+        for size in [5, 200_000] {
+            // Many of the same size, so that it is one of these that finds the disk full.
+            let folder = path.join(size.to_string());
+            fs::create_dir(&folder).expect("a folder");
+            for number in 0..(2 << 20) / size.max(4096) {
+                fs::write(folder.join(number.to_string()), noise(size, 5)).expect("a file");
+            }
+        }
+        child::on_tmpfs(c"size=1m", |small| {
+            let to = small.display();
+            let message = |name: &str, ran: &Ran| {
+                let expected =
+                    format!("cp: error writing '{to}/{name}': No space left on device\n");
+                assert_eq!(ran.stderr, expected, "{way}");
+                assert_eq!(ran.status, 1, "{ran:?}");
+            };
+            // A large one; what comes after still has room once that is gone.
+            let ran = cp(&format!("{way} s/large {to}"), path, &Setting::default());
+            message("large", &ran);
+            fs::remove_file(small.join("large")).expect("removal");
+            let ran = cp(
+                &format!("{way} s/x s/large s/none {to}"),
+                path,
+                &Setting::default(),
+            );
+            message("large", &ran);
+            assert_eq!(
+                fs::read(small.join("x")).unwrap(),
+                fs::read(path.join("s/x")).unwrap()
+            );
+            assert_eq!(fs::read(small.join("none")).unwrap(), b"");
+            // Sparse.
+            fs::remove_file(small.join("large")).expect("removal");
+            fs::write(small.join("ballast"), noise(700_000, 1)).expect("a file");
+            let ran = cp(&format!("{way} -a s/hole {to}"), path, &Setting::default());
+            message("hole", &ran);
+            for name in ["hole", "ballast", "x", "none"] {
+                fs::remove_file(small.join(name)).expect("removal");
+            }
+            // Small ones: each that did not fit is told of, each that did is whole.
+            for size in [5_usize, 200_000] {
+                let ran = cp(&format!("{way} -r {size} {to}"), path, &Setting::default());
+                assert_eq!(ran.status, 1, "{ran:?}");
+                let mut told = 0;
+                for entry in fs::read_dir(path.join(size.to_string())).expect("a folder") {
+                    let name = entry.expect("an entry").file_name();
+                    let name = format!("{size}/{}", name.display());
+                    let copy = fs::read(small.join(&name));
+                    if copy.is_ok_and(|copy| copy == noise(size, 5)) {
+                        continue;
+                    }
+                    told += 1;
+                    let expected = format!("'{to}/{name}': No space left on device\n");
+                    assert!(ran.stderr.contains(&expected), "{name} not in {ran:?}");
+                }
+                assert_eq!(ran.stderr.lines().count(), told, "{ran:?}");
+                assert!(told > 0, "there was room for all");
+                fs::remove_dir_all(small.join(size.to_string())).expect("removal");
+            }
+        })
+        .expect("a tmpfs");
+    }
+}
+
+#[test]
+fn read_only_file_system() {
+    if !is_root() {
+        return skip("read_only_file_system", "mounts, which takes root");
+    }
+    let dir = place();
+    child::on_tmpfs(c"size=1m,ro", |small| {
+        let to = small.display();
+        let ran = cp(&format!("-a s {to}/t"), dir.path(), &Setting::default());
+        let text = format!("cp: cannot create directory '{to}/t': Read-only file system\n");
+        assert_eq!((ran.status, ran.stderr), (1, text));
+        let ran = cp(
+            &format!("s/one s/large {to}"),
+            dir.path(),
+            &Setting::default(),
+        );
+        assert_eq!(ran.stderr.lines().count(), 2, "{ran:?}");
+    })
+    .expect("a tmpfs");
+}
+
+/// Between file systems: what the kernel can share within one it cannot between two.
+#[test]
+fn from_one_file_system_to_another() {
+    if !is_root() {
+        return skip(
+            "from_one_file_system_to_another",
+            "mounts, which takes root",
+        );
+    }
+    for way in WAYS {
+        for refused in [vec![], vec![refuse(libc::SYS_io_uring_setup, libc::EPERM)]] {
+            if *way == "--io=ring" && !refused.is_empty() {
+                continue;
+            }
+            let dir = place();
+            let setting = with(|s| s.refused = refused);
+            child::on_tmpfs(c"mode=755", |other| {
+                let to = other.join("t");
+                let line = format!("{way} -a s {}", to.display());
+                cp(&line, dir.path(), &setting).expect_success();
+                assert_same_tree(&tree(&dir.path().join("s")), &tree(&to), Agree::ALL);
+                let line = format!("{way} -a {} back", to.display());
+                cp(&line, dir.path(), &setting).expect_success();
+                assert_copied(dir.path(), "back");
+            })
+            .expect("a tmpfs");
+        }
+    }
+}
+
+// Depth.
+
+/// Opens what lies `path` below `dir`, a step at a time.
+fn open_at(dir: &OwnedFd, name: &OsStr) -> std::io::Result<OwnedFd> {
+    use std::os::unix::ffi::OsStrExt;
+    let name = CString::new(name.as_bytes()).expect("a name");
+    // SAFETY: a name that ends in NUL.
+    let fd = unsafe {
+        libc::openat(
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_CLOEXEC,
+        )
+    };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn open_dir(path: &Path) -> OwnedFd {
+    File::open(path).expect("a folder").into()
+}
+
+/// Goes down the single chain of folders named `name`, and calls `at` with each; returns how
+/// many there are.
+fn descend(top: &Path, name: &str, mut at: impl FnMut(usize, &OwnedFd)) -> usize {
+    let mut dir = open_dir(top);
+    let mut depth = 0;
+    loop {
+        at(depth, &dir);
+        match open_at(&dir, OsStr::new(name)) {
+            Ok(next) => dir = next,
+            Err(_) => return depth,
+        }
+        depth += 1;
+    }
+}
+
+fn read_at(dir: &OwnedFd, name: &str) -> Vec<u8> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let file = open_at(dir, OsStr::new(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    File::from(file).read_to_end(&mut bytes).expect("content");
+    bytes
+}
+
+fn inode_of(dir: &OwnedFd, name: &str) -> u64 {
+    let file = open_at(dir, OsStr::new(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    File::from(file).metadata().expect("metadata").ino()
+}
+
+#[test]
+fn deeper_than_any_path() {
+    const DEPTH: usize = 3000;
+    const NAME: &str = "a-name-of-some-length";
+    let deep = |dir: &Path| {
+        let top = dir.join("s");
+        fs::create_dir(&top).expect("a folder");
+        let mut at = open_dir(&top);
+        let name = CString::new(NAME).expect("a name");
+        for level in 0..DEPTH {
+            // SAFETY: a name that ends in NUL.
+            let made = unsafe { libc::mkdirat(at.as_raw_fd(), name.as_ptr(), 0o755) };
+            assert_eq!(made, 0, "level {level}");
+            at = open_at(&at, OsStr::new(NAME)).expect("a folder");
+        }
+        // A file with three names: at the top, in the middle, at the bottom.
+        fs::write(top.join("top"), noise(LARGE, 9)).expect("a file");
+        let first = open_dir(&top);
+        descend(&top, NAME, |level, dir| {
+            if level == DEPTH / 2 || level == DEPTH {
+                // SAFETY: names that end in NUL.
+                let linked = unsafe {
+                    libc::linkat(
+                        first.as_raw_fd(),
+                        c"top".as_ptr(),
+                        dir.as_raw_fd(),
+                        c"linked".as_ptr(),
+                        0,
+                    )
+                };
+                assert_eq!(linked, 0, "level {level}");
+            }
+        });
+        for (line, links) in [
+            ("-a s t", true),
+            ("-r s u", false),
+            ("--io=sync -a s v", true),
+        ] {
+            for limits in [vec![], vec![(libc::RLIMIT_NOFILE, 16)]] {
+                let setting = with(|s| s.limits = limits);
+                cp(line, dir, &setting).expect_success();
+                let to = dir.join(line.rsplit(' ').next().expect("a word"));
+                let inode = fs::metadata(to.join("top")).expect("metadata").ino();
+                let content = noise(LARGE, 9);
+                let depth = descend(&to, NAME, |level, dir| {
+                    if level == DEPTH / 2 || level == DEPTH {
+                        assert!(
+                            read_at(dir, "linked") == content,
+                            "{line}: content at {level}"
+                        );
+                        assert_eq!(inode_of(dir, "linked") == inode, links, "{line} at {level}");
+                    }
+                });
+                assert_eq!(depth, DEPTH, "{line}");
+                cp::compare::remove(&to);
+            }
+        }
+        cp::compare::remove(&top);
+    };
+    if is_root() {
+        child::on_tmpfs(c"mode=755", deep).expect("a tmpfs");
+    } else {
+        deep(temp_dir().path());
+    }
+}
+
+// Files that are not what they seem.
+
+#[test]
+fn a_file_that_changes_its_size() {
+    for way in WAYS {
+        let dir = temp_dir();
+        let path = dir.path();
+        for name in ["shrinking", "growing", "both", "punched"] {
+            fs::write(path.join(name), noise(8 << 20, 1)).expect("a file");
+        }
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let open = |name: &str| OpenOptions::new().write(true).open(path.join(name));
+                let files = ["shrinking", "growing", "both"].map(|name| open(name).unwrap());
+                let mut round = 0_u64;
+                while !done.load(Ordering::Relaxed) {
+                    round += 1;
+                    files[0]
+                        .set_len((8 << 20) - (round % 64) * 100_003)
+                        .unwrap();
+                    // Up to 24 MiB, then small again: a copy that never ends would show.
+                    let end = (8 << 20) + (round % 512) * 32_768;
+                    files[1].write_all_at(&[7; 4096], end).unwrap();
+                    files[2].set_len((round % 7) * 3_000_000).unwrap();
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+            });
+            let setting = with(|s| s.limit = Duration::from_secs(20));
+            for _ in 0..12 {
+                for name in ["shrinking", "growing", "both"] {
+                    let ran = cp(&format!("{way} -p {name} to"), path, &setting);
+                    assert!((0..=1).contains(&ran.status), "{way} {name}: {ran:?}");
+                    assert_eq!(
+                        ran.status == 0,
+                        ran.stderr.is_empty(),
+                        "{way} {name}: {ran:?}"
+                    );
+                    let copied = fs::metadata(path.join("to")).expect("a copy").len();
+                    assert!(copied <= 40 << 20, "{way} {name}: {copied} bytes");
+                    if name == "growing" {
+                        // What was there at the start does not change.
+                        let (mut a, mut b) = (vec![0; 8 << 20], vec![0; 8 << 20]);
+                        let open = |name| File::open(path.join(name)).unwrap();
+                        open("growing").read_exact_at(&mut a, 0).unwrap();
+                        open("to").read_exact_at(&mut b, 0).unwrap();
+                        assert!(a == b, "{way}: what did not change is not the same");
+                    }
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn files_whose_size_is_a_lie() {
+    for way in WAYS {
+        let dir = temp_dir();
+        for file in [
+            "/proc/cpuinfo",
+            "/proc/version",
+            "/proc/filesystems",
+            "/sys/kernel/mm/transparent_hugepage/enabled",
+            "/proc/self/limits",
+        ] {
+            let Ok(expected) = fs::read(file) else {
+                continue;
+            };
+            cp(&format!("{way} {file} to"), dir.path(), &Setting::default()).expect_success();
+            let copied = fs::read(dir.path().join("to")).expect("a copy");
+            // Read-only, as the source is.
+            fs::remove_file(dir.path().join("to")).expect("removal");
+            if file.contains("cpuinfo") {
+                // Its clock rates change from one look to the next.
+                assert_eq!(
+                    copied.split(|&b| b == b'\n').count(),
+                    expected.split(|&b| b == b'\n').count()
+                );
+            } else if !file.contains("limits") {
+                assert_eq!(copied, expected, "{way} {file}");
+            }
+            assert!(!copied.is_empty(), "{way} {file}");
+        }
+        let mut sizes = Vec::new();
+        if Path::new("/proc/sys/kernel").is_dir() {
+            cp(
+                &format!("{way} -r /proc/sys/kernel/random tree"),
+                dir.path(),
+                &Setting::default(),
+            );
+            for entry in fs::read_dir(dir.path().join("tree")).expect("a copied folder") {
+                sizes.push(entry.expect("an entry").metadata().expect("metadata").len());
+            }
+        }
+        assert!(sizes.iter().any(|&size| size > 0), "{way}: {sizes:?}");
+    }
+}
+
+#[test]
+fn a_fifo_as_operand_is_read() {
+    for way in WAYS {
+        let dir = temp_dir();
+        let fifo = dir.path().join("fifo");
+        mknod(&fifo, libc::S_IFIFO | 0o600, 0).expect("a FIFO");
+        let content = noise(1 << 20, 4);
+        std::thread::scope(|scope| {
+            scope.spawn(|| fs::write(&fifo, &content).expect("a reader"));
+            cp(&format!("{way} fifo to"), dir.path(), &Setting::default()).expect_success();
+        });
+        assert!(fs::read(dir.path().join("to")).unwrap() == content, "{way}");
+        cp(
+            &format!("{way} -r fifo fifo2"),
+            dir.path(),
+            &Setting::default(),
+        )
+        .expect_success();
+        let made = fs::symlink_metadata(dir.path().join("fifo2")).unwrap();
+        assert!(made.file_type().is_fifo());
+        // And written to, where it is the destination.
+        fs::remove_file(&fifo).unwrap();
+        mknod(&fifo, libc::S_IFIFO | 0o600, 0).expect("a FIFO");
+        let read = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| fs::read(&fifo).expect("a writer"));
+            cp(&format!("{way} to fifo"), dir.path(), &Setting::default()).expect_success();
+            reader.join().expect("what was read")
+        });
+        assert!(read == content, "{way}");
+    }
+}
+
+#[test]
+fn standard_input_as_a_file() {
+    let dir = place();
+    let setting = with(|s| s.stdin = Some(dir.path().join("s/large")));
+    for way in WAYS {
+        cp(&format!("{way} /dev/stdin to"), dir.path(), &setting).expect_success();
+        let (a, b) = (
+            fs::read(dir.path().join("s/large")),
+            fs::read(dir.path().join("to")),
+        );
+        assert!(a.unwrap() == b.unwrap(), "{way}");
+    }
+}
+
+/// Access times are kept as they were before the copy read the files.
+#[test]
+fn access_times() {
+    let Some(gnu) = gnu_cp("access_times") else {
+        return;
+    };
+    for (program, way) in [
+        (gnu, ""),
+        (annulet(), "--io=ring"),
+        (annulet(), "--io=sync"),
+    ] {
+        let dir = place();
+        let times = |name: &str| {
+            let meta = fs::symlink_metadata(dir.path().join(name)).expect("metadata");
+            (meta.atime(), meta.atime_nsec())
+        };
+        for name in ["s/large", "s/one", "s/sub/l", "s/sub"] {
+            set_times(
+                &dir.path().join(name),
+                (1_500_000_000, 5),
+                (1_400_000_000, 6),
+            )
+            .unwrap();
+        }
+        let args = child::words(&format!("{way} -a s t"));
+        run_cp(&program, &args, dir.path(), &Setting::default()).expect_success();
+        for name in ["t/large", "t/sub/l"] {
+            assert_eq!(times(name), (1_500_000_000, 5), "{way} {name}");
+        }
+    }
+}

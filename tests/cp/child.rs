@@ -1,0 +1,497 @@
+//! Starting a program where things are not as they should be: as another user, with closed
+//! descriptors, low limits, refused system calls, other mounts; and ending it when it hangs.
+#![allow(unsafe_code, dead_code)]
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::support::Ran;
+
+/// A system call that is answered with an errno instead of being made.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    /// The call's number.
+    pub call: libc::c_long,
+    /// Only where the second argument's lower half is this (an ioctl's request).
+    pub request: Option<u32>,
+    /// The answer.
+    pub errno: i32,
+}
+
+/// Refuses `call`, whatever its arguments.
+#[must_use]
+pub const fn refuse(call: libc::c_long, errno: i32) -> Refused {
+    Refused {
+        call,
+        request: None,
+        errno,
+    }
+}
+
+/// Where and as whom a program runs. The default is: as the test itself, all as usual.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The user and group to become.
+    pub user: Option<u32>,
+    /// The umask.
+    pub umask: u32,
+    /// Limits by `RLIMIT_` number, soft and hard.
+    pub limits: Vec<(libc::__rlimit_resource_t, u64)>,
+    /// Standard descriptors to start without.
+    pub closed: Vec<i32>,
+    /// Signals to start with ignored.
+    pub ignored: Vec<i32>,
+    /// Calls that are refused.
+    pub refused: Vec<Refused>,
+    /// Environment besides `LC_ALL=C`.
+    pub env: Vec<(&'static str, &'static str)>,
+    /// What standard input reads; nothing if absent.
+    pub stdin: Option<PathBuf>,
+    /// Where standard output goes, instead of to the test.
+    pub stdout: Option<PathBuf>,
+    /// A folder to take for the root; the program's path is one in there.
+    pub chroot: Option<PathBuf>,
+    /// What to do about `/proc`: keep it, take it away, put an empty folder over it.
+    pub proc: Proc,
+    /// How long it may run before it is killed.
+    pub limit: Duration,
+}
+
+/// What becomes of `/proc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proc {
+    /// It stays.
+    Kept,
+    /// It is unmounted.
+    Gone,
+    /// Something else is mounted there.
+    Hidden,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            user: None,
+            umask: 0o022,
+            limits: Vec::new(),
+            closed: Vec::new(),
+            ignored: Vec::new(),
+            refused: Vec::new(),
+            env: Vec::new(),
+            stdin: None,
+            stdout: None,
+            chroot: None,
+            proc: Proc::Kept,
+            limit: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Runs `program` under the name `cp` with `args` in `dir`. One that is still running after
+/// the limit is killed, which the end of `stderr` says.
+///
+/// # Panics
+///
+/// If it cannot be started.
+#[must_use]
+pub fn cp<S: AsRef<OsStr>>(program: &Path, args: &[S], dir: &Path, setting: &Setting) -> Ran {
+    let mut command = Command::new(program);
+    command
+        .arg0("cp")
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("LC_ALL", "C")
+        .envs(setting.env.iter().copied());
+    run(&mut command, setting)
+}
+
+/// Runs a command in `setting`.
+///
+/// # Panics
+///
+/// If it cannot be started.
+#[must_use]
+pub fn run(command: &mut Command, setting: &Setting) -> Ran {
+    let line = format!("{command:?}");
+    let (mut stdout, mut stderr) = (memory_file(), memory_file());
+    let pid = spawn(command, setting, &stdout, &stderr, false, &line);
+    let (status, hung) = wait(pid, setting.limit);
+    let mut ran = Ran {
+        status: status
+            .code()
+            .unwrap_or_else(|| -status.signal().unwrap_or(0)),
+        stdout: contents(&mut stdout),
+        stderr: String::from_utf8_lossy(&contents(&mut stderr)).into_owned(),
+        command: line,
+    };
+    if hung {
+        ran.stderr.push_str("(killed, as it did not end)\n");
+    }
+    ran
+}
+
+/// As [`cp`]; also returns the largest resident set it had, in KiB. That is read when the
+/// program is about to exit and not from `wait4`, whose figure includes what the process was
+/// before exec: a copy of this test.
+///
+/// # Panics
+///
+/// If it cannot be started or traced.
+#[must_use]
+pub fn cp_measured(
+    program: &Path,
+    args: &[&OsStr],
+    dir: &Path,
+    setting: &Setting,
+) -> (ExitStatus, u64) {
+    let mut command = Command::new(program);
+    command.arg0("cp").args(args).current_dir(dir);
+    let line = format!("{command:?}");
+    let (stdout, stderr) = (memory_file(), memory_file());
+    let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);
+    assert!(stopped(pid), "{line}: not stopped at exec");
+    ptrace(
+        libc::PTRACE_SETOPTIONS,
+        pid,
+        libc::PTRACE_O_TRACEEXIT | libc::PTRACE_O_EXITKILL,
+    );
+    ptrace(libc::PTRACE_CONT, pid, 0);
+    assert!(stopped(pid), "{line}: not stopped at exit");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+    let peak = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.trim().strip_suffix(" kB")?.parse().ok())
+        .expect("a VmHWM line");
+    ptrace(libc::PTRACE_CONT, pid, 0);
+    (wait(pid, setting.limit).0, peak)
+}
+
+fn ptrace(request: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
+    // SAFETY: the child is ours, traced and stopped; these requests touch no memory of ours.
+    let done = unsafe { libc::ptrace(request, pid, 0_usize, libc::c_long::from(data)) };
+    assert_eq!(done, 0, "ptrace: {}", io::Error::last_os_error());
+}
+
+fn stopped(pid: libc::pid_t) -> bool {
+    let mut status = 0;
+    // SAFETY: waits for a child of ours; `status` is writable.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    waited == pid && libc::WIFSTOPPED(status)
+}
+
+fn spawn(
+    command: &mut Command,
+    setting: &Setting,
+    stdout: &File,
+    stderr: &File,
+    traced: bool,
+    line: &str,
+) -> libc::pid_t {
+    let open = |path: &Option<PathBuf>, how: &OpenOptions| -> Option<Stdio> {
+        path.as_ref().map(|p| how.open(p).expect("a file").into())
+    };
+    let own = |file: &File| Stdio::from(file.try_clone().expect("a descriptor"));
+    command
+        .stdin(open(&setting.stdin, OpenOptions::new().read(true)).unwrap_or_else(Stdio::null))
+        .stdout(
+            open(&setting.stdout, OpenOptions::new().write(true)).unwrap_or_else(|| own(stdout)),
+        )
+        .stderr(own(stderr));
+    let mut prepare = Prepare::new(setting, traced);
+    // SAFETY: between fork and exec only system calls are made; nothing is allocated.
+    unsafe {
+        command.pre_exec(move || prepare.run());
+    }
+    #[allow(clippy::zombie_processes)] // the caller waits, by number
+    let child = command
+        .spawn()
+        .unwrap_or_else(|e| panic!("cannot start {line}: {e}"));
+    libc::pid_t::try_from(child.id()).expect("a process number")
+}
+
+/// Everything that has to be done in the child, with its memory already taken.
+struct Prepare {
+    setting: Setting,
+    chroot: Option<CString>,
+    filter: Vec<libc::sock_filter>,
+    traced: bool,
+}
+
+/// A system call's answer as a result.
+fn check(answer: impl Into<i64>) -> io::Result<()> {
+    if answer.into() < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+impl Prepare {
+    fn new(setting: &Setting, traced: bool) -> Self {
+        Self {
+            chroot: setting.chroot.as_ref().map(|path| c_path(path)),
+            filter: filter(&setting.refused),
+            setting: setting.clone(),
+            traced,
+        }
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let setting = &self.setting;
+        if setting.proc != Proc::Kept {
+            own_mounts()?;
+            // SAFETY: a path that ends in NUL, and flags.
+            check(unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) })?;
+        }
+        if setting.proc == Proc::Hidden {
+            mount_tmpfs(c"/proc", c"size=64k")?;
+        }
+        if let Some(root) = &self.chroot {
+            // SAFETY: a path that ends in NUL.
+            check(unsafe { libc::chroot(root.as_ptr()) })?;
+            // SAFETY: as above.
+            check(unsafe { libc::chdir(c"/".as_ptr()) })?;
+        }
+        if let Some(id) = setting.user {
+            // SAFETY: an empty list is not read.
+            check(unsafe { libc::setgroups(0, std::ptr::null()) })?;
+            // SAFETY: takes numbers only.
+            check(unsafe { libc::setresgid(id, id, id) })?;
+            // SAFETY: takes numbers only.
+            check(unsafe { libc::setresuid(id, id, id) })?;
+        }
+        // SAFETY: takes a number and cannot fail.
+        unsafe { libc::umask(setting.umask) };
+        for &signal in &setting.ignored {
+            // SAFETY: no handler of ours is involved.
+            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        }
+        if self.traced {
+            // SAFETY: lets the parent trace this process; the other arguments are not used.
+            check(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0_usize, 0_usize) })?;
+        }
+        for &(resource, value) in &setting.limits {
+            let limit = libc::rlimit {
+                rlim_cur: value,
+                rlim_max: value,
+            };
+            // SAFETY: `limit` is readable.
+            check(unsafe { libc::setrlimit(resource, &raw const limit) })?;
+        }
+        for &fd in &setting.closed {
+            // SAFETY: a standard descriptor of a process that is about to exec.
+            unsafe { libc::close(fd) };
+        }
+        if self.filter.len() > 1 {
+            self.refuse_calls()?;
+        }
+        Ok(())
+    }
+
+    fn refuse_calls(&mut self) -> io::Result<()> {
+        let program = libc::sock_fprog {
+            len: u16::try_from(self.filter.len()).unwrap_or(0),
+            filter: self.filter.as_mut_ptr(),
+        };
+        // SAFETY: takes numbers only.
+        check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+        // SAFETY: `program` describes the filter, which outlives the call.
+        check(unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                0,
+                &raw const program,
+            )
+        })
+    }
+}
+
+/// A seccomp program (`man 2 seccomp`): the call's number is compared with one after the
+/// other; whatever is not refused is allowed.
+fn filter(refused: &[Refused]) -> Vec<libc::sock_filter> {
+    const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+    const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+    // Offsets in struct seccomp_data.
+    const NUMBER: u32 = 0;
+    const SECOND_ARGUMENT: u32 = 24;
+    let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+    let mut steps = Vec::new();
+    for refused in refused {
+        let number = u32::try_from(refused.call).expect("a call number");
+        let answer = libc::SECCOMP_RET_ERRNO | refused.errno.unsigned_abs();
+        steps.push(step(LOAD, NUMBER, 0, 0));
+        if let Some(request) = refused.request {
+            steps.push(step(EQUAL, number, 0, 3));
+            steps.push(step(LOAD, SECOND_ARGUMENT, 0, 0));
+            steps.push(step(EQUAL, request, 0, 1));
+        } else {
+            steps.push(step(EQUAL, number, 0, 1));
+        }
+        steps.push(step(RETURN, answer, 0, 0));
+    }
+    steps.push(step(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0));
+    steps
+}
+
+/// Waits for a child, and kills it when it runs for longer than `limit`.
+fn wait(pid: libc::pid_t, limit: Duration) -> (ExitStatus, bool) {
+    // SAFETY: takes two numbers; the child has not been waited for, so the number is its own.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let pidfd = i32::try_from(pidfd).expect("a descriptor");
+    assert!(pidfd >= 0, "pidfd_open: {}", io::Error::last_os_error());
+    // SAFETY: a descriptor that nobody else has.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let mut poll = libc::pollfd {
+        fd: pidfd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let timeout = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: one writable pollfd.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, timeout) };
+    let hung = ready == 0;
+    if hung {
+        // SAFETY: takes two numbers; the child has not been waited for.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for a child of ours; `status` is writable.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(waited, pid, "waitpid: {}", io::Error::last_os_error());
+    (ExitStatus::from_raw(status), hung)
+}
+
+/// A file without a name, in memory: takes what a program says however much it is.
+fn memory_file() -> File {
+    // SAFETY: a name that ends in NUL.
+    let fd = unsafe { libc::memfd_create(c"output".as_ptr(), libc::MFD_CLOEXEC) };
+    assert!(fd >= 0, "memfd_create: {}", io::Error::last_os_error());
+    // SAFETY: a descriptor that nobody else has.
+    unsafe { File::from_raw_fd(fd) }
+}
+
+fn contents(file: &mut File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.rewind().expect("rewind");
+    file.read_to_end(&mut bytes).expect("what was written");
+    bytes
+}
+
+/// A path for a system call.
+#[must_use]
+pub fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).expect("a path without NUL")
+}
+
+/// Gives the calling thread mounts of its own, which go when it and its children have ended,
+/// however they end. Takes root.
+///
+/// # Errors
+///
+/// As `unshare(2)`.
+pub fn own_mounts() -> io::Result<()> {
+    // SAFETY: concerns the calling thread only.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+    // SAFETY: paths that end in NUL; no data.
+    check(unsafe {
+        libc::mount(
+            c"none".as_ptr(),
+            c"/".as_ptr(),
+            std::ptr::null(),
+            libc::MS_REC | libc::MS_PRIVATE,
+            std::ptr::null(),
+        )
+    })
+}
+
+/// Mounts an empty file system in memory at `path`.
+///
+/// # Errors
+///
+/// As `mount(2)`.
+pub fn mount_tmpfs(path: &std::ffi::CStr, options: &std::ffi::CStr) -> io::Result<()> {
+    // SAFETY: texts that end in NUL.
+    check(unsafe {
+        libc::mount(
+            c"none".as_ptr(),
+            path.as_ptr(),
+            c"tmpfs".as_ptr(),
+            0,
+            options.as_ptr().cast(),
+        )
+    })
+}
+
+/// Runs `work` in a thread that has mounts of its own, with an empty file system in memory on
+/// the folder it is given.
+///
+/// # Errors
+///
+/// Where that cannot be mounted.
+///
+/// # Panics
+///
+/// If `work` does.
+pub fn on_tmpfs<T: Send>(
+    options: &std::ffi::CStr,
+    work: impl FnOnce(&Path) -> T + Send,
+) -> io::Result<T> {
+    let folder = crate::support::temp_dir();
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            own_mounts()?;
+            mount_tmpfs(&c_path(folder.path()), options)?;
+            Ok(work(folder.path()))
+        });
+        match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// A call that takes a path and a mode or the like, for the tests' own preparations.
+///
+/// # Errors
+///
+/// As `mknod(2)`.
+pub fn mknod(path: &Path, mode: u32, device: u64) -> io::Result<()> {
+    let path = c_path(path);
+    // SAFETY: a path that ends in NUL.
+    check(unsafe { libc::mknod(path.as_ptr(), mode, device) })
+}
+
+/// Sets a file's time of last access and change, of a symbolic link itself.
+///
+/// # Errors
+///
+/// As `utimensat(2)`.
+pub fn set_times(path: &Path, atime: (i64, i64), mtime: (i64, i64)) -> io::Result<()> {
+    let path = c_path(path);
+    let times = [atime, mtime].map(|(tv_sec, tv_nsec)| libc::timespec { tv_sec, tv_nsec });
+    // SAFETY: a path that ends in NUL and two timestamps.
+    check(unsafe {
+        libc::utimensat(
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            times.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    })
+}
+
+/// Arguments from words.
+#[must_use]
+pub fn words(line: &str) -> Vec<OsString> {
+    line.split_whitespace().map(Into::into).collect()
+}

@@ -1,0 +1,6 @@
+//! What the tests of `cp` share beyond `support`.
+#![allow(dead_code)]
+
+pub mod child;
+pub mod compare;
+pub mod scene;
