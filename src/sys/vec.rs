@@ -7,6 +7,7 @@ use alloc::alloc::{alloc, dealloc, realloc};
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::needs_drop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
@@ -86,6 +87,9 @@ impl<T> Vec<T> {
 
     /// Drops all elements but the first `len`.
     pub fn truncate(&mut self, len: usize) {
+        if !needs_drop::<T>() {
+            self.len = self.len.min(len);
+        }
         while self.len > len {
             drop(self.pop());
         }
