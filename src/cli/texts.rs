@@ -51,6 +51,9 @@ pub struct Texts {
     unpacked: Vec<u8>,
     /// How many they are.
     count: usize,
+    /// The last message and the last other text, and where they begin: failures come in many
+    /// of a kind.
+    last: [(usize, usize); 2],
 }
 
 impl Texts {
@@ -58,6 +61,7 @@ impl Texts {
         Self {
             unpacked: Vec::new(),
             count: 0,
+            last: [(0, 0); 2],
         }
     }
 
@@ -86,23 +90,35 @@ impl Texts {
     }
 
     #[inline(never)]
-    fn text(&mut self, mut number: usize) -> &[u8] {
+    fn text(&mut self, number: usize) -> &[u8] {
         if number >= self.count {
             let count = (number + 1).max(AT_LEAST);
-            if unpack(&BYTES, count, &mut self.unpacked) {
-                self.count = count;
+            if !unpack(&BYTES, count, &mut self.unpacked) {
+                return b"";
             }
+            self.count = count;
         }
-        let mut rest = &*self.unpacked;
-        loop {
-            let text = until_nul(rest).to_bytes();
-            if number == 0 {
-                return text;
-            }
+        let last = &mut self.last[usize::from(number > ERRNO_0)];
+        if last.0 != number {
+            *last = (number, start_of(&self.unpacked, number));
+        }
+        until_nul(self.unpacked.get(last.1..).unwrap_or_default()).to_bytes()
+    }
+}
+
+/// Where the text of that number begins.
+fn start_of(texts: &[u8], mut number: usize) -> usize {
+    let mut start = 0;
+    for &byte in texts {
+        if number == 0 {
+            break;
+        }
+        start += 1;
+        if byte == 0 {
             number -= 1;
-            rest = rest.get(text.len() + 1..).unwrap_or_default();
         }
     }
+    start
 }
 
 #[cfg(test)]
