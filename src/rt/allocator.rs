@@ -1,10 +1,14 @@
-//! The global allocator: one arena, begun on memory of the program file.
+//! The global allocator: one arena for the main thread, begun on memory of the program file,
+//! and one for each other thread, so that none waits for another.
+//!
+//! A block may be freed by another thread than its own: what is not the newest block of the
+//! arena that is asked stays where it is, and large blocks are mappings, which are nobody's.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
-use annulet::sys::{Arena, STDERR, exit, write};
+use annulet::sys::{Arena, STDERR, exit, thread_arena, write};
 
 /// What small jobs need: with it, copying one small file maps no memory at all. It lies in
 /// `.bss`, so it takes no room in the file and no page before it is touched.
@@ -14,7 +18,7 @@ static mut INITIAL: [u8; INITIAL_BYTES] = [0; INITIAL_BYTES];
 
 struct ProgramArena(UnsafeCell<Arena>);
 
-// SAFETY: the program's main thread is the only one that uses the global allocator.
+// SAFETY: the program's main thread is the only one that uses this arena (`arena`).
 unsafe impl Sync for ProgramArena {}
 
 #[global_allocator]
@@ -27,10 +31,12 @@ static ARENA: ProgramArena = {
 };
 
 impl ProgramArena {
-    #[allow(clippy::mut_from_ref)] // one thread, and no call of the arena reaches another
+    #[allow(clippy::mut_from_ref)] // one arena a thread, and none calls another
     fn arena(&self) -> &mut Arena {
-        // SAFETY: one thread, and the arena calls back nobody: no second reference exists.
-        unsafe { &mut *self.0.get() }
+        let arena = thread_arena().map_or(self.0.get(), NonNull::as_ptr);
+        // SAFETY: this thread's own, and the arena calls back nobody: no second reference
+        // exists.
+        unsafe { &mut *arena }
     }
 }
 

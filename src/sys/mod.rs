@@ -19,6 +19,8 @@ pub mod io_uring;
 mod mapping;
 mod process;
 mod startup;
+mod sync;
+mod thread;
 mod vec;
 
 pub use arena::{Arena, Mark};
@@ -32,4 +34,8 @@ pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{KernelVersion, exit, geteuid, kernel_version};
 pub use startup::{AuxKey, CStrings, Startup};
+pub use sync::{Guard, Loan, Mutex, Signal};
+pub use thread::{
+    MAX_THREADS, Team, descriptor_limit, processor_count, thread_arena,
+};
 pub use vec::Vec;

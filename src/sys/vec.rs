@@ -139,6 +139,9 @@ unsafe fn resized(start: NonNull<u8>, one: Layout, old: usize, new: usize) -> No
     NonNull::new(block).expect("memory")
 }
 
+// SAFETY: the array owns its elements, and nobody else reaches its memory.
+unsafe impl<T: Send> Send for Vec<T> {}
+
 impl<T> Drop for Vec<T> {
     fn drop(&mut self) {
         if self.capacity != 0 {

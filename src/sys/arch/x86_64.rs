@@ -8,6 +8,7 @@
 #![allow(clippy::many_single_char_names)]
 
 use core::arch::asm;
+use core::sync::atomic::AtomicU32;
 
 /// Issues system call `n` without arguments and returns the raw register.
 ///
@@ -128,6 +129,61 @@ pub unsafe fn syscall6(
     r
 }
 
+/// Issues `clone` for a thread that begins on the stack that ends at `stack_top` by calling
+/// `entry` with `arg`. Returns the raw register: the thread's id, or an error.
+///
+/// Written out because the two sides of the call return on different stacks: the new one has
+/// none of the caller's variables, only what stands in registers.
+///
+/// # Safety
+/// `flags` share memory (`CLONE_VM`) and ask for nothing else that the caller does not answer
+/// for; `stack_top` is aligned to 16 and has a stack below it that is the thread's alone;
+/// `tid`, written under `CLONE_CHILD_CLEARTID` when the thread ends, is valid until then.
+pub unsafe fn clone_thread(
+    flags: usize,
+    stack_top: *mut u8,
+    tid: *const AtomicU32,
+    entry: unsafe extern "C" fn(*const u8) -> !,
+    arg: *const u8,
+) -> usize {
+    let r;
+    // SAFETY: the caller answers for the thread's memory; on its side nothing runs but the
+    // call of `entry`, which does not return; on ours it is an ordinary system call.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, {arg}",
+            "call {entry}",
+            "ud2",
+            "2:",
+            arg = in(reg) arg,
+            entry = in(reg) entry,
+            inlateout("rax") nr::CLONE => r,
+            in("rdi") flags,
+            in("rsi") stack_top,
+            in("rdx") 0,
+            in("r10") tid,
+            in("r8") 0,
+            out("rcx") _,
+            out("r11") _,
+        );
+    }
+    r
+}
+
+/// The stack pointer: which thread's stack the caller runs on.
+#[inline]
+#[must_use]
+pub fn stack_pointer() -> usize {
+    let sp;
+    // SAFETY: copies a register.
+    unsafe { asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    sp
+}
+
 /// System call numbers (`arch/x86/entry/syscalls/syscall_64.tbl`), by the kernel's names.
 #[allow(missing_docs)]
 pub mod nr {
@@ -136,6 +192,7 @@ pub mod nr {
     pub const CLOSE: usize = 3;
     pub const LSEEK: usize = 8;
     pub const MMAP: usize = 9;
+    pub const MPROTECT: usize = 10;
     pub const MUNMAP: usize = 11;
     pub const MREMAP: usize = 25;
     pub const IOCTL: usize = 16;
@@ -144,7 +201,12 @@ pub mod nr {
     pub const POLL: usize = 7;
     pub const FCNTL: usize = 72;
     pub const FTRUNCATE: usize = 77;
+    pub const CLONE: usize = 56;
+    pub const EXIT: usize = 60;
     pub const GETEUID: usize = 107;
+    pub const FUTEX: usize = 202;
+    pub const SCHED_GETAFFINITY: usize = 204;
+    pub const PRLIMIT64: usize = 302;
     pub const FCHMOD: usize = 91;
     pub const FCHOWN: usize = 93;
     pub const UMASK: usize = 95;

@@ -1,0 +1,320 @@
+//! What threads need to share things: a lock, a signal, and lending a value for a while.
+//!
+//! All of it on `futex` (`man 2 futex`; Drepper, "Futexes are tricky", 2011), so that a lock
+//! nobody else wants costs one atomic exchange and no call. There is no poisoning: a panic
+//! ends the program.
+
+use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use super::arch::{nr, syscall4};
+use super::errno::Result;
+use super::Errno;
+
+/// `FUTEX_PRIVATE_FLAG`: all who wait are threads of this process.
+pub(super) const PRIVATE: usize = 128;
+
+/// Sleeps while `word` is `expected`, until woken or interrupted: to be called in a loop.
+///
+/// # Errors
+/// `EAGAIN`: it is not `expected`. `EINTR`.
+pub(super) fn futex_wait(word: &AtomicU32, expected: u32, flags: usize) -> Result<()> {
+    const WAIT: usize = 0;
+    // SAFETY: `word` is an aligned word that outlives the call, which only reads it; a null
+    // time limit means none.
+    let r = unsafe {
+        syscall4(
+            nr::FUTEX,
+            word.as_ptr() as usize,
+            WAIT | flags,
+            expected as usize,
+            0,
+        )
+    };
+    Errno::check_zero(r)
+}
+
+/// Wakes up to `count` threads of this process that sleep on `word`.
+fn futex_wake(word: &AtomicU32, count: u32) {
+    const WAKE: usize = 1;
+    let address = word.as_ptr() as usize;
+    // SAFETY: only the word's address is used.
+    let _ = unsafe { syscall4(nr::FUTEX, address, WAKE | PRIVATE, count as usize, 0) };
+}
+
+const FREE: u32 = 0;
+const LOCKED: u32 = 1;
+/// Locked, and somebody may be asleep on it.
+const WANTED: u32 = 2;
+
+/// A value that one thread at a time gets at.
+#[derive(Debug)]
+pub struct Mutex<T> {
+    state: AtomicU32,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the lock hands the value to one thread at a time.
+unsafe impl<T: Send> Sync for Mutex<T> {}
+
+/// The value of a locked [`Mutex`], unlocked when dropped.
+#[derive(Debug)]
+pub struct Guard<'a, T>(&'a Mutex<T>);
+
+impl<T> Mutex<T> {
+    /// A lock on `value`.
+    pub const fn new(value: T) -> Self {
+        Self {
+            state: AtomicU32::new(FREE),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Waits until nobody else has the value, and gives it.
+    #[inline(never)]
+    pub fn lock(&self) -> Guard<'_, T> {
+        // Acquire: pairs with the Release of `drop` below, so that what was done under the lock
+        // is seen.
+        if self
+            .state
+            .compare_exchange(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            // Who has slept does not know whether others still do, and says that they may.
+            while self.state.swap(WANTED, Ordering::Acquire) != FREE {
+                let _ = futex_wait(&self.state, WANTED, PRIVATE);
+            }
+        }
+        Guard(self)
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the guard is the only one while the lock is held.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`, and borrowed mutably.
+        unsafe { &mut *self.0.value.get() }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire of `lock`.
+        if self.0.state.swap(FREE, Ordering::Release) == WANTED {
+            futex_wake(&self.0.state, 1);
+        }
+    }
+}
+
+/// Wakes those who wait for something under a lock to change.
+#[derive(Debug, Default)]
+pub struct Signal {
+    /// How often it was given.
+    count: AtomicU32,
+}
+
+impl Signal {
+    /// Never given yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            count: AtomicU32::new(0),
+        }
+    }
+
+    /// Gives the lock up until the signal is given, and takes it again. May also return
+    /// without one: look again at what was waited for.
+    pub fn wait<'a, T>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
+        let lock = guard.0;
+        // Relaxed: whoever gives the signal holds the lock, or had it after this.
+        let seen = self.count.load(Ordering::Relaxed);
+        drop(guard);
+        let _ = futex_wait(&self.count, seen, PRIVATE);
+        lock.lock()
+    }
+
+    /// Wakes everyone who waits. To be called with the lock held, or after what is waited for
+    /// was changed under it.
+    pub fn give(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        futex_wake(&self.count, i32::MAX.cast_unsigned());
+    }
+}
+
+/// A place where one thread lends a value to whoever wants to use it meanwhile.
+#[derive(Debug)]
+pub struct Loan<T> {
+    /// What is lent, or null. Changed under the lock of `users`.
+    value: AtomicPtr<T>,
+    /// How many use it now.
+    users: Mutex<u32>,
+    returned: Signal,
+}
+
+impl<T> Default for Loan<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Loan<T> {
+    /// Nothing is lent.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            value: AtomicPtr::new(null_mut()),
+            users: Mutex::new(0),
+            returned: Signal::new(),
+        }
+    }
+
+    /// Whether something is lent: a hint, to save asking in vain.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.value.load(Ordering::Relaxed).is_null()
+    }
+}
+
+impl<T: Sync> Loan<T> {
+    /// Lends `value` while `body` runs, and returns once nobody uses it any more. Returns false
+    /// without running `body` where something else is lent.
+    pub fn lend(&self, value: &T, body: impl FnOnce()) -> bool {
+        let users = self.users.lock();
+        if self.is_open() {
+            return false;
+        }
+        self.value
+            .store(core::ptr::from_ref(value).cast_mut(), Ordering::Relaxed);
+        drop(users);
+        // Takes it back by being dropped, so that no way out of `body` leaves it lent.
+        let _lent = Lent(self);
+        body();
+        true
+    }
+
+    /// Uses what is lent, if something is. Returns whether that was so.
+    pub fn borrow(&self, body: impl FnOnce(&T)) -> bool {
+        let mut users = self.users.lock();
+        let value = self.value.load(Ordering::Relaxed);
+        // SAFETY: not null, it is what a `lend` was given that has not returned: under the
+        // lock it has not begun to wait for users, of which this is one from here on.
+        let Some(value) = (unsafe { value.as_ref() }) else {
+            return false;
+        };
+        *users += 1;
+        drop(users);
+        body(value);
+        let mut users = self.users.lock();
+        *users -= 1;
+        self.returned.give();
+        true
+    }
+}
+
+/// Something lent, for as long as this lives.
+struct Lent<'a, T>(&'a Loan<T>);
+
+impl<T> Drop for Lent<'_, T> {
+    fn drop(&mut self) {
+        let Loan {
+            value,
+            users,
+            returned,
+        } = self.0;
+        let mut users = users.lock();
+        value.store(null_mut(), Ordering::Relaxed);
+        while *users > 0 {
+            users = returned.wait(users);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_lock_lets_one_in_at_a_time() {
+        let counter = Mutex::new(0_u64);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50_000 {
+                        let mut guard = counter.lock();
+                        let seen = *guard;
+                        core::hint::spin_loop();
+                        *guard = seen + 1;
+                    }
+                });
+            }
+        });
+        assert_eq!(*counter.lock(), 200_000);
+    }
+
+    #[test]
+    fn a_signal_wakes_whoever_waits() {
+        let (turn, signal) = (Mutex::new(0_u32), Signal::new());
+        thread::scope(|scope| {
+            for me in 0..3 {
+                let (turn, signal) = (&turn, &signal);
+                scope.spawn(move || {
+                    for round in 0..1000 {
+                        let mut guard = turn.lock();
+                        while *guard != round * 3 + me {
+                            guard = signal.wait(guard);
+                        }
+                        *guard += 1;
+                        signal.give();
+                    }
+                });
+            }
+        });
+        assert_eq!(*turn.lock(), 3000);
+    }
+
+    #[test]
+    fn a_loan_ends_only_when_nobody_uses_it() {
+        let loan = Loan::new();
+        let done = AtomicU32::new(0);
+        let uses = AtomicU32::new(0);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while done.load(Ordering::Relaxed) == 0 {
+                        loan.borrow(|value: &AtomicU32| {
+                            let _ = uses.fetch_add(1, Ordering::Relaxed);
+                            assert_eq!(value.load(Ordering::Relaxed), 7, "returned too early");
+                        });
+                    }
+                });
+            }
+            for _ in 0..2000 {
+                let value = AtomicU32::new(7);
+                assert!(loan.lend(&value, || {
+                    assert!(loan.is_open());
+                    assert!(!loan.lend(&value, || panic!("lent twice")));
+                }));
+                value.store(0, Ordering::Relaxed);
+            }
+            let value = AtomicU32::new(7);
+            loan.lend(&value, || {
+                while uses.load(Ordering::Relaxed) == 0 {
+                    thread::yield_now();
+                }
+            });
+            done.store(1, Ordering::Relaxed);
+        });
+        assert!(!loan.borrow(|_| panic!("nothing is lent")));
+    }
+}

@@ -1,0 +1,286 @@
+//! Threads by bare `clone`, each with a stack and an arena of its own.
+//!
+//! `clone` and not `clone3`, which container profiles answer with `ENOSYS`. A thread shares
+//! memory and descriptors, but not the umask and the working directory (no `CLONE_FS`): so
+//! reading the umask, which can only be done by changing it, disturbs nobody.
+//!
+//! No thread-local storage exists. What a thread needs of its own (its arena) stands at the
+//! top of its stack, and is found from the stack pointer: stacks are of one size, side by
+//! side, and aligned to that.
+
+use core::cell::Cell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use super::arch::{clone_thread, nr, stack_pointer, syscall1, syscall3, syscall4};
+use super::errno::Result;
+use super::sync::futex_wait;
+use super::{Arena, Errno, Mapping};
+
+/// A stack with what stands at its top. The deepest call chain takes a tenth of it.
+const STACK_BYTES: usize = 128 << 10;
+
+/// The lowest page of a stack, which nobody may touch: running over it ends the program
+/// instead of writing into the neighbour's.
+const GUARD_BYTES: usize = 4 << 10;
+
+/// Where the stacks lie, or 0. Set before the first thread is started.
+static STACKS: AtomicUsize = AtomicUsize::new(0);
+/// How many bytes they are together.
+static STACKS_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// What stands at the top of a thread's stack.
+#[repr(C, align(16))]
+struct Top {
+    /// Not 0 while the thread runs; the kernel clears and wakes it at its end.
+    running: AtomicU32,
+    arena: Arena,
+    work: unsafe fn(*const u8),
+    shared: *const u8,
+}
+
+/// The most threads that a team takes.
+pub const MAX_THREADS: u32 = 256;
+
+/// Threads that all run one function on one shared value.
+#[derive(Debug)]
+pub struct Team<'a, T> {
+    shared: &'a T,
+    work: fn(&T),
+    /// What is mapped for stacks, to be unmapped at the end.
+    stacks: Cell<Option<(NonNull<u8>, usize)>>,
+    /// Where the first stack begins.
+    first: Cell<usize>,
+    running: Cell<u32>,
+}
+
+impl<'a, T: Sync> Team<'a, T> {
+    /// Runs `body` with a team that has no threads yet, each of which will run `work` on
+    /// `shared`, and returns once they have all returned.
+    pub fn with<R>(shared: &'a T, work: fn(&T), body: impl FnOnce(&Self) -> R) -> R {
+        // Owned here and only lent to `body`: nobody can move it away from under its threads,
+        // or forget to wait for them.
+        let team = Self {
+            shared,
+            work,
+            stacks: Cell::new(None),
+            first: Cell::new(0),
+            running: Cell::new(0),
+        };
+        body(&team)
+    }
+
+    /// Starts up to `count` threads, at most [`MAX_THREADS`], if none was started before.
+    /// Returns how many run: fewer where the kernel refuses more.
+    pub fn start(&self, count: u32) -> u32 {
+        let count = count.min(MAX_THREADS);
+        if count > 0 && self.stacks.get().is_none() && self.prepare(count).is_ok() {
+            while self.running.get() < count && self.start_one().is_ok() {
+                self.running.set(self.running.get() + 1);
+            }
+        }
+        self.running.get()
+    }
+
+    /// Maps stacks for `count` threads. Pages that a thread does not reach cost nothing.
+    fn prepare(&self, count: u32) -> Result<()> {
+        let len_bytes = count as usize * STACK_BYTES;
+        // One more, to find an aligned place in.
+        let (start, mapped_bytes) = Mapping::anonymous(len_bytes + STACK_BYTES)?.leak();
+        self.stacks.set(Some((start, mapped_bytes)));
+        let first = start.as_ptr().expose_provenance();
+        self.first.set((first + STACK_BYTES - 1) & !(STACK_BYTES - 1));
+        // Relaxed: the threads that read this are started later, which orders it.
+        STACKS_BYTES.store(len_bytes, Ordering::Relaxed);
+        STACKS.store(self.first.get(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn start_one(&self) -> Result<()> {
+        /// Memory, descriptors and signal handlers are shared, as `THREAD` demands; the kernel
+        /// clears `running` at the end (`CHILD_CLEARTID`).
+        const FLAGS: usize = 0x100 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | 0x20_0000;
+        const PROT_NONE: usize = 0;
+        let stack = self.first.get() + self.running.get() as usize * STACK_BYTES;
+        // SAFETY: the page is the mapping's, and nothing is in it yet.
+        let r = unsafe { syscall3(nr::MPROTECT, stack, GUARD_BYTES, PROT_NONE) };
+        Errno::check_zero(r)?;
+        let top = top_of(stack);
+        let header = Top {
+            running: AtomicU32::new(1),
+            arena: Arena::new(),
+            work: run::<T>,
+            shared: core::ptr::from_ref(self).cast(),
+        };
+        // SAFETY: within the mapping, aligned as stacks are, and used by nobody yet.
+        unsafe { top.write(header) };
+        // SAFETY: `top` was just written.
+        let running = unsafe { &raw const (*top).running };
+        // SAFETY: the stack below `top` is the thread's alone until it ends, which `drop` waits
+        // for before the mapping goes; so does the team itself, to which `shared` points.
+        let r = unsafe { clone_thread(FLAGS, top.cast(), running, begin, top.cast()) };
+        if let Err(errno) = Errno::check(r) {
+            // SAFETY: as above; there is no thread.
+            unsafe { (*top).running.store(0, Ordering::Relaxed) };
+            return Err(errno);
+        }
+        Ok(())
+    }
+}
+
+/// Where the header of the stack at `stack` stands: as high as its size and alignment allow.
+fn top_of(stack: usize) -> *mut Top {
+    const { assert!(align_of::<Top>() == 16 && size_of::<Top>().is_multiple_of(16)) };
+    core::ptr::with_exposed_provenance_mut(stack + STACK_BYTES - size_of::<Top>())
+}
+
+/// Where a thread begins.
+///
+/// # Safety
+/// `top` is the thread's own [`Top`].
+unsafe extern "C" fn begin(top: *const u8) -> ! {
+    let top = top.cast::<Top>();
+    // SAFETY: the caller's promise; nobody changes these fields any more.
+    let work = unsafe { (*top).work };
+    // SAFETY: as above.
+    let shared = unsafe { (*top).shared };
+    // SAFETY: the two belong together (`start_one`).
+    unsafe { work(shared) };
+    loop {
+        // SAFETY: ends this thread; its stack is not touched again.
+        let _ = unsafe { syscall1(nr::EXIT, 0) };
+    }
+}
+
+/// Runs a team's work.
+///
+/// # Safety
+/// `team` is a `Team<T>` that outlives the thread.
+unsafe fn run<T>(team: *const u8) {
+    let team = team.cast::<Team<'_, T>>();
+    // SAFETY: the caller's promise; these two fields never change.
+    let shared = unsafe { (*team).shared };
+    // SAFETY: as above.
+    let work = unsafe { (*team).work };
+    work(shared);
+}
+
+impl<T> Drop for Team<'_, T> {
+    /// Waits for all threads.
+    fn drop(&mut self) {
+        for number in 0..self.running.get() as usize {
+            let top = top_of(self.first.get() + number * STACK_BYTES);
+            // SAFETY: written when the thread was started.
+            let running = unsafe { &(*top).running };
+            // Acquire: what the thread has done is seen from here on. The kernel wakes all
+            // processes' waiters, so this wait is not a private one (`mm_release`).
+            while running.load(Ordering::Acquire) != 0 {
+                let _ = futex_wait(running, 1, 0);
+            }
+        }
+        STACKS.store(0, Ordering::Relaxed);
+        STACKS_BYTES.store(0, Ordering::Relaxed);
+        if let Some((start, len_bytes)) = self.stacks.get() {
+            // SAFETY: mapped by `prepare`, and every thread has ended.
+            drop(unsafe { Mapping::from_raw(start, len_bytes) });
+        }
+    }
+}
+
+/// The arena of the thread that asks, if it is one of a [`Team`]'s: for the allocator.
+#[must_use]
+pub fn thread_arena() -> Option<NonNull<Arena>> {
+    let first = STACKS.load(Ordering::Relaxed);
+    let sp = stack_pointer();
+    if sp.wrapping_sub(first) >= STACKS_BYTES.load(Ordering::Relaxed) {
+        return None;
+    }
+    let top = top_of(sp & !(STACK_BYTES - 1));
+    // SAFETY: the stack pointer lies in one of the stacks, whose thread therefore runs, and
+    // whose header was written before it began.
+    NonNull::new(unsafe { &raw mut (*top).arena })
+}
+
+/// How many processors this process may run on; 1 where that cannot be told.
+#[must_use]
+pub fn processor_count() -> u32 {
+    /// For up to 8,192 processors, as many as Linux can have.
+    const MASK_BYTES: usize = 1024;
+    let mut mask = [0_u64; MASK_BYTES / 8];
+    // SAFETY: 0 is the calling thread; the kernel writes at most `MASK_BYTES` to `mask`.
+    let r = unsafe {
+        syscall3(
+            nr::SCHED_GETAFFINITY,
+            0,
+            MASK_BYTES,
+            mask.as_mut_ptr() as usize,
+        )
+    };
+    if Errno::check(r).is_err() {
+        return 1;
+    }
+    mask.iter().map(|word| word.count_ones()).sum()
+}
+
+/// How many descriptors the process may have open (`RLIMIT_NOFILE`, the soft limit).
+///
+/// # Errors
+/// None that the kernel gives; a seccomp profile may.
+pub fn descriptor_limit() -> Result<u64> {
+    const NOFILE: usize = 7;
+    let mut limits = [0_u64; 2];
+    // SAFETY: no new limits are given; the old ones are two numbers to write.
+    let r = unsafe { syscall4(nr::PRLIMIT64, 0, NOFILE, 0, limits.as_mut_ptr() as usize) };
+    Errno::check_zero(r)?;
+    Ok(limits[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mutex;
+    use super::*;
+
+    // A bare clone shares the harness's thread-local storage: what runs in it here must not
+    // allocate, print or panic.
+    #[test]
+    fn a_team_works_and_is_waited_for() {
+        struct Shared {
+            sum: Mutex<u64>,
+            arenas: AtomicU32,
+        }
+
+        fn work(shared: &Shared) {
+            for n in 0..10_000 {
+                *shared.sum.lock() += n;
+            }
+            let mut deep = [1_u8; 16 << 10];
+            core::hint::black_box(&mut deep);
+            if thread_arena().is_some() {
+                shared.arenas.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        for count in [0, 1, 5] {
+            let shared = Shared {
+                sum: Mutex::new(0),
+                arenas: AtomicU32::new(0),
+            };
+            let started = Team::with(&shared, work, |team| {
+                let started = team.start(count);
+                assert_eq!(team.start(9), if count == 0 { 9 } else { count });
+                started
+            });
+            let ran = if started == 0 { 9 } else { started };
+            assert_eq!(*shared.sum.lock(), 49_995_000 * u64::from(ran));
+            assert_eq!(shared.arenas.into_inner(), ran);
+        }
+        assert!(thread_arena().is_none());
+    }
+
+    #[test]
+    fn processors_and_limits() {
+        let expected = std::thread::available_parallelism().unwrap().get();
+        assert!(processor_count() as usize >= expected);
+        assert!(descriptor_limit().unwrap() > 2);
+    }
+}
