@@ -11,6 +11,7 @@ pub enum Complaint {
     NoSuchCommand,
     NoCommand,
     WrongIo,
+    WrongJobs,
     WrongLetter,
     LetterWithoutValue,
     WrongName,
@@ -34,6 +35,7 @@ unrecognized option {0}\0\
 no such command: {0}\0\
 missing command: cp or cat\0\
 invalid argument {0} for '--io'\nValid arguments are:\n  - 'auto'\n  - 'ring'\n  - 'sync'\0\
+invalid number of jobs: {0}\0\
 invalid option -- '{=0}'\0\
 option requires an argument -- '{=0}'\0\
 unrecognized option '--{=0}'\0\

@@ -1,7 +1,7 @@
 //! `cp`: usage, options, operands.
 
 use core::ffi::CStr;
-use core::mem::forget;
+use core::mem::{ManuallyDrop, forget};
 
 use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
@@ -12,8 +12,8 @@ use super::{Command, Invocation, read_arguments};
 use crate::copy::options::{Follow, Io, Options, Preserve};
 use crate::copy::plain::{self, NO_MODE};
 use crate::copy::ui::Ui;
-use crate::copy::{Engine, Walk, basename};
-use crate::sys::{self, CWD, Errno, OFlags, OwnedFd, Vec, until_nul};
+use crate::copy::{Shared, basename};
+use crate::sys::{self, CWD, Errno, MAX_THREADS, OFlags, OwnedFd, Vec, until_nul};
 
 pub(super) const USAGE: &str = "\
 Usage: cp [OPTION]... [-T] SOURCE DEST
@@ -26,6 +26,8 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
   -f, --force               remove a destination that cannot be opened, and try
                               again (not with -n)
   -H                        follow symbolic links among the SOURCEs
+  -j, --jobs=N              copy with N workers (1 to 256), usually as many as
+                              there are processors
   -L, --dereference         follow all symbolic links in SOURCE
   -n, --no-clobber          leave existing files alone
   -P, --no-dereference      follow no symbolic links in SOURCE
@@ -52,6 +54,7 @@ aa archive\n\
 dd \n\
 ff force\n\
 HH \n\
+jj=jobs\n\
 LL dereference\n\
 nn no-clobber\n\
 PP no-dereference\n\
@@ -102,11 +105,23 @@ impl Settings {
                 verbose: false,
                 through_dangling: false,
                 io: Io::Auto,
+                jobs: 0,
             },
             follow: None,
             target: None,
             no_target: false,
         }
+    }
+
+    /// Applies `-j`. Returns false if its value was wrong; a message was given.
+    fn take_jobs(&mut self, given: Given, diagnostics: &mut Diagnostics) -> bool {
+        let value = given.value.unwrap_or_default().to_bytes();
+        if let Some(jobs) = number_of_jobs(value) {
+            self.options.jobs = jobs;
+            return true;
+        }
+        diagnostics.usage_error(Complaint::WrongJobs, &[value]);
+        false
     }
 
     /// Applies one option. Returns false if it was wrong; a message was given.
@@ -131,6 +146,7 @@ impl Settings {
             b'T' => self.no_target = true,
             b'p' => options.preserve |= basic,
             b'r' => options.recursive = true,
+            b'j' => return self.take_jobs(given, diagnostics),
             b't' => {
                 if self.target.is_some() {
                     diagnostics.tell(Complaint::TwoTargets.into(), &[], None);
@@ -142,6 +158,19 @@ impl Settings {
         }
         true
     }
+}
+
+/// A number of workers, 1 to 256; `None` if it is none.
+fn number_of_jobs(value: &[u8]) -> Option<u32> {
+    let mut number = 0_u32;
+    for byte in value {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 || number > MAX_THREADS {
+            return None;
+        }
+        number = number * 10 + u32::from(digit);
+    }
+    (1..=MAX_THREADS).contains(&number).then_some(number)
 }
 
 /// Copies the operands as the settings say.
@@ -166,25 +195,26 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
             return;
         }
     };
-    let mut engine = Engine::new(options, diagnostics);
+    // The program ends after it: no time or code for giving things back.
+    let mut shared = ManuallyDrop::new(Shared::new(options, diagnostics));
     if let Some(dir) = &to.dir {
-        engine.into_directory(dir.as_fd(), to.path.to_bytes(), to.sources.len() > 1);
+        shared.into_directory(dir.as_fd(), to.path.to_bytes(), to.sources.len() > 1);
     }
-    let mut walk = Walk::default();
-    let mut name = Vec::new();
-    for source in to.sources {
-        let mut path = to.path;
-        if to.dir.is_some() {
-            name.clear();
-            name.extend_from_slice(basename(source.to_bytes()));
-            name.push(0);
-            path = until_nul(&name);
+    shared.run(|engine, walk| {
+        let mut name = Vec::new();
+        for source in to.sources {
+            let mut path = to.path;
+            if to.dir.is_some() {
+                name.clear();
+                name.extend_from_slice(basename(source.to_bytes()));
+                name.push(0);
+                path = until_nul(&name);
+            }
+            engine.copy_operand(walk, source, path, to.absent);
         }
-        engine.copy_operand(&mut walk, source, path, to.absent);
-    }
-    // The program ends: no time or code for giving things back.
-    forget(engine);
-    forget((walk, name, to));
+        forget(name);
+    });
+    forget(to);
 }
 
 /// Where the operands go.

@@ -5,19 +5,41 @@
 //! which work everywhere. A way that fails hands over at the offset it reached, so that the
 //! plain calls give the final word: the rest of the data, or the error to report.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
 use super::options::Io;
 use super::plain;
 use super::pump::{self, Place};
-use super::ui::Ui;
-use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Stat, Whence};
+use super::workers::Shared;
+use crate::sys::{
+    self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence,
+};
 
 /// Size of the one buffer that plain copies use; more data than this goes through the ring.
 pub const BUFFER_BYTES: usize = 256 << 10;
 
+/// A file of this size is copied by several workers, if there are any or can be.
+pub const SHARED_BYTES: u64 = 8 << 20;
+
+/// How much of it one of them takes at a time.
+const PART_BYTES: u64 = 4 << 20;
+
 /// The most that one `copy_file_range` is asked for: a length that every file system takes.
 const KERNEL_COPY_BYTES: usize = 1 << 30;
+
+/// A large file that several workers copy parts of.
+#[derive(Debug)]
+pub struct Transfer {
+    from: OwnedFd,
+    to: OwnedFd,
+    /// Where the next part begins that nobody has taken.
+    next: AtomicU64,
+    /// Where the copy ends: where it is to end, or the first offset that could not be read or
+    /// written.
+    end: AtomicU64,
+}
 
 /// Copies files' data; keeps the buffer, the ring and what was learnt from file to file.
 pub struct DataMover {
@@ -58,20 +80,20 @@ impl DataMover {
     ///
     /// # Errors
     /// The first error that no way could get around; without a ring that `--io=ring` asks for,
-    /// a message through `ui`.
+    /// a message through the others' way to the user.
     #[inline(never)]
     pub fn copy(
         &mut self,
         (from, stat): (BorrowedFd<'_>, &Stat),
         (to, to_stat): (BorrowedFd<'_>, &Stat),
-        ui: &mut dyn Ui,
+        others: &Shared<'_>,
     ) -> Result<()> {
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
             return self.stream(from, to);
         }
-        if self.io == Io::Ring && self.ring.is_missed(ui) {
+        if self.io == Io::Ring && self.ring.is_missed(&mut **others.ui()) {
             return Step::Told.into();
         }
         if self.io != Io::Ring && self.share(from, to, (stat.id.dev, to_stat.id.dev)) {
@@ -85,7 +107,7 @@ impl DataMover {
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        self.copy_to_end(from, to, stat.size_bytes)
+        self.copy_to_end(from, to, stat.size_bytes, others)
     }
 
     /// Reads `from` to its end and writes all to `to`, both at their current positions.
@@ -158,14 +180,72 @@ impl DataMover {
     }
 
     /// Copies from offset 0 to wherever the source ends; `size` is where that is expected.
-    fn copy_to_end(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<()> {
-        let reached = self.copy_range(from, to, 0, size)?;
+    fn copy_to_end(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        size: u64,
+        others: &Shared<'_>,
+    ) -> Result<()> {
+        let mut at = 0;
+        if size >= SHARED_BYTES && others.are_there() {
+            at = self.copy_together(from, to, size, others)?;
+        }
+        at = self.copy_range(from, to, at, size)?;
         // What the source has gained since; where it has lost, cut off what may lie behind.
-        let end = self.copy_plainly(from, to, reached, u64::MAX)?;
-        if end < size {
-            return sys::ftruncate(to, end).during(Step::Extend);
+        self.copy_plainly(from, to, &mut at, u64::MAX)?;
+        if at < size {
+            return sys::ftruncate(to, at).during(Step::Extend);
         }
         Ok(())
+    }
+
+    /// Copies the first `size` bytes in parts, which whoever has nothing else to do takes as
+    /// well; returns up to where all went well.
+    #[inline(never)]
+    fn copy_together(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        size: u64,
+        others: &Shared<'_>,
+    ) -> Result<u64> {
+        // Descriptors of their own: nothing that is lent may end before its loan.
+        let duplicate = |fd| sys::duplicate_from(fd, 3);
+        let (Ok(from), Ok(to)) = (duplicate(from), duplicate(to)) else {
+            return Ok(0);
+        };
+        let transfer = Transfer {
+            from,
+            to,
+            next: AtomicU64::new(0),
+            end: AtomicU64::new(size),
+        };
+        others.share_large(&transfer, || self.take_part(&transfer));
+        let Transfer { to, end, .. } = transfer;
+        // May be the one that learns of a failed write.
+        to.close().during(Step::Close)?;
+        Ok(end.into_inner())
+    }
+
+    /// Copies parts of a large file until none is left.
+    pub(super) fn take_part(&mut self, transfer: &Transfer) {
+        loop {
+            // Relaxed: the numbers stand for themselves; what was written is the kernel's.
+            let start = transfer.next.fetch_add(PART_BYTES, Ordering::Relaxed);
+            let end = transfer.end.load(Ordering::Relaxed);
+            if start >= end {
+                break;
+            }
+            let end = end.min(start + PART_BYTES);
+            let mut at = start;
+            let (from, to) = (transfer.from.as_fd(), transfer.to.as_fd());
+            // An error shows again to whoever goes on from there.
+            let _ = self.go_on(from, to, &mut at, end);
+            if at < end {
+                transfer.end.fetch_min(at, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Copies the bytes from `start` to `end`, less where the source ends before; returns
@@ -178,16 +258,28 @@ impl DataMover {
         end: u64,
     ) -> Result<u64> {
         let mut at = start;
-        if end - start > BUFFER_BYTES as u64 || self.io == Io::Ring {
+        self.go_on(from, to, &mut at, end)?;
+        Ok(at)
+    }
+
+    /// As [`Self::copy_range`], moving `at`, which says how far it came whatever happens.
+    fn go_on(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        at: &mut u64,
+        end: u64,
+    ) -> Result<()> {
+        if end - *at > BUFFER_BYTES as u64 || self.io == Io::Ring {
             if self.io != Io::Sync
                 && let Some(ring) = self.ring.get()
             {
-                let mut range = start..end;
+                let mut range = *at..end;
                 // Where the ring broke, all of it again.
                 let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
-                at = range.start;
+                *at = range.start;
             } else if self.kernel_copies() {
-                at = kernel_copy(from, to, at, end);
+                *at = kernel_copy(from, to, *at, end);
             }
         }
         self.copy_plainly(from, to, at, end)
@@ -198,26 +290,25 @@ impl DataMover {
         &mut self,
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
-        start: u64,
+        at: &mut u64,
         end: u64,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let buffer = self.buffer().during(Step::Read)?;
-        let mut at = start;
-        while at < end {
-            let want = usize::try_from(end - at)
+        while *at < end {
+            let want = usize::try_from(end - *at)
                 .unwrap_or(BUFFER_BYTES)
                 .min(BUFFER_BYTES);
             let room = buffer.get_mut(..want).unwrap_or_default();
-            let count = plain::read_at(from, room, at).during(Step::Read)?;
+            let count = plain::read_at(from, room, *at).during(Step::Read)?;
             match room.get(..count) {
                 Some(data @ [_, ..]) => {
-                    plain::write_all_at(to, data, at).during(Step::Write)?;
+                    plain::write_all_at(to, data, *at).during(Step::Write)?;
                 }
                 _ => break,
             }
-            at += count as u64;
+            *at += count as u64;
         }
-        Ok(at)
+        Ok(())
     }
 
     /// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and

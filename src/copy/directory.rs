@@ -1,5 +1,7 @@
 //! Directories: making the copy, opening both sides, and finishing once the contents are done.
 
+use core::sync::atomic::Ordering;
+
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::metadata::{Before, Copied, Target, withheld};
@@ -10,15 +12,16 @@ use super::table::Role;
 use super::walk::{Level, open_same};
 use crate::sys::{self, BorrowedFd, FileType, Mode, OFlags};
 
-impl Engine<'_> {
+impl Engine<'_, '_> {
     /// Makes the destination directory, or takes the one that is there, and opens both sides.
     #[inline(never)]
     pub(super) fn enter_directory(&mut self, job: &mut Job<'_>) -> Result<()> {
         if self.options.follow == Follow::Always {
-            for level in job.outer {
-                if level.stat.id == job.stat.id {
-                    return Step::Cyclic.into();
-                }
+            let id = job.stat.id;
+            if job.outer.iter().any(|level| level.stat.id == id)
+                || self.shared.is_around(job.base, id)
+            {
+                return Step::Cyclic.into();
             }
         }
         let wanted = job.stat.mode & (Mode::PERMISSIONS | Mode::ISVTX);
@@ -30,9 +33,9 @@ impl Engine<'_> {
         }
         open_made(job).during(Step::AccessDestination)?;
         if !job.exists {
-            if !self.made_any {
-                self.made_any = true;
-                self.met.insert(Role::Made, &job.before.id, b"");
+            // Relaxed: the table, under its lock, is what counts.
+            if !self.shared.made_any.swap(true, Ordering::Relaxed) {
+                self.shared.met().insert(Role::Made, &job.before.id, b"");
             }
             if self.options.verbose {
                 self.say_copied(job);
@@ -56,20 +59,30 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Gives a directory, open as `dir`, its times, owner and mode, after its contents.
+    /// Gives a directory, open as `dir`, its times, owner and mode, after its contents. Its
+    /// `place` is relative to no directory yet if it `has_parent` that is not open.
     pub(super) fn finish_directory(
         &mut self,
         level: &Level,
         dir: BorrowedFd<'_>,
         place: Place<'_>,
+        has_parent: bool,
     ) -> Result<()> {
         // By descriptor, so that a symlink put in its place meanwhile gets nothing; by name
         // only if it cannot be read, for all that can be done through a name safely.
         let open = plain::open(dir, c".", OFlags::DIRECTORY, NO_MODE);
+        let parent;
+        let target = match &open {
+            Ok(fd) => Target::Open(fd.as_fd()),
+            Err(_) if !has_parent => Target::Named(place),
+            Err(_) => {
+                let flags = OFlags::DIRECTORY | OFlags::PATH;
+                parent = plain::open(dir, c"..", flags, NO_MODE).during(Step::AccessDestination)?;
+                Target::Named(place.within(parent.as_fd()))
+            }
+        };
         let copied = Copied {
-            target: open
-                .as_ref()
-                .map_or(Target::Named(place), |fd| Target::Open(fd.as_fd())),
+            target,
             before: level.existed.then(|| Before::from(&level.before)),
             otherwise: level.otherwise,
         };

@@ -3,36 +3,30 @@
 use super::data::DataMover;
 use super::failure::{During, Result, Step};
 use super::options::{Follow, Options, Preserve};
-use super::path::{Place, last_part, open_parent, trim_slashes};
+use super::path::{Place, last_part, open_parent};
 use super::plain::{self, NO_MODE};
-use super::table::{FileTable, Role};
-use super::ui::Ui;
+use super::table::Role;
 use super::walk::Level;
-use crate::sys::{self, AtFlags, BorrowedFd, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
+use super::workers::Shared;
+use crate::sys::{
+    self, AtFlags, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec,
+};
 
-/// What lasts from operand to operand.
+/// What a worker copies with.
 ///
 /// In this order, small and often used first: what lies within 128 bytes of the start takes
 /// three bytes less to address.
 #[repr(C)]
-pub struct Engine<'ui> {
+pub struct Engine<'a, 'ui> {
     pub(super) options: Options,
-    /// Whether several operands go to one directory, so that they may meet there.
-    pub(super) many: bool,
-    /// A directory was about to be copied into itself: nothing more of the operand is.
-    pub(super) into_itself: bool,
-    /// The present operand's copy has made a directory.
-    pub(super) made_any: bool,
+    /// How many names it has met.
+    pub(super) names: u32,
     umask: Option<Mode>,
-    pub(super) ui: &'ui mut dyn Ui,
-    /// The directory that operands' destinations are relative to, and its path as messages
-    /// show it, empty for the working directory.
-    pub(super) root: BorrowedFd<'ui>,
-    pub(super) root_path: &'ui [u8],
-    /// Where in a destination's shown path begins what is relative to the root.
-    pub(super) dst_root: usize,
-    /// The files that are remembered.
-    pub(super) met: FileTable,
+    pub(super) shared: &'a Shared<'ui>,
+    /// The other workers, for the first one to call in.
+    pub(super) team: Option<&'a Team<'a, Shared<'ui>>>,
+    /// Where another worker has copied a file to.
+    pub(super) earlier: Vec<u8>,
     pub(super) data: DataMover,
 }
 
@@ -61,50 +55,44 @@ pub(super) struct Job<'a> {
     pub dst_dev: u64,
     /// A directory's mode where modes are not kept, if it is to change.
     pub otherwise: Option<Mode>,
-    /// The directories that the walk is in.
+    /// The directories that the walk is in, and the node of the one around them.
     pub outer: &'a [Level],
+    pub base: usize,
+    /// How long the operand's paths are, with which this name's begin.
+    pub operand_ends: (usize, usize),
     /// The source's metadata; at first no more than its type as the directory gave it.
     pub stat: Stat,
     /// What is in the destination's place.
     pub before: Stat,
 }
 
-impl<'ui> Engine<'ui> {
-    /// An engine that works by `options` and speaks through `ui`.
+impl<'a, 'ui> Engine<'a, 'ui> {
+    /// A worker's engine; the first one's with the `team` of the others.
     #[inline(never)]
-    pub fn new(options: Options, ui: &'ui mut dyn Ui) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared<'ui>,
+        team: Option<&'a Team<'a, Shared<'ui>>>,
+    ) -> Self {
         Self {
-            options,
-            many: false,
-            into_itself: false,
+            options: shared.options,
+            names: 0,
             umask: None,
-            ui,
-            root: CWD,
-            root_path: b"",
-            dst_root: 0,
-            made_any: false,
-            met: FileTable::default(),
-            data: DataMover::new(options.io),
+            shared,
+            team,
+            earlier: Vec::new(),
+            data: DataMover::new(shared.options.io),
         }
     }
 
-    /// Makes destinations relative to `dir`, which messages show as `path`. With `many`, so
-    /// many operands go there that they may meet.
-    pub fn into_directory(&mut self, dir: BorrowedFd<'ui>, path: &'ui [u8], many: bool) {
-        self.root = dir;
-        self.root_path = trim_slashes(path);
-        self.many = many;
-    }
-
-    /// Says what went wrong with one name. Returns whether nothing did.
+    /// Says what went wrong with one name.
     #[inline(never)]
-    pub(super) fn settle(&mut self, src: Place<'_>, dst: Place<'_>, result: Result<()>) -> bool {
-        let Err(failure) = result else { return true };
-        if let Some(message) = failure.message() {
-            self.ui
-                .tell(message, &[src.shown(), dst.shown()], failure.errno());
+    pub(super) fn settle(&self, src: Place<'_>, dst: Place<'_>, result: Result<()>) {
+        if let Err(failure) = result
+            && let Some(message) = failure.message()
+        {
+            let names = [src.shown(), dst.shown()];
+            self.shared.ui().tell(message, &names, failure.errno());
         }
-        failure.is_harmless()
     }
 
     /// The process's umask, which can be read only by setting it.
@@ -116,12 +104,11 @@ impl<'ui> Engine<'ui> {
         })
     }
 
-    /// Copies one name; a directory's contents are left to the caller. Returns whether all
-    /// went well.
+    /// Copies one name; a directory's contents are left to the caller.
     #[inline(never)]
-    pub(super) fn copy_name(&mut self, job: &mut Job<'_>) -> bool {
+    pub(super) fn copy_name(&mut self, job: &mut Job<'_>) {
         let result = self.try_copy(job);
-        self.settle(job.src, job.dst, result)
+        self.settle(job.src, job.dst, result);
     }
 
     fn try_copy(&mut self, job: &mut Job<'_>) -> Result<()> {
@@ -135,7 +122,7 @@ impl<'ui> Engine<'ui> {
         if directory && !self.options.recursive {
             return Step::OmitDirectory.into();
         }
-        let meets = job.operand && self.many;
+        let meets = job.operand && self.shared.many;
         if meets && !directory {
             self.check_given(job)?;
         }
@@ -158,7 +145,9 @@ impl<'ui> Engine<'ui> {
             )
             .is_ok()
         {
-            self.met.insert(Role::Created, &made.id, job.dst.shown());
+            self.shared
+                .met()
+                .insert(Role::Created, &made.id, job.dst.shown());
         }
         Ok(())
     }
@@ -166,12 +155,13 @@ impl<'ui> Engine<'ui> {
     /// Leaves a file alone that was an operand before, under the same name; remembers it.
     fn check_given(&mut self, job: &Job<'_>) -> Result<()> {
         let path = job.src.shown();
-        if let Some(earlier) = self.met.find(Role::Given, &job.stat.id, b"")
+        let mut met = self.shared.met();
+        if let Some(earlier) = met.find(Role::Given, &job.stat.id, b"")
             && same_entry(earlier.to_bytes(), path)
         {
             return Step::GivenTwice.into();
         }
-        self.met.insert(Role::Given, &job.stat.id, path);
+        met.insert(Role::Given, &job.stat.id, path);
         Ok(())
     }
 
@@ -220,7 +210,8 @@ impl<'ui> Engine<'ui> {
     fn made_here(&self, job: &Job<'_>) -> bool {
         job.operand
             && self
-                .met
+                .shared
+                .met()
                 .find(Role::Created, &job.before.id, job.dst.shown())
                 .is_some()
     }
@@ -271,7 +262,7 @@ impl<'ui> Engine<'ui> {
             return Ok(());
         }
         if removed.is_ok() && self.options.verbose {
-            self.ui.say("removed {0}", &[dst.shown()]);
+            self.shared.ui().say("removed {0}", &[dst.shown()]);
         }
         removed.during(Step::Remove)
     }
@@ -282,27 +273,36 @@ impl<'ui> Engine<'ui> {
         if kind == FileType::Directory {
             self.meet_directory(job)?;
             self.enter_directory(job)?;
-            self.remember(job, job.operand);
+            if job.operand {
+                let mut met = self.shared.met();
+                if met.find(Role::Copied, &job.stat.id, b"").is_none() {
+                    met.insert(Role::Copied, &job.stat.id, job.dst.shown());
+                }
+            }
             return Ok(());
         }
         let again = self.may_turn_up_again(job);
         if again {
             self.link_to_earlier(job)?;
         }
-        match kind {
+        let copied = match kind {
             FileType::Symlink => self.copy_symlink(job),
             _ if self.copies_as_regular(kind) => self.copy_regular(job),
             FileType::Unknown => Step::UnknownType.into(),
             _ => self.copy_node(job),
-        }?;
-        // Only now: a link to a copy that failed would be a link to something else.
-        self.remember(job, again);
-        Ok(())
+        };
+        if again {
+            // Only now: a link to a copy that failed would be a link to something else.
+            let path = copied.is_ok().then(|| job.dst.shown());
+            self.shared.met().settle(&job.stat.id, path);
+            self.shared.met_settled.give();
+        }
+        copied
     }
 
     pub(super) fn say_copied(&mut self, job: &Job<'_>) {
-        self.ui
-            .say("{0} -> {1}", &[job.src.shown(), job.dst.shown()]);
+        let names = [job.src.shown(), job.dst.shown()];
+        self.shared.ui().say("{0} -> {1}", &names);
     }
 }
 

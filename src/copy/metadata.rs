@@ -98,7 +98,7 @@ pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
     mode & bits
 }
 
-impl Engine<'_> {
+impl Engine<'_, '_> {
     /// Gives a finished copy the times, owner and permission bits that the options ask for.
     /// What cannot be kept ends it, as in GNU cp.
     #[inline(never)]

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `engine.rs` | one name: what is in the way, and who copies it |
 //! | `walk.rs`, `directory.rs` | trees |
+//! | `workers.rs` | several workers in one tree |
 //! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
 //! | `plain.rs`, `pump.rs`, `lazy_ring.rs` | data by plain calls, and through the ring |
 //! | `special.rs` | symlinks, device nodes, hard links |
@@ -27,7 +28,9 @@ mod special;
 mod table;
 pub mod ui;
 mod walk;
+mod workers;
 
 pub use engine::Engine;
 pub use path::basename;
 pub use walk::Walk;
+pub use workers::Shared;

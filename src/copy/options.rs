@@ -59,4 +59,6 @@ pub struct Options {
     pub through_dangling: bool,
     /// Which way data goes.
     pub io: Io,
+    /// How many workers there are to be; 0 for as many as the machine has processors.
+    pub jobs: u32,
 }

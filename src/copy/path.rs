@@ -40,6 +40,13 @@ impl Path {
         self.name_at
     }
 
+    /// Makes this the same path as `other`.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.name_at = other.name_at;
+    }
+
     /// The whole path, as messages show it.
     #[must_use]
     pub fn shown(&self) -> &[u8] {
@@ -164,6 +171,17 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// The same name, relative to the same directory open as `dir`.
+    pub(super) const fn within<'b>(&self, dir: BorrowedFd<'b>) -> Place<'b>
+    where
+        'a: 'b,
+    {
+        Place {
+            dir,
+            path: self.path,
+        }
+    }
+
     /// The name that calls get.
     #[inline(never)]
     #[must_use]

@@ -1,12 +1,13 @@
 //! Regular files, and what is copied as one.
 
+use super::data::SHARED_BYTES;
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::metadata::{Before, Copied, Target, withheld};
 use super::plain::{self, NO_MODE};
 use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
 
-impl Engine<'_> {
+impl Engine<'_, '_> {
     /// Copies data and metadata of one file.
     #[inline(never)]
     pub(super) fn copy_regular(&mut self, job: &mut Job<'_>) -> Result<()> {
@@ -41,8 +42,11 @@ impl Engine<'_> {
         let destination = opened?;
         let fd = destination.as_fd();
         // On failure GNU stops here: metadata would make a broken copy look whole.
-        self.data
-            .copy((source.as_fd(), &job.stat), (fd, &job.before), self.ui)?;
+        if job.stat.size_bytes >= SHARED_BYTES {
+            self.call_in();
+        }
+        let (from, to) = ((source.as_fd(), &job.stat), (fd, &job.before));
+        self.data.copy(from, to, self.shared)?;
         let copied = Copied {
             target: Target::Open(fd),
             before: job.exists.then(|| Before::from(&job.before)),

@@ -2,19 +2,20 @@
 //! that was copied already.
 
 use core::ffi::CStr;
+use core::sync::atomic::Ordering;
 
 use super::engine::{Engine, Job, same_entry};
 use super::failure::{During, Result, Step};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
 use super::path::{Place, last_part, open_parent};
-use super::table::Role;
+use super::table::{Claim, Role};
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
 
-impl Engine<'_> {
+impl Engine<'_, '_> {
     /// Makes a symlink with the source's target.
     pub(super) fn copy_symlink(&mut self, job: &Job<'_>) -> Result<()> {
         self.read_target(job.src).during(Step::ReadLink)?;
@@ -83,62 +84,67 @@ impl Engine<'_> {
             && (job.stat.nlink > 1 || (job.follow && self.options.follow != Follow::Never))
     }
 
-    /// Remembers what the source was copied to, if it is `wanted`.
-    pub(super) fn remember(&mut self, job: &Job<'_>, wanted: bool) {
-        let id = &job.stat.id;
-        if wanted && self.met.find(Role::Copied, id, b"").is_none() {
-            self.met.insert(Role::Copied, id, job.dst.shown());
-        }
-    }
-
     /// Where the source was copied before under another name, links the destination to that
-    /// copy, and nothing remains to be done.
+    /// copy, and nothing remains to be done. Else it is for this worker to copy, and others
+    /// wait until it has said how that went ([`super::table::FileTable::settle`]).
     #[inline(never)]
     pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
-        // A second time, once what is in the way is removed.
-        let mut retried = false;
-        while let Some(earlier) = self.met.find(Role::Copied, &job.stat.id, b"") {
-            // Given twice, and copied to where it is: not to be removed for a link to itself.
-            if earlier.to_bytes() == job.dst.shown() {
-                return Step::Nothing.into();
-            }
-            match link_path((self.root, self.dst_root), earlier, job.dst) {
-                Ok(()) => return Step::Nothing.into(),
-                Err(Errno::EEXIST) if !retried => {
-                    self.remove(job.dst)?;
-                    retried = true;
-                }
-                Err(errno) => {
-                    let names = [job.dst.shown(), earlier.to_bytes()];
-                    self.ui.tell(Step::HardLink.into(), &names, Some(errno));
-                    return Step::Told.into();
+        let shared = self.shared;
+        let mut met = shared.met();
+        loop {
+            match met.claim(&job.stat.id) {
+                Claim::Ours => return Ok(()),
+                Claim::Others => met = shared.met_settled.wait(met),
+                Claim::Copied(path) => {
+                    // Taken along, not to keep others from the table meanwhile.
+                    self.earlier.clear();
+                    self.earlier.extend_from_slice(path.to_bytes_with_nul());
+                    break;
                 }
             }
         }
-        Ok(())
+        drop(met);
+        // Given twice, and copied to where it is: not to be removed for a link to itself.
+        if until_nul(&self.earlier).to_bytes() == job.dst.shown() {
+            return Step::Nothing.into();
+        }
+        let root = (shared.root, shared.dst_root);
+        let mut linked = link_path(root, until_nul(&self.earlier), job.dst);
+        if linked == Err(Errno::EEXIST) {
+            self.remove(job.dst)?;
+            linked = link_path(root, until_nul(&self.earlier), job.dst);
+        }
+        if let Err(errno) = linked {
+            let names = [job.dst.shown(), until_nul(&self.earlier).to_bytes()];
+            shared.ui().tell(Step::HardLink.into(), &names, Some(errno));
+            return Step::Told.into();
+        }
+        Step::Nothing.into()
     }
 
     /// Deals with a directory that was met before in this copy, or was made by it.
     #[inline(never)]
-    pub(super) fn meet_directory(&mut self, job: &Job<'_>) -> Result<()> {
+    pub(super) fn meet_directory(&self, job: &Job<'_>) -> Result<()> {
         let id = job.stat.id;
         // The operand's paths, with which this one's begin.
         let (mut src, mut dst) = (job.src.shown(), job.dst.shown());
-        if let Some(operand) = job.outer.first() {
-            src = src.get(..operand.src_end.len).unwrap_or_default();
-            dst = dst.get(..operand.dst_end.len).unwrap_or_default();
+        if !job.operand {
+            src = src.get(..job.operand_ends.0).unwrap_or_default();
+            dst = dst.get(..job.operand_ends.1).unwrap_or_default();
         }
-        if self.met.find(Role::Made, &id, b"").is_some() {
-            self.into_itself = true;
-            self.ui.tell(Step::IntoItself.into(), &[src, dst], None);
+        let shared = self.shared;
+        let met = shared.met();
+        if met.find(Role::Made, &id, b"").is_some() {
+            shared.into_itself.store(true, Ordering::Relaxed);
+            shared.ui().tell(Step::IntoItself.into(), &[src, dst], None);
             return Step::Told.into();
         }
-        let Some(earlier) = self.met.find(Role::Copied, &id, b"") else {
+        let Some(earlier) = met.find(Role::Copied, &id, b"") else {
             return Ok(());
         };
         let earlier = earlier.to_bytes();
         if same_entry(earlier, job.dst.shown()) {
-            self.ui.tell(Step::DirectoryTwice.into(), &[src], None);
+            shared.ui().tell(Step::DirectoryTwice.into(), &[src], None);
             return Step::Nothing.into();
         }
         // Through symlinks a directory may rightly be met twice.
@@ -146,7 +152,9 @@ impl Engine<'_> {
             return Ok(());
         }
         let names = [job.dst.shown(), earlier];
-        self.ui.tell(Step::LinkToDirectory.into(), &names, None);
+        shared
+            .ui()
+            .tell(Step::LinkToDirectory.into(), &names, None);
         Step::Told.into()
     }
 }

@@ -17,6 +17,22 @@ pub enum Role {
     Made,
 }
 
+/// Whose it is to copy a file that may turn up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// Whoever asked.
+    Ours,
+    /// Somebody's who has not said yet how it went.
+    Others,
+    /// It was copied to this path.
+    Copied(&'a CStr),
+}
+
+/// In place of where a path begins: the file is being copied.
+const BEING_COPIED: usize = usize::MAX;
+/// Likewise: its copy failed.
+const NOT_COPIED: usize = usize::MAX - 1;
+
 /// Remembers files by [`Role`] and [`FileId`], each with a path; several entries may share
 /// both.
 ///
@@ -66,16 +82,62 @@ impl FileTable {
 
     /// The path that `id` was added with first; with a `path` that is not empty, that path if
     /// `id` was ever added with it.
-    #[inline(never)]
     pub fn find(&self, role: Role, id: &FileId, path: &[u8]) -> Option<&CStr> {
+        let at = self.index(role, id, path)?;
+        Some(self.path(self.entries.get(at)?.path_at))
+    }
+
+    /// Finds out who is to copy file `id`; from now on whoever asked, if nobody else is.
+    #[inline(never)]
+    pub fn claim(&mut self, id: &FileId) -> Claim<'_> {
+        let Some(at) = self.index(Role::Copied, id, b"") else {
+            self.insert(Role::Copied, id, b"");
+            if let Some(entry) = self.entries.last_mut() {
+                entry.path_at = BEING_COPIED;
+            }
+            return Claim::Ours;
+        };
+        match self.entries.get_mut(at) {
+            Some(entry) if entry.path_at == NOT_COPIED => {
+                entry.path_at = BEING_COPIED;
+                Claim::Ours
+            }
+            Some(entry) if entry.path_at != BEING_COPIED => {
+                let path_at = entry.path_at;
+                Claim::Copied(self.path(path_at))
+            }
+            _ => Claim::Others,
+        }
+    }
+
+    /// Says where a file that was claimed was copied to, or that it was not.
+    #[inline(never)]
+    pub fn settle(&mut self, id: &FileId, path: Option<&[u8]>) {
+        let mut path_at = NOT_COPIED;
+        if let Some(path) = path {
+            path_at = self.paths.len();
+            self.paths.extend_from_slice(path);
+            self.paths.push(0);
+        }
+        if let Some(at) = self.index(Role::Copied, id, b"")
+            && let Some(entry) = self.entries.get_mut(at)
+        {
+            entry.path_at = path_at;
+        }
+    }
+
+    fn path(&self, at: usize) -> &CStr {
+        until_nul(self.paths.get(at..).unwrap_or_default())
+    }
+
+    /// Where in `entries` is what [`Self::find`] looks for.
+    #[inline(never)]
+    fn index(&self, role: Role, id: &FileId, path: &[u8]) -> Option<usize> {
         let (id, mut hash) = key(role, id);
         let mut at = 0;
         while let Some(entry) = self.entries.get(at) {
-            if entry.id == id {
-                let found = until_nul(self.paths.get(entry.path_at..).unwrap_or_default());
-                if path.is_empty() || path == found.to_bytes() {
-                    return Some(found);
-                }
+            if entry.id == id && (path.is_empty() || path == self.path(entry.path_at).to_bytes()) {
+                return Some(at);
             }
             at = entry.below[branch(hash)];
             if at == 0 {

@@ -8,11 +8,13 @@
 
 use core::cell::Cell;
 use core::ffi::CStr;
+use core::sync::atomic::Ordering;
 
 use super::engine::{Engine, Job};
-use super::failure::{During, Step};
+use super::failure::{During, Result, Step};
 use super::path::{End, Path, open_parent};
 use super::plain::{self, NO_MODE};
+use super::workers::NO_NODE;
 use crate::sys::{
     self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Vec, Whence,
     until_nul,
@@ -28,7 +30,7 @@ const OPEN_LEVELS: usize = 4;
 
 /// A name of a directory.
 #[derive(Debug, Clone, Copy)]
-struct Item {
+pub(super) struct Item {
     ino: u64,
     /// Where the name begins in [`Walk::names`]; it ends before the next NUL.
     name_at: usize,
@@ -40,18 +42,20 @@ struct Item {
 pub(super) struct Level {
     /// The source, open for reading; `None` while it is closed to save descriptors, and where
     /// it could not be opened.
-    src: Option<OwnedFd>,
+    pub src: Option<OwnedFd>,
     /// The destination, open for passing through; `None` while it is closed.
-    dst: Option<OwnedFd>,
+    pub dst: Option<OwnedFd>,
     /// The directory's own paths.
     pub src_end: End,
     pub dst_end: End,
     /// Where this level's items and names begin on their stacks.
-    items_at: usize,
-    names_at: usize,
+    pub items_at: usize,
+    pub names_at: usize,
+    /// Its node, if something below it was handed over ([`super::workers`]).
+    pub node: usize,
     /// Where the directory is to be read on from.
-    position: u64,
-    exhausted: bool,
+    pub position: u64,
+    pub exhausted: bool,
     /// Whether the destination was there before.
     pub existed: bool,
     /// The destination's mode where modes are not kept, if it is to change.
@@ -62,62 +66,83 @@ pub(super) struct Level {
     pub before: Stat,
 }
 
-/// A tree being copied. Kept between operands for its memory.
+/// A tree, or a part of one, being copied by one worker. Kept for its memory.
 #[derive(Debug, Default)]
 pub struct Walk {
-    src: Path,
-    dst: Path,
-    levels: Vec<Level>,
+    pub(super) src: Path,
+    pub(super) dst: Path,
+    pub(super) levels: Vec<Level>,
     /// What is still to be copied, the next last.
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     names: Vec<u8>,
+    /// How long the operand's paths are.
+    pub(super) operand: (usize, usize),
+    /// The node of the directory around the first level, or [`NO_NODE`].
+    pub(super) base: usize,
+    /// It was found out whether anything of the operand may be handed over,
+    pub(super) checked: bool,
+    /// and nothing may.
+    pub(super) alone: bool,
 }
 
-impl Engine<'_> {
+impl Engine<'_, '_> {
     /// Copies `src`, relative to the working directory, to `dst`, relative to the engine's
-    /// root, with all it holds. `absent` says that nothing was found at `dst`. Returns whether
-    /// all went well.
+    /// root, with all it holds. `absent` says that nothing was found at `dst`.
     #[inline(never)]
-    pub fn copy_operand(&mut self, walk: &mut Walk, src: &CStr, dst: &CStr, absent: bool) -> bool {
+    pub fn copy_operand(&mut self, walk: &mut Walk, src: &CStr, dst: &CStr, absent: bool) {
         walk.src.start(b"", src);
-        self.dst_root = walk.dst.start(self.root_path, dst);
-        self.made_any = false;
-        self.into_itself = false;
-        let mut done = self.copy_here(walk, FileType::Unknown, absent);
+        walk.dst.start(self.shared.root_path, dst);
+        walk.operand = (walk.src.end().len, walk.dst.end().len);
+        walk.base = NO_NODE;
+        walk.checked = false;
+        walk.alone = false;
+        // Relaxed: whatever other workers do for this operand, they take over under a lock.
+        self.shared.made_any.store(false, Ordering::Relaxed);
+        self.shared.into_itself.store(false, Ordering::Relaxed);
+        self.copy_here(walk, FileType::Unknown, absent);
+        if !walk.levels.is_empty() {
+            self.lead(walk);
+        }
+    }
+
+    /// Walks on until nothing is left that this worker has to do.
+    #[inline(never)]
+    pub(super) fn go_on(&mut self, walk: &mut Walk) {
         while let Some(level) = walk.levels.last() {
-            done &= if !self.into_itself
+            let into_itself = self.shared.into_itself.load(Ordering::Relaxed);
+            if !into_itself
                 && walk.items.len() > level.items_at
                 && let Some(item) = walk.items.pop()
             {
                 let name = until_nul(walk.names.get(item.name_at..).unwrap_or_default());
                 walk.src.push(level.src_end, name.to_bytes());
                 walk.dst.push(level.dst_end, name.to_bytes());
-                self.copy_here(walk, item.kind, false)
-            } else if level.exhausted || self.into_itself {
-                self.go_up(walk)
+                self.copy_here(walk, item.kind, false);
+            } else if level.exhausted || into_itself {
+                self.go_up(walk);
             } else {
                 let read = self.read_batch(walk).during(Step::AccessSource);
-                self.settle(walk.src.place(CWD), walk.dst.place(CWD), read)
-            };
+                self.settle(walk.src.place(CWD), walk.dst.place(CWD), read);
+            }
         }
-        done
     }
 
     /// Copies the name that the paths stand at, of the innermost level or an operand, or goes
     /// down into it.
     #[inline(never)]
-    fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) -> bool {
-        let (mut src_dir, mut dst_dir) = (CWD, self.root);
+    fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) {
+        self.names += 1;
+        let (mut src_dir, mut dst_dir) = (CWD, self.shared.root);
         let (mut fresh, mut dst_dev) = (false, 0);
         if let Some(level) = walk.levels.last() {
             let (Some(src), Some(dst)) = (&level.src, &level.dst) else {
-                return false;
+                return;
             };
             (src_dir, dst_dir) = (src.as_fd(), dst.as_fd());
             (fresh, dst_dev) = (!level.existed, level.before.id.dev);
         }
         let mut job = Job {
-            operand: walk.levels.is_empty(),
+            operand: walk.levels.is_empty() && walk.base == NO_NODE,
             fresh,
             absent,
             follow: false,
@@ -130,19 +155,22 @@ impl Engine<'_> {
             dst_dev,
             otherwise: None,
             outer: &walk.levels,
+            base: walk.base,
+            operand_ends: walk.operand,
             stat: Stat::default(),
             before: Stat::default(),
         };
         job.stat.kind = kind;
-        let done = self.copy_name(&mut job);
+        self.copy_name(&mut job);
         if job.made.is_some() {
-            let level = Level {
+            let mut level = Level {
                 src: job.open,
                 dst: job.made,
                 src_end: walk.src.end(),
                 dst_end: walk.dst.end(),
                 items_at: walk.items.len(),
                 names_at: walk.names.len(),
+                node: NO_NODE,
                 position: 0,
                 exhausted: false,
                 existed: job.exists,
@@ -150,47 +178,73 @@ impl Engine<'_> {
                 stat: job.stat,
                 before: job.before,
             };
+            if self.may_hand_over(walk) {
+                match self.shared.hand_over(walk, level) {
+                    Some(refused) => level = refused,
+                    None => return,
+                }
+            }
             walk.levels.push(level);
             if let [.., outer, _, _, _, _] = &mut *walk.levels {
                 const { assert!(OPEN_LEVELS == 4) };
-                outer.src = None;
-                outer.dst = None;
+                outer.close();
             }
         }
-        done
     }
 
-    /// Finishes the innermost level and returns to the one around it.
+    /// Finishes the innermost level, or leaves it to others who are still below it, and returns
+    /// to the one around it.
     #[inline(never)]
-    fn go_up(&mut self, walk: &mut Walk) -> bool {
-        let Some((level, outer)) = walk.levels.split_last_mut() else {
-            return true;
+    fn go_up(&mut self, walk: &mut Walk) {
+        let Some(level) = walk.levels.last() else {
+            return;
         };
         walk.items.truncate(level.items_at);
         walk.names.truncate(level.names_at);
         walk.src.cut(level.src_end);
         walk.dst.cut(level.dst_end);
-        let (src, mut dst) = (walk.src.place(CWD), walk.dst.place(self.root));
-        let mut finished = Ok(());
-        if let Some(parent) = outer.last_mut() {
-            // Before the finished directory's permissions may shut us out of it.
-            let from_root = dst.shown().get(self.dst_root..).unwrap_or_default();
-            finished = parent
-                .reopen(level, src.shown(), (self.root, from_root))
-                .during(Step::Return);
-            if let Some(parent) = &parent.dst {
-                dst.dir = parent.as_fd();
-            }
+        let has_node = level.node != NO_NODE;
+        // Before the finished directory's permissions may shut us out of it.
+        let mut finished = self.open_outer(walk);
+        if has_node && self.shared.leave(walk) {
+            return self.settle(walk.src.place(CWD), walk.dst.place(CWD), finished);
+        }
+        let mut has_parent = false;
+        if walk.levels.len() == 1 && walk.base != NO_NODE {
+            self.shared.surface(walk);
+            finished = self.open_outer(walk);
+            has_parent = true;
+        }
+        let Some((level, outer)) = walk.levels.split_last() else {
+            return;
+        };
+        let (src, mut dst) = (walk.src.place(CWD), walk.dst.place(self.shared.root));
+        if let Some(parent) = outer.last()
+            && let Some(parent) = &parent.dst
+        {
+            has_parent = false;
+            dst.dir = parent.as_fd();
         }
         if finished.is_ok()
             && let Some(dir) = &level.dst
         {
-            finished = self.finish_directory(level, dir.as_fd(), dst);
+            finished = self.finish_directory(level, dir.as_fd(), dst, has_parent);
         }
-        let done = self.settle(src, dst, finished);
+        self.settle(src, dst, finished);
         let depth = outer.len();
         walk.levels.truncate(depth);
-        done
+    }
+
+    /// Opens the level around the innermost one again, if it was closed.
+    fn open_outer(&self, walk: &mut Walk) -> Result<()> {
+        let shared = self.shared;
+        let [.., outer, level] = &mut *walk.levels else {
+            return Ok(());
+        };
+        let dst = walk.dst.shown().get(shared.dst_root..).unwrap_or_default();
+        outer
+            .reopen(level, walk.src.shown(), (shared.root, dst))
+            .during(Step::Return)
     }
 
     /// Puts the innermost level's next items on the stack, once it has none there any more.
@@ -271,6 +325,12 @@ fn sort(items: &mut [Item]) {
 }
 
 impl Level {
+    /// Saves two descriptors for a while.
+    pub(super) fn close(&mut self) {
+        self.src = None;
+        self.dst = None;
+    }
+
     /// Opens both sides again, if they were closed, from the level below, which is just
     /// finished and whose paths are given.
     #[inline(never)]

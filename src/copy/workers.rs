@@ -1,0 +1,527 @@
+//! What the workers of one copy share: folders handed round, files met, the way to the user.
+//!
+//! Each worker walks on its own ([`Walk`]). A directory that it meets while others have nothing
+//! to do, it hands over instead of going down into it. A directory is finished (times, owner,
+//! mode) after everything below it: by the worker that fills it or, if what was handed over
+//! takes longer, by whoever is the last one below. For that a directory with anything handed
+//! over below it has a [`Node`], which counts, and to which its worker leaves it.
+//!
+//! What is handed over waits in a few places that are used again and again, and nodes are as
+//! many as there are directories between a worker and where its work came from: memory does
+//! not grow with the tree.
+
+use core::mem::swap;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::data::Transfer;
+use super::engine::Engine;
+use super::options::Options;
+use super::path::{Path, trim_slashes};
+use super::table::FileTable;
+use super::ui::Ui;
+use super::walk::{Level, Walk};
+use crate::sys::{
+    self, BorrowedFd, CWD, FileId, Guard, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
+    Vec,
+};
+
+/// So many names are copied by one worker before others are called in: starting one takes as
+/// long as copying three small files.
+const ALONE_NAMES: u32 = 24;
+
+/// More workers than this are started only if asked for.
+const USUAL_MOST: u32 = 8;
+
+/// Descriptors that a worker may need at once: those of its walk, of the file it copies, and of
+/// its ring, and of what it has handed over.
+const DESCRIPTORS_EACH: u64 = 20;
+
+/// No node.
+pub const NO_NODE: usize = usize::MAX;
+
+/// What lasts from operand to operand, for all workers.
+pub struct Shared<'a> {
+    pub(super) options: Options,
+    /// Whether several operands go to one directory, so that they may meet there.
+    pub(super) many: bool,
+    /// The directory that operands' destinations are relative to, and its path as messages
+    /// show it, empty for the working directory.
+    pub(super) root: BorrowedFd<'a>,
+    pub(super) root_path: &'a [u8],
+    /// Where in a destination's shown path begins what is relative to the root.
+    pub(super) dst_root: usize,
+    ui: Mutex<&'a mut (dyn Ui + Send)>,
+    /// The files that are remembered.
+    met: Mutex<FileTable>,
+    /// A file that a worker had set about copying is copied, or is not.
+    pub(super) met_settled: Signal,
+    /// The present operand's copy has made a directory.
+    pub(super) made_any: AtomicBool,
+    /// A directory was about to be copied into itself: nothing more of the operand is.
+    pub(super) into_itself: AtomicBool,
+    /// How many workers there are; 0 before that was settled.
+    count: AtomicU32,
+    pool: Mutex<Pool>,
+    pool_changed: Signal,
+    /// How many folders wait, for a look without the lock.
+    waiting: AtomicU32,
+    /// The large file that anyone may copy parts of.
+    pub(super) large: Loan<Transfer>,
+    /// Whether parts of it are left to be taken.
+    pub(super) large_left: AtomicBool,
+}
+
+/// Folders on their way from one worker to another.
+#[derive(Debug, Default)]
+struct Pool {
+    /// Those that wait begin at `first`; each place keeps its paths' memory for the next.
+    places: Vec<Place>,
+    first: usize,
+    waiting: usize,
+    nodes: Vec<Node>,
+    /// The first node that is not in use.
+    free: usize,
+    /// Walks that are not at their end, those that wait included.
+    active: u32,
+    /// Workers that wait for anything to do.
+    idle: u32,
+    closed: bool,
+}
+
+/// A walk that is to begin.
+#[derive(Debug, Default)]
+struct Place {
+    src: Path,
+    dst: Path,
+    operand: (usize, usize),
+    base: usize,
+    level: Option<Level>,
+}
+
+/// A directory below which something was handed over.
+#[derive(Debug)]
+struct Node {
+    /// How many folders directly below it others have to finish.
+    pending: u32,
+    /// The node of the directory around it; of a free one, the next that is free.
+    outer: usize,
+    id: FileId,
+    /// The directory, once its worker has done what it had to do in it.
+    level: Option<Level>,
+}
+
+/// What a worker is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Folder,
+    LargeFile,
+    Nothing,
+}
+
+impl<'a> Shared<'a> {
+    /// For a copy that works by `options` and speaks through `ui`.
+    #[inline(never)]
+    pub fn new(options: Options, ui: &'a mut (dyn Ui + Send)) -> Self {
+        Self {
+            options,
+            many: false,
+            root: CWD,
+            root_path: b"",
+            dst_root: 0,
+            ui: Mutex::new(ui),
+            met: Mutex::new(FileTable::default()),
+            met_settled: Signal::new(),
+            made_any: AtomicBool::new(false),
+            into_itself: AtomicBool::new(false),
+            count: AtomicU32::new(0),
+            pool: Mutex::new(Pool::default()),
+            pool_changed: Signal::new(),
+            waiting: AtomicU32::new(0),
+            large: Loan::new(),
+            large_left: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes destinations relative to `dir`, which messages show as `path`. With `many`, so
+    /// many operands go there that they may meet.
+    pub fn into_directory(&mut self, dir: BorrowedFd<'a>, path: &'a [u8], many: bool) {
+        self.root = dir;
+        self.root_path = trim_slashes(path);
+        self.dst_root = Path::default().start(self.root_path, c"");
+        self.many = many;
+    }
+
+    /// Runs `body` with the engine that operands are given to.
+    #[inline(never)]
+    pub fn run(&self, body: impl FnOnce(&mut Engine<'_, '_>, &mut Walk)) {
+        Team::with(self, Self::work, |team| {
+            let mut engine = Engine::new(self, Some(team));
+            let mut walk = Walk::default();
+            body(&mut engine, &mut walk);
+            self.pool.lock().closed = true;
+            self.pool_changed.give();
+            // The program ends: no time or code for giving things back.
+            core::mem::forget((engine, walk));
+        });
+    }
+
+    /// What a worker does from its beginning to its end.
+    fn work(&self) {
+        let mut engine = Engine::new(self, None);
+        engine.help(&mut Walk::default(), true);
+        core::mem::forget(engine);
+    }
+
+    /// The way to the user.
+    pub(super) fn ui(&self) -> Guard<'_, &'a mut (dyn Ui + Send)> {
+        self.ui.lock()
+    }
+
+    /// The files that are remembered.
+    pub(super) fn met(&self) -> Guard<'_, FileTable> {
+        self.met.lock()
+    }
+
+    /// Whether there is anybody to hand a folder to, and fewer wait than there are workers.
+    pub(super) fn has_room(&self) -> bool {
+        // Relaxed: only a hint.
+        self.waiting.load(Ordering::Relaxed) < self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are other workers.
+    pub(super) fn are_there(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 1
+    }
+
+    /// Runs `body` while others may take parts of a large file as well.
+    pub(super) fn share_large(&self, transfer: &Transfer, body: impl FnOnce()) {
+        self.large.lend(transfer, || {
+            self.large_left.store(true, Ordering::Relaxed);
+            let pool = self.pool.lock();
+            self.note(&pool);
+            drop(pool);
+            body();
+            self.large_left.store(false, Ordering::Relaxed);
+        });
+    }
+
+    /// Hands a directory, which the walk's paths stand at, to whoever comes first. Gives it back
+    /// where too many wait.
+    #[inline(never)]
+    pub(super) fn hand_over(&self, walk: &mut Walk, level: Level) -> Option<Level> {
+        let mut pool = self.pool.lock();
+        let pool = &mut *pool;
+        let count = self.count.load(Ordering::Relaxed) as usize;
+        if pool.waiting >= count {
+            return Some(level);
+        }
+        while pool.places.len() < count {
+            pool.places.push(Place::default());
+        }
+        let base = pool.node_of(walk);
+        if let Some(node) = pool.nodes.get_mut(base) {
+            node.pending += 1;
+        }
+        let at = (pool.first + pool.waiting) % count;
+        if let Some(place) = pool.places.get_mut(at) {
+            place.src.copy_from(&walk.src);
+            place.dst.copy_from(&walk.dst);
+            place.operand = walk.operand;
+            place.base = base;
+            place.level = Some(Level {
+                items_at: 0,
+                names_at: 0,
+                ..level
+            });
+        }
+        pool.waiting += 1;
+        pool.active += 1;
+        self.note(pool);
+        None
+    }
+
+    /// Tells whoever may be waiting that there is something to do.
+    fn note(&self, pool: &Pool) {
+        #[allow(clippy::cast_possible_truncation)] // no more than there are workers
+        self.waiting.store(pool.waiting as u32, Ordering::Relaxed);
+        if pool.idle > 0 {
+            self.pool_changed.give();
+        }
+    }
+
+    /// Leaves the innermost directory to whoever finishes the last one below it, if others are
+    /// still at work there. Returns whether it did.
+    #[inline(never)]
+    pub(super) fn leave(&self, walk: &mut Walk) -> bool {
+        let mut pool = self.pool.lock();
+        let Some(at) = walk.levels.last().map(|level| level.node) else {
+            return false;
+        };
+        let pending = pool.nodes.get(at).map_or(0, |node| node.pending);
+        if pending == 0 {
+            pool.release(at);
+            return false;
+        }
+        let Some(mut level) = walk.levels.pop() else {
+            return false;
+        };
+        // Opened again by whoever takes it: many may be left at a time.
+        level.close();
+        let mut outer = walk.base;
+        if !walk.levels.is_empty() {
+            outer = pool.node_of(walk);
+            if let Some(node) = pool.nodes.get_mut(outer) {
+                node.pending += 1;
+            }
+        }
+        if let Some(node) = pool.nodes.get_mut(at) {
+            node.outer = outer;
+            node.level = Some(level);
+        }
+        true
+    }
+
+    /// Says that the walk's outermost directory is about to be finished; takes over the one
+    /// around it if that was left, and this is the last one below it.
+    #[inline(never)]
+    pub(super) fn surface(&self, walk: &mut Walk) {
+        let mut pool = self.pool.lock();
+        let at = walk.base;
+        let Some(node) = pool.nodes.get_mut(at) else {
+            return;
+        };
+        node.pending -= 1;
+        walk.base = NO_NODE;
+        if node.pending == 0
+            && let Some(level) = node.level.take()
+        {
+            walk.base = node.outer;
+            let inner = walk.levels.pop();
+            walk.levels.push(Level {
+                items_at: 0,
+                names_at: 0,
+                node: NO_NODE,
+                ..level
+            });
+            if let Some(inner) = inner {
+                walk.levels.push(inner);
+            }
+            pool.release(at);
+        }
+    }
+
+    /// Whether `id` is one of the directories around the walk's outermost one.
+    pub(super) fn is_around(&self, walk_base: usize, id: FileId) -> bool {
+        let pool = self.pool.lock();
+        let mut at = walk_base;
+        while let Some(node) = pool.nodes.get(at) {
+            if node.id == id {
+                return true;
+            }
+            at = node.outer;
+        }
+        false
+    }
+
+    /// Waits for something to do. Nothing is left for the main thread once no walk is active,
+    /// and for others once the pool is closed.
+    #[inline(never)]
+    fn next(&self, walk: &mut Walk, is_helper: bool) -> Next {
+        let mut pool = self.pool.lock();
+        loop {
+            if pool.waiting > 0 {
+                let first = pool.first;
+                pool.first = (first + 1) % pool.places.len().max(1);
+                pool.waiting -= 1;
+                if let Some(place) = pool.places.get_mut(first) {
+                    swap(&mut walk.src, &mut place.src);
+                    swap(&mut walk.dst, &mut place.dst);
+                    walk.operand = place.operand;
+                    walk.base = place.base;
+                    if let Some(level) = place.level.take() {
+                        walk.levels.push(level);
+                    }
+                }
+                self.note(&pool);
+                return Next::Folder;
+            }
+            if self.large_left.load(Ordering::Relaxed) {
+                return Next::LargeFile;
+            }
+            let is_done = if is_helper {
+                pool.closed
+            } else {
+                pool.active == 0
+            };
+            if is_done {
+                return Next::Nothing;
+            }
+            pool.idle += 1;
+            pool = self.pool_changed.wait(pool);
+            pool.idle -= 1;
+        }
+    }
+
+    /// Says that a walk has come to its end.
+    fn walk_ended(&self) {
+        let mut pool = self.pool.lock();
+        pool.active -= 1;
+        if pool.active == 0 {
+            self.pool_changed.give();
+        }
+    }
+}
+
+impl Pool {
+    /// The node of the walk's innermost directory, made if it has none, and those of the
+    /// directories around it likewise, so that [`Shared::is_around`] finds them all.
+    fn node_of(&mut self, walk: &mut Walk) -> usize {
+        let mut outer = walk.base;
+        for level in &mut *walk.levels {
+            if level.node == NO_NODE {
+                level.node = self.new_node(outer, level.stat.id);
+            }
+            outer = level.node;
+        }
+        outer
+    }
+
+    fn new_node(&mut self, outer: usize, id: FileId) -> usize {
+        let node = Node {
+            pending: 0,
+            outer,
+            id,
+            level: None,
+        };
+        let at = self.free;
+        if let Some(place) = self.nodes.get_mut(at) {
+            self.free = place.outer;
+            *place = node;
+            return at;
+        }
+        self.nodes.push(node);
+        self.free = self.nodes.len();
+        self.free - 1
+    }
+
+    /// Puts a node away for the next that is wanted.
+    fn release(&mut self, at: usize) {
+        let free = self.free;
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.outer = free;
+            self.free = at;
+        }
+    }
+}
+
+impl Engine<'_, '_> {
+    /// Does what is to be done by anyone, until nothing is left.
+    #[inline(never)]
+    pub(super) fn help(&mut self, walk: &mut Walk, is_helper: bool) {
+        loop {
+            match self.shared.next(walk, is_helper) {
+                Next::Folder => {
+                    self.go_on(walk);
+                    self.shared.walk_ended();
+                }
+                Next::LargeFile => {
+                    let (data, shared) = (&mut self.data, self.shared);
+                    shared.large.borrow(|transfer| data.take_part(transfer));
+                    // Whoever comes here has found nothing left.
+                    shared.large_left.store(false, Ordering::Relaxed);
+                }
+                Next::Nothing => break,
+            }
+        }
+    }
+
+    /// Walks from an operand on, and returns once all below it is copied, by whomever.
+    pub(super) fn lead(&mut self, walk: &mut Walk) {
+        self.shared.pool.lock().active += 1;
+        self.go_on(walk);
+        self.shared.walk_ended();
+        if self.shared.are_there() {
+            self.help(walk, false);
+        }
+    }
+
+    /// Whether a directory may be handed over; calls other workers in when it is time to.
+    pub(super) fn may_hand_over(&mut self, walk: &mut Walk) -> bool {
+        // Not the last thing to be done here: then this worker would look for work instead.
+        let has_more = !walk.items.is_empty() || walk.levels.last().is_some_and(|l| !l.exhausted);
+        if !has_more || walk.alone {
+            return false;
+        }
+        if self.team.is_some() && walk.base == NO_NODE && !walk.checked {
+            if self.shared.options.jobs == 0 && self.names < ALONE_NAMES {
+                return false;
+            }
+            walk.checked = true;
+            // Where one side lies in the other, what is read is what was written: only one
+            // after the other comes out the same every time.
+            walk.alone = !self.call_in() || overlaps(walk);
+            if walk.alone {
+                return false;
+            }
+        }
+        self.shared.has_room()
+    }
+
+    /// Starts the other workers if that was not done yet. Returns whether there are any.
+    #[inline(never)]
+    pub(super) fn call_in(&mut self) -> bool {
+        let count = &self.shared.count;
+        if count.load(Ordering::Relaxed) == 0
+            && let Some(team) = self.team
+        {
+            let mut wanted = self.shared.options.jobs;
+            if wanted == 0 {
+                wanted = sys::processor_count().min(USUAL_MOST);
+            }
+            if let Ok(limit) = sys::descriptor_limit() {
+                let most = limit / DESCRIPTORS_EACH;
+                wanted = wanted.min(u32::try_from(most).unwrap_or(MAX_THREADS));
+            }
+            // Relaxed: whoever is started reads it under the lock or as a hint.
+            count.store(wanted.max(1), Ordering::Relaxed);
+            if wanted > 1 {
+                count.store(team.start(wanted - 1) + 1, Ordering::Relaxed);
+            }
+        }
+        self.shared.are_there()
+    }
+
+}
+
+/// Whether the walk's source lies in its destination, or the other way round; or cannot be told.
+#[inline(never)]
+fn overlaps(walk: &Walk) -> bool {
+    let Some(operand) = walk.levels.first() else {
+        return true;
+    };
+    // The outermost that is open: what lies around it, lies around the operand.
+    for level in &*walk.levels {
+        if let (Some(src), Some(dst)) = (&level.src, &level.dst) {
+            return is_below(dst.as_fd(), &operand.stat.id).unwrap_or(true)
+                || is_below(src.as_fd(), &operand.before.id).unwrap_or(true);
+        }
+    }
+    true
+}
+
+/// Whether `dir` is directory `id` or lies below it.
+fn is_below(dir: BorrowedFd<'_>, id: &FileId) -> sys::Result<bool> {
+    let mut at = super::plain::open(dir, c".", OFlags::PATH, super::plain::NO_MODE)?;
+    let mut stat = sys::Stat::default();
+    loop {
+        let before = stat.id;
+        sys::stat_fd(at.as_fd(), &mut stat)?;
+        if stat.id == *id {
+            return Ok(true);
+        }
+        if stat.id == before {
+            return Ok(false);
+        }
+        at = super::plain::open(at.as_fd(), c"..", OFlags::PATH, super::plain::NO_MODE)?;
+    }
+}
