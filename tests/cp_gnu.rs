@@ -14,8 +14,9 @@ use cp::compare::{Case, NOBODY, gnu_cp};
 use cp::scene::{Node, Scene, bytes_path};
 use support::{TempDir, is_root, odd_names, temp_dir};
 
-/// Every way to move data, and none given.
-const WAYS: &[&str] = &["", "--io=ring", "--io=sync"];
+/// Every way to move data and several numbers of workers, and nothing given. With a number
+/// given, workers are called in for the smallest tree.
+const WAYS: &[&str] = &["", "--io=ring", "--io=sync", "-j1", "-j2", "-j8"];
 
 /// A folder that an ordinary user can work below.
 fn open_dir() -> TempDir {
