@@ -23,8 +23,10 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
 
   -a, --archive             as -d -R -p, with hard links kept
   -d                        as -P, with hard links kept
+      --debug               say which way data went, and why (and -v)
   -f, --force               remove a destination that cannot be opened, and try
                               again (not with -n)
+  -g, --progress            show how far the copy has come
   -H                        follow symbolic links among the SOURCEs
   -j, --jobs=N              copy with N workers (1 to 256), usually as many as
                               there are processors
@@ -52,7 +54,9 @@ const COMMAND: Command = Command {
     table: b"\
 aa archive\n\
 dd \n\
+D\0 debug\n\
 ff force\n\
+gg progress\n\
 HH \n\
 jj=jobs\n\
 LL dereference\n\
@@ -103,6 +107,8 @@ impl Settings {
                 force: false,
                 no_clobber: false,
                 verbose: false,
+                debug: false,
+                progress: false,
                 through_dangling: false,
                 io: Io::Auto,
                 jobs: 0,
@@ -146,6 +152,11 @@ impl Settings {
             b'T' => self.no_target = true,
             b'p' => options.preserve |= basic,
             b'r' => options.recursive = true,
+            b'D' => {
+                options.verbose = true;
+                options.debug = true;
+            }
+            b'g' => options.progress = true,
             b'j' => return self.take_jobs(given, diagnostics),
             b't' => {
                 if self.target.is_some() {
@@ -196,7 +207,7 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
         }
     };
     // The program ends after it: no time or code for giving things back.
-    let mut shared = ManuallyDrop::new(Shared::new(options, diagnostics));
+    let mut shared = ManuallyDrop::new(Shared::new(options, to.sources, diagnostics));
     if let Some(dir) = &to.dir {
         shared.into_directory(dir.as_fd(), to.path.to_bytes(), to.sources.len() > 1);
     }

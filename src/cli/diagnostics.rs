@@ -2,12 +2,14 @@
 //! `-v` to standard output.
 
 use super::complaint::Complaint;
+use super::progress;
 use super::quote::{Quotes, quote};
 use super::texts::{Texts, Usage};
 use crate::cat;
+use crate::copy::Snapshot;
 use crate::copy::plain::write_all;
 use crate::copy::ui::{Message, Ui};
-use crate::sys::{Errno, STDERR, STDOUT, Vec, decimal};
+use crate::sys::{Errno, STDERR, STDOUT, Vec, decimal, is_terminal};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
@@ -21,6 +23,8 @@ pub struct Diagnostics {
     failed: bool,
     /// Output that is not written yet.
     output: Vec<u8>,
+    /// A line of `--progress` stands on the terminal, to be renewed or removed.
+    progress_shown: bool,
     /// The first error of standard output.
     output_error: Option<Errno>,
     line: Vec<u8>,
@@ -36,6 +40,7 @@ impl Diagnostics {
             quotes,
             failed: false,
             output: Vec::new(),
+            progress_shown: false,
             output_error: None,
             line: Vec::new(),
             texts: Texts::new(),
@@ -72,6 +77,21 @@ impl Diagnostics {
         self.output.extend_from_slice(self.texts.usage(usage));
     }
 
+    /// Appends a message and its errno's text to the line, and ends it.
+    fn compose(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
+        let mut template = self.texts.message(message);
+        if template.is_empty() {
+            // Memory is short: what it is about, at least.
+            template = b"{0}";
+        }
+        append(&mut self.line, template, names, self.quotes);
+        if let Some(errno) = errno {
+            self.line.extend_from_slice(b": ");
+            self.append_errno(errno);
+        }
+        self.line.push(b'\n');
+    }
+
     /// Appends the text of `errno` to the line.
     fn append_errno(&mut self, errno: Errno) {
         let text = self.texts.errno(errno);
@@ -83,11 +103,20 @@ impl Diagnostics {
         }
     }
 
+    /// Removes the line of `--progress`, which is drawn again soon.
+    fn hide_progress(&mut self) {
+        if self.progress_shown {
+            self.progress_shown = false;
+            let _ = write_all(STDERR, b"\r\x1b[K");
+        }
+    }
+
     /// Writes out what was gathered for standard output.
     fn flush(&mut self) {
         if self.output.is_empty() {
             return;
         }
+        self.hide_progress();
         if self.output_error.is_none()
             && let Err(errno) = write_all(STDOUT, &self.output)
         {
@@ -115,21 +144,38 @@ impl Ui for Diagnostics {
         self.failed |= !message.is_warning();
         // In order with the lines of -v where both go to one place.
         self.flush();
+        self.hide_progress();
         self.line.clear();
         self.line.extend_from_slice(self.program);
         self.line.extend_from_slice(b": ");
-        let mut template = self.texts.message(message);
-        if template.is_empty() {
-            // Memory is short: what it is about, at least.
-            template = b"{0}";
-        }
-        append(&mut self.line, template, names, self.quotes);
-        if let Some(errno) = errno {
-            self.line.extend_from_slice(b": ");
-            self.append_errno(errno);
-        }
-        self.line.push(b'\n');
+        self.compose(message, names, errno);
         // Nobody is left to tell when this fails.
+        let _ = write_all(STDERR, &self.line);
+    }
+
+    fn say_message(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
+        self.line.clear();
+        self.compose(message, names, errno);
+        self.output.extend_from_slice(&self.line);
+        self.print(b"");
+    }
+
+    fn progress(&mut self, now: &Snapshot) {
+        self.flush();
+        self.line.clear();
+        let on_terminal = is_terminal(STDERR);
+        if on_terminal {
+            self.line.push(b'\r');
+        }
+        progress::line(&mut self.line, now);
+        if on_terminal {
+            // What a longer line has left behind.
+            self.line.extend_from_slice(b"\x1b[K");
+        }
+        self.progress_shown = on_terminal && !now.ended;
+        if !self.progress_shown {
+            self.line.push(b'\n');
+        }
         let _ = write_all(STDERR, &self.line);
     }
 
@@ -153,7 +199,7 @@ fn append(line: &mut Vec<u8>, mut rest: &[u8], names: &[&[u8]], quotes: Quotes) 
         };
         rest = after;
         let name = names
-            .get(usize::from(*digit == b'1'))
+            .get(usize::from(digit.wrapping_sub(b'0')))
             .copied()
             .unwrap_or_default();
         if as_it_is {

@@ -7,6 +7,7 @@ mod cp;
 mod diagnostics;
 mod options;
 mod packed;
+mod progress;
 mod quote;
 mod texts;
 

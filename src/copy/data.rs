@@ -11,11 +11,11 @@ use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
 use super::options::Io;
 use super::plain;
+use super::progress::Amount;
 use super::pump::{self, Place};
+use super::trace::{Trace, Word};
 use super::workers::Shared;
-use crate::sys::{
-    self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence,
-};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence};
 
 /// Size of the one buffer that plain copies use; more data than this goes through the ring.
 pub const BUFFER_BYTES: usize = 256 << 10;
@@ -50,6 +50,8 @@ pub struct DataMover {
     unshareable: Option<(u64, u64)>,
     /// Whether `copy_file_range` can be trusted here; unknown before the first large file.
     kernel_copies: Option<bool>,
+    /// Which way the last file went.
+    pub(super) trace: Trace,
 }
 
 impl DataMover {
@@ -62,6 +64,7 @@ impl DataMover {
             ring: LazyRing::Untried,
             unshareable: None,
             kernel_copies: None,
+            trace: Trace::NEW,
         }
     }
 
@@ -88,30 +91,38 @@ impl DataMover {
         (to, to_stat): (BorrowedFd<'_>, &Stat),
         others: &Shared<'_>,
     ) -> Result<()> {
+        self.trace = Trace::NEW;
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
             return self.stream(from, to);
         }
+        let size = stat.size_bytes;
         if self.io == Io::Ring && self.ring.is_missed(&mut **others.ui()) {
             return Step::Told.into();
         }
         if self.io != Io::Ring && self.share(from, to, (stat.id.dev, to_stat.id.dev)) {
+            others.done.add(0, size);
             return Ok(());
         }
-        if stat.blocks.saturating_mul(512) < stat.size_bytes && self.copy_extents(from, stat, to)? {
+        self.trace.sparse = Word::No;
+        if stat.blocks.saturating_mul(512) < size && self.copy_extents(from, stat, to)? {
+            others.done.add(0, size);
             return Ok(());
         }
-        if stat.size_bytes <= BUFFER_BYTES as u64 && self.io != Io::Ring {
+        if size <= BUFFER_BYTES as u64 && self.io != Io::Ring {
+            others.done.add(0, size);
             return self.stream(from, to);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        self.copy_to_end(from, to, stat.size_bytes, others)
+        self.copy_to_end(from, to, size, others)
     }
 
     /// Reads `from` to its end and writes all to `to`, both at their current positions.
     fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+        self.trace.offload = Word::Avoided;
+        self.trace.way = Word::Plain;
         let buffer = self.buffer().during(Step::Read)?;
         loop {
             let count = plain::read(from, buffer).during(Step::Read)?;
@@ -126,10 +137,15 @@ impl DataMover {
     /// is remembered, so that a tree asks once.
     #[inline(never)]
     fn share(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, devices: (u64, u64)) -> bool {
+        self.trace.reflink = Word::Unsupported;
         if self.unshareable == Some(devices) {
             return false;
         }
         let shared = sys::ficlone(from, to);
+        if shared.is_ok() {
+            self.trace.reflink = Word::Yes;
+            self.trace.way = Word::Cloned;
+        }
         if matches!(
             shared,
             Err(Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS)
@@ -147,6 +163,7 @@ impl DataMover {
         stat: &Stat,
         to: BorrowedFd<'_>,
     ) -> Result<bool> {
+        self.trace.sparse = Word::SeekHole;
         let mut at = 0;
         let mut end = stat.size_bytes;
         loop {
@@ -188,8 +205,11 @@ impl DataMover {
         others: &Shared<'_>,
     ) -> Result<()> {
         let mut at = 0;
-        if size >= SHARED_BYTES && others.are_there() {
+        let in_parts = size >= SHARED_BYTES && (others.are_there() || others.options.progress);
+        if in_parts {
             at = self.copy_together(from, to, size, others)?;
+        } else {
+            others.done.add(0, size);
         }
         at = self.copy_range(from, to, at, size)?;
         // What the source has gained since; where it has lost, cut off what may lie behind.
@@ -221,7 +241,7 @@ impl DataMover {
             next: AtomicU64::new(0),
             end: AtomicU64::new(size),
         };
-        others.share_large(&transfer, || self.take_part(&transfer));
+        others.share_large(&transfer, || self.take_part(&transfer, &others.done));
         let Transfer { to, end, .. } = transfer;
         // May be the one that learns of a failed write.
         to.close().during(Step::Close)?;
@@ -229,7 +249,7 @@ impl DataMover {
     }
 
     /// Copies parts of a large file until none is left.
-    pub(super) fn take_part(&mut self, transfer: &Transfer) {
+    pub(super) fn take_part(&mut self, transfer: &Transfer, done: &Amount) {
         loop {
             // Relaxed: the numbers stand for themselves; what was written is the kernel's.
             let start = transfer.next.fetch_add(PART_BYTES, Ordering::Relaxed);
@@ -242,6 +262,7 @@ impl DataMover {
             let (from, to) = (transfer.from.as_fd(), transfer.to.as_fd());
             // An error shows again to whoever goes on from there.
             let _ = self.go_on(from, to, &mut at, end);
+            done.add(0, at - start);
             if at < end {
                 transfer.end.fetch_min(at, Ordering::Relaxed);
             }
@@ -278,8 +299,12 @@ impl DataMover {
                 // Where the ring broke, all of it again.
                 let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
                 *at = range.start;
+                self.trace.by_ring(ring.rung());
             } else if self.kernel_copies() {
                 *at = kernel_copy(from, to, *at, end);
+                self.trace.offload = Word::Yes;
+                self.trace.way = Word::CopyFileRange;
+                self.trace.refused = self.ring.refused();
             }
         }
         self.copy_plainly(from, to, at, end)

@@ -8,9 +8,7 @@ use super::plain::{self, NO_MODE};
 use super::table::Role;
 use super::walk::Level;
 use super::workers::Shared;
-use crate::sys::{
-    self, AtFlags, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec,
-};
+use crate::sys::{self, AtFlags, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
 
 /// What a worker copies with.
 ///
@@ -69,10 +67,7 @@ pub(super) struct Job<'a> {
 impl<'a, 'ui> Engine<'a, 'ui> {
     /// A worker's engine; the first one's with the `team` of the others.
     #[inline(never)]
-    pub(super) fn new(
-        shared: &'a Shared<'ui>,
-        team: Option<&'a Team<'a, Shared<'ui>>>,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Shared<'ui>, team: Option<&'a Team<'a, Shared<'ui>>>) -> Self {
         Self {
             options: shared.options,
             names: 0,
@@ -131,7 +126,9 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if !nothing_there {
             self.clear_the_way(job)?;
         }
-        if self.options.verbose && !directory {
+        // Of what has data, together with which way that went.
+        let traced = self.options.debug && self.copies_as_regular(job.stat.kind);
+        if self.options.verbose && !directory && !traced {
             self.say_copied(job);
         }
         self.make(job)?;
@@ -302,7 +299,11 @@ impl<'a, 'ui> Engine<'a, 'ui> {
 
     pub(super) fn say_copied(&mut self, job: &Job<'_>) {
         let names = [job.src.shown(), job.dst.shown()];
-        self.shared.ui().say("{0} -> {1}", &names);
+        let mut ui = self.shared.ui();
+        ui.say("{0} -> {1}", &names);
+        if self.options.debug && self.copies_as_regular(job.stat.kind) {
+            self.data.trace.say(&mut **ui);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::pump::{SLOT_BYTES, SLOTS};
 use super::refusal;
 use super::ui::Ui;
 use crate::ring::{SetupError, SlotRing};
+use crate::sys::Errno;
 
 /// The ring, as far as it has been tried.
 #[allow(clippy::large_enum_variant)] // there is one of it
@@ -28,6 +29,15 @@ impl LazyRing {
         }
         match self {
             Self::Ready(ring) => Some(ring),
+            _ => None,
+        }
+    }
+
+    /// What it was refused with, if it was.
+    #[must_use]
+    pub const fn refused(&self) -> Option<Errno> {
+        match self {
+            Self::Refused(error) => Some(error.errno),
             _ => None,
         }
     }

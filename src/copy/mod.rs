@@ -5,12 +5,13 @@
 //! | `engine.rs` | one name: what is in the way, and who copies it |
 //! | `walk.rs`, `directory.rs` | trees |
 //! | `workers.rs` | several workers in one tree |
+//! | `progress.rs` | how far they have come |
 //! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
 //! | `plain.rs`, `pump.rs`, `lazy_ring.rs` | data by plain calls, and through the ring |
 //! | `special.rs` | symlinks, device nodes, hard links |
 //! | `metadata.rs` | times, owner, permission bits |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
-//! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs` | what is asked for, and how the engine speaks |
+//! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs`, `trace.rs` | what is asked for, and how the engine speaks |
 
 pub mod data;
 mod directory;
@@ -21,16 +22,19 @@ mod metadata;
 pub mod options;
 mod path;
 pub mod plain;
+mod progress;
 pub mod pump;
 pub mod refusal;
 mod regular;
 mod special;
 mod table;
+mod trace;
 pub mod ui;
 mod walk;
 mod workers;
 
 pub use engine::Engine;
 pub use path::basename;
+pub use progress::Snapshot;
 pub use walk::Walk;
 pub use workers::Shared;

@@ -55,10 +55,14 @@ pub struct Options {
     pub no_clobber: bool,
     /// Say what is copied.
     pub verbose: bool,
+    /// Say which way the data of each file went.
+    pub debug: bool,
     /// Write through a dangling symlink given as the destination (`POSIXLY_CORRECT`).
     pub through_dangling: bool,
     /// Which way data goes.
     pub io: Io,
+    /// Show how far the copy has come.
+    pub progress: bool,
     /// How many workers there are to be; 0 for as many as the machine has processors.
     pub jobs: u32,
 }

@@ -46,7 +46,11 @@ impl Engine<'_, '_> {
             self.call_in();
         }
         let (from, to) = ((source.as_fd(), &job.stat), (fd, &job.before));
-        self.data.copy(from, to, self.shared)?;
+        let moved = self.data.copy(from, to, self.shared);
+        if self.options.debug {
+            self.say_copied(job);
+        }
+        moved?;
         let copied = Copied {
             target: Target::Open(fd),
             before: job.exists.then(|| Before::from(&job.before)),

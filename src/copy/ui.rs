@@ -1,6 +1,7 @@
 //! How the engines speak: to whoever shows errors and prints the lines of `-v`.
 
 use super::failure::Step;
+use super::progress::Snapshot;
 use crate::sys::Errno;
 
 /// The number of a message. Texts are with who says them, and packed as one by `cli`: first
@@ -30,7 +31,7 @@ impl Message {
 }
 
 /// Takes the engine's messages. Each call is one whole message, in whose text every `{0}` or
-/// `{1}` stands for one of `names`, to be quoted as a file name, and every `{=0}` or `{=1}` for
+/// `{1}` stands for one of `names`, to be quoted as a file name, and every `{=0}` to `{=9}` for
 /// one of them as it is.
 ///
 /// A number with the names costs a caller a third of the code that a list of pieces does;
@@ -39,6 +40,12 @@ pub trait Ui {
     /// Something failed, or is worth a warning; of a failure the command's exit status tells at
     /// the end. The errno's text follows the message.
     fn tell(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);
+
+    /// As [`Self::tell`], to standard output: something that was asked for (`--debug`).
+    fn say_message(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);
+
+    /// Shows how far the copy has come (`--progress`).
+    fn progress(&mut self, now: &Snapshot);
 
     /// A line of output that the user asked for (`-v`), by a text and not a number: it is
     /// written for every file.

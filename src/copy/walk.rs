@@ -162,6 +162,9 @@ impl Engine<'_, '_> {
         };
         job.stat.kind = kind;
         self.copy_name(&mut job);
+        if job.stat.kind != FileType::Directory {
+            self.shared.done.add(1, 0);
+        }
         if job.made.is_some() {
             let mut level = Level {
                 src: job.open,

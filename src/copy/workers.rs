@@ -10,6 +10,7 @@
 //! many as there are directories between a worker and where its work came from: memory does
 //! not grow with the tree.
 
+use core::ffi::CStr;
 use core::mem::swap;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -17,11 +18,12 @@ use super::data::Transfer;
 use super::engine::Engine;
 use super::options::Options;
 use super::path::{Path, trim_slashes};
+use super::progress::{Amount, watch};
 use super::table::FileTable;
 use super::ui::Ui;
 use super::walk::{Level, Walk};
 use crate::sys::{
-    self, BorrowedFd, CWD, FileId, Guard, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
+    self, BorrowedFd, CWD, FileId, Guard, Latch, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
     Vec,
 };
 
@@ -42,6 +44,15 @@ pub const NO_NODE: usize = usize::MAX;
 /// What lasts from operand to operand, for all workers.
 pub struct Shared<'a> {
     pub(super) options: Options,
+    /// The operands, to be counted.
+    pub(super) sources: &'a [&'static CStr],
+    /// What is copied, and what was found that is to be.
+    pub(super) done: Amount,
+    pub(super) found: Amount,
+    /// Somebody watches how far the copy has come.
+    watched: AtomicBool,
+    /// 1 once the copy has ended.
+    ended: Latch,
     /// Whether several operands go to one directory, so that they may meet there.
     pub(super) many: bool,
     /// The directory that operands' destinations are relative to, and its path as messages
@@ -121,9 +132,18 @@ enum Next {
 impl<'a> Shared<'a> {
     /// For a copy that works by `options` and speaks through `ui`.
     #[inline(never)]
-    pub fn new(options: Options, ui: &'a mut (dyn Ui + Send)) -> Self {
+    pub fn new(
+        options: Options,
+        sources: &'a [&'static CStr],
+        ui: &'a mut (dyn Ui + Send),
+    ) -> Self {
         Self {
             options,
+            sources,
+            done: Amount::new(),
+            found: Amount::new(),
+            watched: AtomicBool::new(!options.progress),
+            ended: Latch::new(),
             many: false,
             root: CWD,
             root_path: b"",
@@ -157,7 +177,11 @@ impl<'a> Shared<'a> {
         Team::with(self, Self::work, |team| {
             let mut engine = Engine::new(self, Some(team));
             let mut walk = Walk::default();
+            if self.options.progress {
+                engine.call_in();
+            }
             body(&mut engine, &mut walk);
+            self.ended.open();
             self.pool.lock().closed = true;
             self.pool_changed.give();
             // The program ends: no time or code for giving things back.
@@ -167,9 +191,17 @@ impl<'a> Shared<'a> {
 
     /// What a worker does from its beginning to its end.
     fn work(&self) {
+        if !self.watched.swap(true, Ordering::Relaxed) {
+            return watch(self);
+        }
         let mut engine = Engine::new(self, None);
         engine.help(&mut Walk::default(), true);
         core::mem::forget(engine);
+    }
+
+    /// Waits until the copy has ended, or `timeout_ms` have passed. Returns whether it has.
+    pub(super) fn wait_for_end(&self, timeout_ms: u64) -> bool {
+        self.ended.wait(timeout_ms)
     }
 
     /// The way to the user.
@@ -426,7 +458,9 @@ impl Engine<'_, '_> {
                 }
                 Next::LargeFile => {
                     let (data, shared) = (&mut self.data, self.shared);
-                    shared.large.borrow(|transfer| data.take_part(transfer));
+                    shared
+                        .large
+                        .borrow(|transfer| data.take_part(transfer, &shared.done));
                     // Whoever comes here has found nothing left.
                     shared.large_left.store(false, Ordering::Relaxed);
                 }
@@ -484,13 +518,15 @@ impl Engine<'_, '_> {
             }
             // Relaxed: whoever is started reads it under the lock or as a hint.
             count.store(wanted.max(1), Ordering::Relaxed);
-            if wanted > 1 {
-                count.store(team.start(wanted - 1) + 1, Ordering::Relaxed);
+            let watches = u32::from(self.shared.options.progress);
+            let others = wanted.max(1) - 1 + watches;
+            if others > 0 {
+                let started = team.start(others).max(watches);
+                count.store(started + 1 - watches, Ordering::Relaxed);
             }
         }
         self.shared.are_there()
     }
-
 }
 
 /// Whether the walk's source lies in its destination, or the other way round; or cannot be told.

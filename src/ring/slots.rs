@@ -7,6 +7,7 @@
 use core::mem::ManuallyDrop;
 use core::ops::Range;
 
+use super::builder::Rung;
 use super::instance::IoUring;
 use super::operation::{CURRENT_POSITION, Sqe, address};
 use super::queues::Verdict;
@@ -121,6 +122,12 @@ impl SlotRing {
             registered: false,
             until_registered: slot_count * REGISTER_AFTER,
         })
+    }
+
+    /// Where the ring stands on the ladder of [`IoUring::new`].
+    #[must_use]
+    pub fn rung(&self) -> Rung {
+        self.ring.rung()
     }
 
     /// Number of slots.

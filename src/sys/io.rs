@@ -95,6 +95,16 @@ pub fn ficlone(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     Errno::check_zero(r)
 }
 
+/// Whether `fd` is a terminal (`TCGETS`, `man 2 ioctl_tty`).
+#[must_use]
+pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
+    const TCGETS: usize = 0x5401;
+    let mut termios = [0_u32; 16];
+    // SAFETY: the kernel writes its `struct termios`, 36 bytes.
+    let r = unsafe { syscall3(nr::IOCTL, fd.arg(), TCGETS, termios.as_mut_ptr() as usize) };
+    Errno::check_zero(r).is_ok()
+}
+
 /// Where [`lseek`] goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whence {

@@ -1,7 +1,7 @@
 //! The process itself and the kernel it runs on.
 
 use super::Errno;
-use super::arch::{nr, syscall0, syscall1};
+use super::arch::{nr, syscall0, syscall1, syscall2};
 use super::errno::Result;
 
 /// Ends the process, all its threads included, with the low eight bits of `status`.
@@ -20,6 +20,17 @@ pub fn geteuid() -> u32 {
     #[allow(clippy::cast_possible_truncation)] // a uid is 32 bits
     let uid = r as u32;
     uid
+}
+
+/// Milliseconds on a clock that only goes forward (`CLOCK_MONOTONIC`).
+#[must_use]
+pub fn monotonic_ms() -> u64 {
+    const MONOTONIC: usize = 1;
+    let mut time = [0_u64; 2];
+    let address = time.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes seconds and nanoseconds to `time`; it cannot fail.
+    let _ = unsafe { syscall2(nr::CLOCK_GETTIME, MONOTONIC, address) };
+    time[0] * 1000 + time[1] / 1_000_000
 }
 
 /// A version of the kernel: major and minor number.

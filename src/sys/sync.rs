@@ -6,12 +6,12 @@
 
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::Errno;
 use super::arch::{nr, syscall4};
 use super::errno::Result;
-use super::Errno;
 
 /// `FUTEX_PRIVATE_FLAG`: all who wait are threads of this process.
 pub(super) const PRIVATE: usize = 128;
@@ -21,18 +21,22 @@ pub(super) const PRIVATE: usize = 128;
 /// # Errors
 /// `EAGAIN`: it is not `expected`. `EINTR`.
 pub(super) fn futex_wait(word: &AtomicU32, expected: u32, flags: usize) -> Result<()> {
+    futex_wait_for(word, expected, flags, null())
+}
+
+/// As [`futex_wait`], for up to `timeout` (seconds and nanoseconds) unless that is null.
+fn futex_wait_for(
+    word: &AtomicU32,
+    expected: u32,
+    flags: usize,
+    timeout: *const u64,
+) -> Result<()> {
     const WAIT: usize = 0;
-    // SAFETY: `word` is an aligned word that outlives the call, which only reads it; a null
-    // time limit means none.
-    let r = unsafe {
-        syscall4(
-            nr::FUTEX,
-            word.as_ptr() as usize,
-            WAIT | flags,
-            expected as usize,
-            0,
-        )
-    };
+    let address = word.as_ptr() as usize;
+    let (operation, expected, timeout) = (WAIT | flags, expected as usize, timeout as usize);
+    // SAFETY: `word` is an aligned word that outlives the call, which only reads it, and the
+    // two numbers of the time limit, if there is one: its callers' business.
+    let r = unsafe { syscall4(nr::FUTEX, address, operation, expected, timeout) };
     Errno::check_zero(r)
 }
 
@@ -148,6 +152,35 @@ impl Signal {
     pub fn give(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
         futex_wake(&self.count, i32::MAX.cast_unsigned());
+    }
+}
+
+/// Something that happens once, and may be waited for.
+#[derive(Debug, Default)]
+pub struct Latch(AtomicU32);
+
+impl Latch {
+    /// It has not happened.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// It has happened.
+    pub fn open(&self) {
+        // Release: pairs with the Acquire of `wait`.
+        self.0.store(1, Ordering::Release);
+        futex_wake(&self.0, i32::MAX.cast_unsigned());
+    }
+
+    /// Waits until it has happened, for up to `timeout_ms`, or until a signal comes. Returns
+    /// whether it has.
+    pub fn wait(&self, timeout_ms: u64) -> bool {
+        if timeout_ms > 0 && self.0.load(Ordering::Acquire) == 0 {
+            let timeout = [timeout_ms / 1000, timeout_ms % 1000 * 1_000_000];
+            let _ = futex_wait_for(&self.0, 0, PRIVATE, timeout.as_ptr());
+        }
+        self.0.load(Ordering::Acquire) != 0
     }
 }
 

@@ -213,6 +213,7 @@ pub mod nr {
     pub const UNAME: usize = 63;
     pub const GETDENTS64: usize = 217;
     pub const FADVISE64: usize = 221;
+    pub const CLOCK_GETTIME: usize = 228;
     pub const EXIT_GROUP: usize = 231;
     pub const OPENAT: usize = 257;
     pub const MKDIRAT: usize = 258;

@@ -1,0 +1,89 @@
+//! What `--debug` tells of a file: which way its data went, and why.
+
+use super::failure::Step;
+use super::ui::Ui;
+use crate::ring::Rung;
+use crate::sys::Errno;
+
+/// What can be said of a part of the copy; the first ones are GNU's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs)] // each is its text in `WORDS`, in the same order
+pub enum Word {
+    Unknown,
+    No,
+    Yes,
+    Unsupported,
+    Avoided,
+    SeekHole,
+    Nothing,
+    Cloned,
+    Plain,
+    CopyFileRange,
+    RingNoArray,
+    RingDeferred,
+    RingPlain,
+}
+
+const WORDS: [&[u8]; 13] = [
+    b"unknown",
+    b"no",
+    b"yes",
+    b"unsupported",
+    b"avoided",
+    b"SEEK_HOLE",
+    b"none",
+    b"clone",
+    b"reads and writes",
+    b"copy_file_range",
+    b"io_uring (one issuer, deferred, no array)",
+    b"io_uring (one issuer, deferred)",
+    b"io_uring (no flags)",
+];
+
+/// Which way a file's data went.
+#[derive(Debug, Clone, Copy)]
+pub struct Trace {
+    /// Whether the kernel copied.
+    pub offload: Word,
+    /// Whether blocks are shared.
+    pub reflink: Word,
+    /// How holes were found.
+    pub sparse: Word,
+    /// Which way the most of it went.
+    pub way: Word,
+    /// What `io_uring` was refused with.
+    pub refused: Option<Errno>,
+}
+
+impl Trace {
+    /// Nothing is known yet.
+    pub const NEW: Self = Self {
+        offload: Word::Unknown,
+        reflink: Word::Unknown,
+        sparse: Word::Unknown,
+        way: Word::Nothing,
+        refused: None,
+    };
+
+    /// Data went through the ring that stands on `rung`.
+    pub const fn by_ring(&mut self, rung: Rung) {
+        self.offload = Word::Avoided;
+        self.way = match rung {
+            Rung::NoArray => Word::RingNoArray,
+            Rung::Deferred => Word::RingDeferred,
+            Rung::Plain => Word::RingPlain,
+        };
+    }
+
+    /// Says it: GNU's line, and one about the data.
+    #[inline(never)]
+    pub fn say(&self, ui: &mut dyn Ui) {
+        let word = |word: Word| WORDS.get(word as usize).copied().unwrap_or_default();
+        let words = [self.offload, self.reflink, self.sparse, self.way].map(word);
+        ui.say_message(Step::Trace.into(), &words, None);
+        if let Some(errno) = self.refused {
+            ui.say_message(Step::TraceRefused.into(), &[], Some(errno));
+        }
+    }
+}
