@@ -107,7 +107,7 @@ mod tests {
     fn lines() {
         assert_eq!(
             shown([812, 51906], [1 << 30, 4 << 30], 2000, true),
-            "[###                     ] 15%  1.0 GiB of 4.0 GiB  812 of 51906 files  512.0 MiB/s  11s left"
+            "[###                     ] 14%  1.0 GiB of 4.0 GiB  812 of 51906 files  512.0 MiB/s  11s left"
         );
         assert_eq!(
             shown([0, 0], [0, 0], 0, false),

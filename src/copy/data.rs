@@ -50,6 +50,10 @@ pub struct DataMover {
     unshareable: Option<(u64, u64)>,
     /// Whether `copy_file_range` can be trusted here; unknown before the first large file.
     kernel_copies: Option<bool>,
+    /// How many files it had to wait for, as far as that can be told.
+    pub(super) cold: u32,
+    /// Whether to find that out; `None` outside trees.
+    pub(super) asks: Option<bool>,
     /// Which way the last file went.
     pub(super) trace: Trace,
 }
@@ -64,6 +68,8 @@ impl DataMover {
             ring: LazyRing::Untried,
             unshareable: None,
             kernel_copies: None,
+            cold: 0,
+            asks: None,
             trace: Trace::NEW,
         }
     }
@@ -95,7 +101,7 @@ impl DataMover {
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
-            return self.stream(from, to);
+            return self.stream(from, to, false);
         }
         let size = stat.size_bytes;
         if self.io == Io::Ring && self.ring.is_missed(&mut **others.ui()) {
@@ -112,20 +118,42 @@ impl DataMover {
         }
         if size <= BUFFER_BYTES as u64 && self.io != Io::Ring {
             others.done.add(0, size);
-            return self.stream(from, to);
+            return self.stream(from, to, true);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         self.copy_to_end(from, to, size, others)
     }
 
-    /// Reads `from` to its end and writes all to `to`, both at their current positions.
-    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+    /// Reads `from` to its end and writes all to `to`, both at their current positions. Takes
+    /// note of a regular file that had to be waited for.
+    fn stream(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        is_regular: bool,
+    ) -> Result<()> {
         self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
-        let buffer = self.buffer().during(Step::Read)?;
+        let mut asks = is_regular && self.asks == Some(true);
+        self.buffer().during(Step::Read)?;
+        let Some(buffer) = &mut self.buffer else {
+            return Ok(());
+        };
         loop {
-            let count = plain::read(from, buffer).during(Step::Read)?;
+            let mut count = Err(Errno::EAGAIN);
+            if asks {
+                asks = false;
+                count = sys::read_cached(from, buffer);
+                if count == Err(Errno::EAGAIN) {
+                    self.cold += 1;
+                }
+                self.asks = Some(count.is_ok() || count == Err(Errno::EAGAIN));
+            }
+            let count = match count {
+                Ok(count) => count,
+                Err(_) => plain::read(from, buffer).during(Step::Read)?,
+            };
             match buffer.get(..count) {
                 Some(data @ [_, ..]) => plain::write_all(to, data).during(Step::Write)?,
                 _ => return Ok(()),

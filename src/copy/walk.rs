@@ -108,6 +108,7 @@ impl Engine<'_, '_> {
     /// Walks on until nothing is left that this worker has to do.
     #[inline(never)]
     pub(super) fn go_on(&mut self, walk: &mut Walk) {
+        self.data.asks.get_or_insert(true);
         while let Some(level) = walk.levels.last() {
             let into_itself = self.shared.into_itself.load(Ordering::Relaxed);
             if !into_itself
@@ -118,6 +119,7 @@ impl Engine<'_, '_> {
                 walk.src.push(level.src_end, name.to_bytes());
                 walk.dst.push(level.dst_end, name.to_bytes());
                 self.copy_here(walk, item.kind, false);
+                self.notice_cold();
             } else if level.exhausted || into_itself {
                 self.go_up(walk);
             } else {

@@ -34,6 +34,11 @@ const ALONE_NAMES: u32 = 24;
 /// More workers than this are started only if asked for.
 const USUAL_MOST: u32 = 8;
 
+/// So many workers wait for a disk together, once one has waited for [`COLD_FILES`] files: they
+/// do not compete for processors.
+const COLD_WORKERS: u32 = 16;
+const COLD_FILES: u32 = 4;
+
 /// Descriptors that a worker may need at once: those of its walk, of the file it copies, and of
 /// its ring, and of what it has handed over.
 const DESCRIPTORS_EACH: u64 = 20;
@@ -72,6 +77,8 @@ pub struct Shared<'a> {
     pub(super) into_itself: AtomicBool,
     /// How many workers there are; 0 before that was settled.
     count: AtomicU32,
+    /// The source comes from a disk, and is to be read ahead.
+    pub(super) cold: AtomicBool,
     pool: Mutex<Pool>,
     pool_changed: Signal,
     /// How many folders wait, for a look without the lock.
@@ -154,6 +161,7 @@ impl<'a> Shared<'a> {
             made_any: AtomicBool::new(false),
             into_itself: AtomicBool::new(false),
             count: AtomicU32::new(0),
+            cold: AtomicBool::new(false),
             pool: Mutex::new(Pool::default()),
             pool_changed: Signal::new(),
             waiting: AtomicU32::new(0),
@@ -181,9 +189,11 @@ impl<'a> Shared<'a> {
                 engine.call_in();
             }
             body(&mut engine, &mut walk);
-            self.ended.open();
-            self.pool.lock().closed = true;
-            self.pool_changed.give();
+            if self.count.load(Ordering::Relaxed) > 0 {
+                self.ended.open();
+                self.pool.lock().closed = true;
+                self.pool_changed.give();
+            }
             // The program ends: no time or code for giving things back.
             core::mem::forget((engine, walk));
         });
@@ -504,28 +514,40 @@ impl Engine<'_, '_> {
     /// Starts the other workers if that was not done yet. Returns whether there are any.
     #[inline(never)]
     pub(super) fn call_in(&mut self) -> bool {
-        let count = &self.shared.count;
-        if count.load(Ordering::Relaxed) == 0
-            && let Some(team) = self.team
-        {
-            let mut wanted = self.shared.options.jobs;
+        if self.shared.count.load(Ordering::Relaxed) == 0 {
+            let mut wanted = self.options.jobs;
             if wanted == 0 {
                 wanted = sys::processor_count().min(USUAL_MOST);
             }
-            if let Ok(limit) = sys::descriptor_limit() {
-                let most = limit / DESCRIPTORS_EACH;
-                wanted = wanted.min(u32::try_from(most).unwrap_or(MAX_THREADS));
-            }
-            // Relaxed: whoever is started reads it under the lock or as a hint.
-            count.store(wanted.max(1), Ordering::Relaxed);
-            let watches = u32::from(self.shared.options.progress);
-            let others = wanted.max(1) - 1 + watches;
-            if others > 0 {
-                let started = team.start(others).max(watches);
-                count.store(started + 1 - watches, Ordering::Relaxed);
-            }
+            self.start(wanted);
         }
         self.shared.are_there()
+    }
+
+    /// Calls more workers in if files have to be waited for.
+    pub(super) fn notice_cold(&mut self) {
+        if self.data.cold >= COLD_FILES && self.team.is_some() {
+            self.data.cold = 0;
+            if !self.shared.cold.swap(true, Ordering::Relaxed) && self.options.jobs == 0 {
+                self.start(COLD_WORKERS);
+            }
+        }
+    }
+
+    /// Sees to it that `wanted` workers are there, as far as there may be that many.
+    fn start(&mut self, wanted: u32) {
+        let Some(team) = self.team else { return };
+        let mut most = u64::from(MAX_THREADS);
+        if let Ok(limit) = sys::descriptor_limit() {
+            most = limit / DESCRIPTORS_EACH;
+        }
+        let watches = u32::from(self.options.progress);
+        let others = u64::from(wanted).min(most).saturating_sub(1);
+        #[allow(clippy::cast_possible_truncation)] // no more than wanted
+        let started = team.start(others as u32 + watches);
+        // Relaxed: whoever is started reads it under the lock, or as a hint.
+        let count = started.saturating_sub(watches) + 1;
+        self.shared.count.store(count, Ordering::Relaxed);
     }
 }
 

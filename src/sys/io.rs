@@ -19,6 +19,33 @@ pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
     Errno::check(r)
 }
 
+/// As [`read`], of what is in memory already: `EAGAIN` rather than wait for a disk
+/// (`RWF_NOWAIT`, `man 2 preadv2`). Linux 4.14.
+///
+/// # Errors
+/// `EAGAIN`: nothing of it is in memory. `EOPNOTSUPP`: the file system cannot tell. `ENOSYS`
+/// before Linux 4.6. Else as [`read`].
+pub fn read_cached(fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
+    const NOWAIT: usize = 8;
+    const CURRENT_POSITION: usize = usize::MAX;
+    let vector = [buf.as_mut_ptr() as usize, buf.len()];
+    let address = vector.as_ptr() as usize;
+    let position = CURRENT_POSITION;
+    // SAFETY: `vector` is one struct iovec; the kernel writes at most `buf.len()` bytes to `buf`.
+    let r = unsafe {
+        syscall6(
+            nr::PREADV2,
+            fd.arg(),
+            address,
+            1,
+            position,
+            position,
+            NOWAIT,
+        )
+    };
+    Errno::check(r)
+}
+
 /// Writes at the current position; may write less than all.
 ///
 /// # Errors
@@ -145,8 +172,21 @@ pub fn ftruncate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
 /// `ESPIPE` for a pipe (`man 2 posix_fadvise`).
 pub fn fadvise_sequential(fd: BorrowedFd<'_>) -> Result<()> {
     const SEQUENTIAL: usize = 2;
+    fadvise(fd, SEQUENTIAL)
+}
+
+/// Has the kernel begin to read the whole file, and does not wait for it.
+///
+/// # Errors
+/// As [`fadvise_sequential`].
+pub fn fadvise_will_need(fd: BorrowedFd<'_>) -> Result<()> {
+    const WILLNEED: usize = 3;
+    fadvise(fd, WILLNEED)
+}
+
+fn fadvise(fd: BorrowedFd<'_>, advice: usize) -> Result<()> {
     // SAFETY: no addresses are passed.
-    let r = unsafe { syscall4(nr::FADVISE64, fd.arg(), 0, 0, SEQUENTIAL) };
+    let r = unsafe { syscall4(nr::FADVISE64, fd.arg(), 0, 0, advice) };
     Errno::check_zero(r)
 }
 

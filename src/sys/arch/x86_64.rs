@@ -226,6 +226,7 @@ pub mod nr {
     pub const FCHMODAT: usize = 268;
     pub const UTIMENSAT: usize = 280;
     pub const COPY_FILE_RANGE: usize = 326;
+    pub const PREADV2: usize = 327;
     pub const STATX: usize = 332;
     pub const IO_URING_SETUP: usize = 425;
     pub const IO_URING_ENTER: usize = 426;
