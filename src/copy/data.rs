@@ -127,12 +127,7 @@ impl DataMover {
 
     /// Reads `from` to its end and writes all to `to`, both at their current positions. Takes
     /// note of a regular file that had to be waited for.
-    fn stream(
-        &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-        is_regular: bool,
-    ) -> Result<()> {
+    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, is_regular: bool) -> Result<()> {
         self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
         let mut asks = is_regular && self.asks == Some(true);

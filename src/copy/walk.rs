@@ -24,6 +24,8 @@ use crate::sys::{
 const BATCH_BYTES: usize = 256 << 10;
 /// How much is asked of `getdents64` at a time.
 const DIRENT_BYTES: usize = 32 << 10;
+/// So many files are read ahead where the source comes from a disk.
+const AHEAD: usize = 32;
 /// Levels that keep their two descriptors. Few directories have something this far below them,
 /// so that opening one again is rare.
 const OPEN_LEVELS: usize = 4;
@@ -53,6 +55,8 @@ pub(super) struct Level {
     pub names_at: usize,
     /// Its node, if something below it was handed over ([`super::workers`]).
     pub node: usize,
+    /// The first of its items on the stack that was read ahead.
+    pub ahead: usize,
     /// Where the directory is to be read on from.
     pub position: u64,
     pub exhausted: bool,
@@ -115,6 +119,12 @@ impl Engine<'_, '_> {
                 && walk.items.len() > level.items_at
                 && let Some(item) = walk.items.pop()
             {
+                if self.shared.cold.load(Ordering::Relaxed) {
+                    read_ahead(walk);
+                }
+                let Some(level) = walk.levels.last() else {
+                    return;
+                };
                 let name = until_nul(walk.names.get(item.name_at..).unwrap_or_default());
                 walk.src.push(level.src_end, name.to_bytes());
                 walk.dst.push(level.dst_end, name.to_bytes());
@@ -176,6 +186,7 @@ impl Engine<'_, '_> {
                 items_at: walk.items.len(),
                 names_at: walk.names.len(),
                 node: NO_NODE,
+                ahead: usize::MAX,
                 position: 0,
                 exhausted: false,
                 existed: job.exists,
@@ -269,6 +280,7 @@ impl Engine<'_, '_> {
         let Some(src) = &level.src else {
             return Ok(());
         };
+        level.ahead = usize::MAX;
         let buffer = self.data.buffer()?;
         let buffer = buffer.get_mut(..DIRENT_BYTES).unwrap_or_default();
         let mut read = Ok(());
@@ -300,6 +312,32 @@ impl Engine<'_, '_> {
         }
         sort(items.get_mut(level.items_at..).unwrap_or_default());
         read
+    }
+}
+
+/// Has the kernel begin to read the innermost level's next files, so that a disk has more than
+/// one thing to do at a time.
+#[inline(never)]
+fn read_ahead(walk: &mut Walk) {
+    let Some(level) = walk.levels.last_mut() else {
+        return;
+    };
+    let next = walk.items.len();
+    let least = next.saturating_sub(AHEAD).max(level.items_at);
+    level.ahead = level.ahead.min(next);
+    while level.ahead > least {
+        level.ahead -= 1;
+        if let Some(item) = walk.items.get(level.ahead)
+            && item.kind == FileType::Regular
+            && let Some(dir) = &level.src
+        {
+            let name = until_nul(walk.names.get(item.name_at..).unwrap_or_default());
+            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+            // Advice only: whatever goes wrong, goes wrong again when it matters.
+            if let Ok(file) = plain::open(dir.as_fd(), name, flags, NO_MODE) {
+                let _ = sys::fadvise_will_need(file.as_fd());
+            }
+        }
     }
 }
 
