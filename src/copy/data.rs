@@ -13,9 +13,7 @@ use super::options::Io;
 use super::plain;
 use super::pump::{self, Place};
 use super::workers::Shared;
-use crate::sys::{
-    self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence,
-};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence};
 
 /// Size of the one buffer that plain copies use; more data than this goes through the ring.
 pub const BUFFER_BYTES: usize = 256 << 10;

@@ -8,9 +8,7 @@ use super::plain::{self, NO_MODE};
 use super::table::Role;
 use super::walk::Level;
 use super::workers::Shared;
-use crate::sys::{
-    self, AtFlags, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec,
-};
+use crate::sys::{self, AtFlags, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
 
 /// What a worker copies with.
 ///
@@ -69,10 +67,7 @@ pub(super) struct Job<'a> {
 impl<'a, 'ui> Engine<'a, 'ui> {
     /// A worker's engine; the first one's with the `team` of the others.
     #[inline(never)]
-    pub(super) fn new(
-        shared: &'a Shared<'ui>,
-        team: Option<&'a Team<'a, Shared<'ui>>>,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Shared<'ui>, team: Option<&'a Team<'a, Shared<'ui>>>) -> Self {
         Self {
             options: shared.options,
             names: 0,

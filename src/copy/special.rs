@@ -152,9 +152,7 @@ impl Engine<'_, '_> {
             return Ok(());
         }
         let names = [job.dst.shown(), earlier];
-        shared
-            .ui()
-            .tell(Step::LinkToDirectory.into(), &names, None);
+        shared.ui().tell(Step::LinkToDirectory.into(), &names, None);
         Step::Told.into()
     }
 }

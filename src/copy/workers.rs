@@ -21,8 +21,7 @@ use super::table::FileTable;
 use super::ui::Ui;
 use super::walk::{Level, Walk};
 use crate::sys::{
-    self, BorrowedFd, CWD, FileId, Guard, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
-    Vec,
+    self, BorrowedFd, CWD, FileId, Guard, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team, Vec,
 };
 
 /// So many names are copied by one worker before others are called in: starting one takes as
@@ -490,7 +489,6 @@ impl Engine<'_, '_> {
         }
         self.shared.are_there()
     }
-
 }
 
 /// Whether the walk's source lies in its destination, or the other way round; or cannot be told.

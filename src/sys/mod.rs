@@ -35,7 +35,5 @@ pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{KernelVersion, exit, geteuid, kernel_version};
 pub use startup::{AuxKey, CStrings, Startup};
 pub use sync::{Guard, Loan, Mutex, Signal};
-pub use thread::{
-    MAX_THREADS, Team, descriptor_limit, processor_count, thread_arena,
-};
+pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count, thread_arena};
 pub use vec::Vec;

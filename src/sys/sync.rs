@@ -9,9 +9,9 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::Errno;
 use super::arch::{nr, syscall4};
 use super::errno::Result;
-use super::Errno;
 
 /// `FUTEX_PRIVATE_FLAG`: all who wait are threads of this process.
 pub(super) const PRIVATE: usize = 128;

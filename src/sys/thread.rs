@@ -89,7 +89,8 @@ impl<'a, T: Sync> Team<'a, T> {
         let (start, mapped_bytes) = Mapping::anonymous(len_bytes + STACK_BYTES)?.leak();
         self.stacks.set(Some((start, mapped_bytes)));
         let first = start.as_ptr().expose_provenance();
-        self.first.set((first + STACK_BYTES - 1) & !(STACK_BYTES - 1));
+        self.first
+            .set((first + STACK_BYTES - 1) & !(STACK_BYTES - 1));
         // Relaxed: the threads that read this are started later, which orders it.
         STACKS_BYTES.store(len_bytes, Ordering::Relaxed);
         STACKS.store(self.first.get(), Ordering::Relaxed);
