@@ -186,7 +186,7 @@ impl DataMover {
         others: &Shared<'_>,
     ) -> Result<()> {
         let mut at = 0;
-        if size >= SHARED_BYTES && others.are_there() {
+        if size >= SHARED_BYTES && others.are_there() && !others.large.is_open() {
             at = self.copy_together(from, to, size, others)?;
         }
         at = self.copy_range(from, to, at, size)?;
@@ -199,7 +199,7 @@ impl DataMover {
     }
 
     /// Copies the first `size` bytes in parts, which whoever has nothing else to do takes as
-    /// well; returns up to where all went well.
+    /// well; returns up to where all went well: nowhere, where another file is shared already.
     #[inline(never)]
     fn copy_together(
         &mut self,
@@ -219,7 +219,9 @@ impl DataMover {
             next: AtomicU64::new(0),
             end: AtomicU64::new(size),
         };
-        others.share_large(&transfer, || self.take_part(&transfer));
+        if !others.share_large(&transfer, || self.take_part(&transfer)) {
+            return Ok(0);
+        }
         let Transfer { to, end, .. } = transfer;
         // May be the one that learns of a failed write.
         to.close().during(Step::Close)?;
