@@ -228,8 +228,8 @@ impl DataMover {
         others: &Shared<'_>,
     ) -> Result<()> {
         let mut at = 0;
-        let in_parts = size >= SHARED_BYTES && (others.are_there() || others.options.progress);
-        if in_parts {
+        let helped = others.are_there() && !others.large.is_open();
+        if size >= SHARED_BYTES && (helped || others.options.progress) {
             at = self.copy_together(from, to, size, others)?;
         } else {
             others.done.add(0, size);
@@ -244,7 +244,7 @@ impl DataMover {
     }
 
     /// Copies the first `size` bytes in parts, which whoever has nothing else to do takes as
-    /// well; returns up to where all went well.
+    /// well; returns up to where all went well: nowhere, where another file is shared already.
     #[inline(never)]
     fn copy_together(
         &mut self,
@@ -264,7 +264,9 @@ impl DataMover {
             next: AtomicU64::new(0),
             end: AtomicU64::new(size),
         };
-        others.share_large(&transfer, || self.take_part(&transfer, &others.done));
+        if !others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
+            return Ok(0);
+        }
         let Transfer { to, end, .. } = transfer;
         // May be the one that learns of a failed write.
         to.close().during(Step::Close)?;

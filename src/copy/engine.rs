@@ -278,6 +278,8 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             }
             return Ok(());
         }
+        // Opening the source may find another file there, and the job then tells of that one.
+        let id = job.stat.id;
         let again = self.may_turn_up_again(job);
         if again {
             self.link_to_earlier(job)?;
@@ -291,7 +293,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if again {
             // Only now: a link to a copy that failed would be a link to something else.
             let path = copied.is_ok().then(|| job.dst.shown());
-            self.shared.met().settle(&job.stat.id, path);
+            self.shared.met().settle(&id, path);
             self.shared.met_settled.give();
         }
         copied

@@ -235,8 +235,10 @@ impl<'a> Shared<'a> {
         self.count.load(Ordering::Relaxed) > 1
     }
 
-    /// Runs `body` while others may take parts of a large file as well.
-    pub(super) fn share_large(&self, transfer: &Transfer, body: impl FnOnce()) {
+    /// Runs `body` while others may take parts of a large file as well. Returns false without
+    /// running it where that is done for another file.
+    #[must_use]
+    pub(super) fn share_large(&self, transfer: &Transfer, body: impl FnOnce()) -> bool {
         self.large.lend(transfer, || {
             self.large_left.store(true, Ordering::Relaxed);
             let pool = self.pool.lock();
@@ -244,7 +246,7 @@ impl<'a> Shared<'a> {
             drop(pool);
             body();
             self.large_left.store(false, Ordering::Relaxed);
-        });
+        })
     }
 
     /// Hands a directory, which the walk's paths stand at, to whoever comes first. Gives it back
@@ -468,11 +470,12 @@ impl Engine<'_, '_> {
                 }
                 Next::LargeFile => {
                     let (data, shared) = (&mut self.data, self.shared);
-                    shared
-                        .large
-                        .borrow(|transfer| data.take_part(transfer, &shared.done));
-                    // Whoever comes here has found nothing left.
-                    shared.large_left.store(false, Ordering::Relaxed);
+                    shared.large.borrow(|transfer| {
+                        data.take_part(transfer, &shared.done);
+                        // Nothing was left. Said while this file is still borrowed: later it
+                        // might be said of the next one.
+                        shared.large_left.store(false, Ordering::Relaxed);
+                    });
                 }
                 Next::Nothing => break,
             }

@@ -221,6 +221,7 @@ impl<T> Loan<T> {
 impl<T: Sync> Loan<T> {
     /// Lends `value` while `body` runs, and returns once nobody uses it any more. Returns false
     /// without running `body` where something else is lent.
+    #[must_use]
     pub fn lend(&self, value: &T, body: impl FnOnce()) -> bool {
         let users = self.users.lock();
         if self.is_open() {
@@ -341,7 +342,7 @@ mod tests {
                 value.store(0, Ordering::Relaxed);
             }
             let value = AtomicU32::new(7);
-            loan.lend(&value, || {
+            let _ = loan.lend(&value, || {
                 while uses.load(Ordering::Relaxed) == 0 {
                     thread::yield_now();
                 }
