@@ -119,7 +119,7 @@ mod tests {
         );
         assert_eq!(
             shown([1, 1], [1023, 1_099_511_627_776 * 5000], 10, true),
-            "[                        ] 0%  1023 B of 5000.0 TiB  1 of 1 files  99.9 KiB/s  4294967295s left"
+            "[                        ] 0%  1023 B of 5000.0 TiB  1 of 1 files  99.9 KiB/s  825967658s left"
         );
     }
 }

@@ -5,6 +5,7 @@ use super::failure::{During, Result, Step};
 use super::options::{Follow, Options, Preserve};
 use super::path::{Place, last_part, open_parent};
 use super::plain::{self, NO_MODE};
+use super::progress::Watch;
 use super::table::Role;
 use super::walk::Level;
 use super::workers::Shared;
@@ -20,6 +21,8 @@ pub struct Engine<'a, 'ui> {
     /// How many names it has met.
     pub(super) names: u32,
     umask: Option<Mode>,
+    /// It counts what is to be copied, and copies nothing.
+    pub(super) watch: Option<Watch>,
     pub(super) shared: &'a Shared<'ui>,
     /// The other workers, for the first one to call in.
     pub(super) team: Option<&'a Team<'a, Shared<'ui>>>,
@@ -72,6 +75,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             options: shared.options,
             names: 0,
             umask: None,
+            watch: None,
             shared,
             team,
             earlier: Vec::new(),
@@ -82,7 +86,8 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     /// Says what went wrong with one name.
     #[inline(never)]
     pub(super) fn settle(&self, src: Place<'_>, dst: Place<'_>, result: Result<()>) {
-        if let Err(failure) = result
+        if self.watch.is_none()
+            && let Err(failure) = result
             && let Some(message) = failure.message()
         {
             let names = [src.shown(), dst.shown()];
@@ -99,6 +104,15 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         })
     }
 
+    /// Whether symlinks are followed for a name.
+    pub(super) fn follows(&self, is_operand: bool) -> bool {
+        match self.options.follow {
+            Follow::Never => false,
+            Follow::Operands => is_operand,
+            Follow::Always => true,
+        }
+    }
+
     /// Copies one name; a directory's contents are left to the caller.
     #[inline(never)]
     pub(super) fn copy_name(&mut self, job: &mut Job<'_>) {
@@ -107,11 +121,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     }
 
     fn try_copy(&mut self, job: &mut Job<'_>) -> Result<()> {
-        job.follow = match self.options.follow {
-            Follow::Never => false,
-            Follow::Operands => job.operand,
-            Follow::Always => true,
-        };
+        job.follow = self.follows(job.operand);
         look_at(job).during(Step::StatSource)?;
         let directory = job.stat.kind == FileType::Directory;
         if directory && !self.options.recursive {

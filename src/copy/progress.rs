@@ -6,12 +6,11 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::options::Follow;
+use super::engine::{Engine, Job};
 use super::plain::{self, NO_MODE};
-use super::workers::Shared;
-use crate::sys::{
-    self, AtFlags, BorrowedFd, Buffer, CWD, FileType, OFlags, OwnedFd, Stat, Vec, until_nul,
-};
+use super::walk::Walk;
+use super::workers::{NO_NODE, Shared};
+use crate::sys::{self, AtFlags, FileType, OFlags};
 
 /// Files and bytes.
 #[derive(Debug, Default)]
@@ -62,68 +61,57 @@ const STEP_ELSEWHERE_MS: u64 = 10_000;
 /// So many entries are counted between two looks at the clock.
 const LOOK_EVERY: u32 = 512;
 
-/// How much of a directory is read at a time.
-const BUFFER_BYTES: usize = 32 << 10;
-
-/// Levels that are gone down into; what lies deeper is not counted.
-const DEEPEST: usize = 100;
-
-/// Counts what there is, and shows how far the copy has come.
-struct Watch<'a, 'ui> {
-    shared: &'a Shared<'ui>,
+/// What the engine that counts keeps.
+#[derive(Debug)]
+pub(super) struct Watch {
     begun_ms: u64,
     next_ms: u64,
     step_ms: u64,
     looks: u32,
     counted: bool,
-    /// Directories that are still to be counted, those of the innermost level last.
-    names: Vec<u8>,
 }
 
-/// Does so until the copy ends.
+/// Counts what there is and shows how far the copy has come, until it ends.
 pub(super) fn watch(shared: &Shared<'_>) {
-    let Ok(mut buffer) = Buffer::new(BUFFER_BYTES) else {
-        return;
-    };
+    let mut step_ms = STEP_ELSEWHERE_MS;
+    if sys::is_terminal(sys::STDERR) {
+        step_ms = STEP_MS;
+    }
     let begun_ms = sys::monotonic_ms();
-    let step_ms = if sys::is_terminal(sys::STDERR) {
-        STEP_MS
-    } else {
-        STEP_ELSEWHERE_MS
-    };
-    let mut watch = Watch {
-        shared,
+    let mut engine = Engine::new(shared, None);
+    let mut walk = Walk::default();
+    engine.watch = Some(Watch {
         begun_ms,
         next_ms: begun_ms + step_ms,
         step_ms,
         looks: 0,
         counted: false,
-        names: Vec::new(),
-    };
+    });
     for source in shared.sources {
-        watch.count_operand(source, &mut buffer);
+        engine.count_operand(&mut walk, source);
     }
-    watch.counted = true;
-    while !shared.wait_for_end(step_ms) {
-        watch.look();
+    if let Some(watch) = &mut engine.watch {
+        watch.counted = true;
+        while !shared.wait_for_end(step_ms) {
+            watch.look(shared);
+        }
+        watch.show(shared, true);
     }
-    watch.show(true);
-    core::mem::forget((watch, buffer));
+    core::mem::forget((engine, walk));
 }
 
-impl Watch<'_, '_> {
+impl Watch {
     /// Shows where the copy stands if it is time to. Returns whether the copy has ended.
-    fn look(&mut self) -> bool {
+    fn look(&mut self, shared: &Shared<'_>) -> bool {
         let now = sys::monotonic_ms();
         if now >= self.next_ms {
             self.next_ms = now + self.step_ms;
-            self.show(false);
+            self.show(shared, false);
         }
-        self.shared.wait_for_end(0)
+        shared.wait_for_end(0)
     }
 
-    fn show(&mut self, ended: bool) {
-        let shared = self.shared;
+    fn show(&self, shared: &Shared<'_>, ended: bool) {
         let (files, bytes) = shared.done.now();
         let (found, found_bytes) = shared.found.now();
         shared.ui().progress(&Snapshot {
@@ -134,98 +122,49 @@ impl Watch<'_, '_> {
             ended,
         });
     }
+}
 
+impl Engine<'_, '_> {
     /// Counts an operand with all it holds.
-    fn count_operand(&mut self, path: &CStr, buffer: &mut [u8]) {
-        let options = &self.shared.options;
-        let mut flags = AtFlags::empty();
-        if options.follow == Follow::Never {
-            flags = AtFlags::SYMLINK_NOFOLLOW;
-        }
-        if self.count(CWD, path, flags) == FileType::Directory && options.recursive {
-            if let Ok(dir) = plain::open(CWD, path, OFlags::DIRECTORY, NO_MODE) {
-                self.count_tree(dir, buffer);
-            }
-        }
+    fn count_operand(&mut self, walk: &mut Walk, path: &CStr) {
+        walk.src.start(b"", path);
+        walk.dst.start(b"", path);
+        walk.base = NO_NODE;
+        walk.alone = true;
+        self.copy_here(walk, FileType::Unknown, false);
+        self.go_on(walk);
     }
 
-    /// Counts one name, and tells its type.
-    fn count(&self, dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> FileType {
-        let mut stat = Stat::default();
-        if sys::stat_at(dir, name, flags, &mut stat).is_ok() {
-            let bytes = match stat.kind {
-                FileType::Directory => return stat.kind,
-                FileType::Regular => stat.size_bytes,
-                _ => 0,
-            };
-            self.shared.found.add(1, bytes);
-        }
-        stat.kind
-    }
-
-    fn count_tree(&mut self, dir: OwnedFd, buffer: &mut [u8]) {
-        // Symlinks are gone through as far as they lead to files.
+    /// Counts a name instead of copying it; a directory is gone down into as if it were.
+    #[inline(never)]
+    pub(super) fn count(&mut self, job: &mut Job<'_>) {
         let mut flags = AtFlags::SYMLINK_NOFOLLOW;
-        if self.shared.options.follow == Follow::Always {
+        if self.follows(job.operand) {
             flags = AtFlags::empty();
         }
-        // Open directories, and where the names of their own directories begin.
-        let mut levels = Vec::new();
-        levels.push((dir, self.names.len()));
-        self.read(&levels, flags, buffer);
-        while let Some((dir, names_at)) = levels.last() {
-            if self.names.len() == *names_at {
-                drop(levels.pop());
-                continue;
-            }
-            // The last name, in front of the NUL that the one before it ends with.
-            let end = self.names.len() - 1;
-            let mut start = end;
-            while start > *names_at && self.names.get(start - 1).is_some_and(|&b| b != 0) {
-                start -= 1;
-            }
-            let name = until_nul(self.names.get(start..).unwrap_or_default());
-            let below = plain::open(
-                dir.as_fd(),
-                name,
-                OFlags::DIRECTORY | OFlags::NOFOLLOW,
-                NO_MODE,
-            );
-            self.names.truncate(start);
-            if let Ok(below) = below
-                && levels.len() < DEEPEST
-            {
-                levels.push((below, self.names.len()));
-                self.read(&levels, flags, buffer);
-            }
-        }
-    }
-
-    /// Counts the innermost directory's entries, and notes its directories.
-    fn read(&mut self, levels: &[(OwnedFd, usize)], flags: AtFlags, buffer: &mut [u8]) {
-        let Some((dir, _)) = levels.last() else {
+        if sys::stat_at(job.src.dir, job.src.name(), flags, &mut job.stat).is_err() {
             return;
-        };
-        let mut is_end = false;
-        while !is_end && let Ok(entries) = sys::getdents64(dir.as_fd(), buffer) {
-            is_end = true;
-            for entry in entries {
-                is_end = false;
-                let name = entry.name.to_bytes_with_nul();
-                if matches!(name, b".\0" | b"..\0") {
-                    continue;
-                }
-                let mut kind = entry.kind;
-                if kind != FileType::Directory {
-                    kind = self.count(dir.as_fd(), entry.name, flags);
-                }
-                if kind == FileType::Directory {
-                    self.names.extend_from_slice(name);
-                }
-                self.looks += 1;
-                if self.looks.is_multiple_of(LOOK_EVERY) {
-                    is_end |= self.look();
-                }
+        }
+        if job.stat.kind != FileType::Directory {
+            let is_regular = job.stat.kind == FileType::Regular;
+            let bytes = if is_regular { job.stat.size_bytes } else { 0 };
+            self.shared.found.add(1, bytes);
+        } else if self.options.recursive {
+            // Through no symlink but an operand: where others lead, this might never end.
+            let mut flags = OFlags::DIRECTORY;
+            if !job.operand {
+                flags |= OFlags::NOFOLLOW;
+            }
+            let open = |flags| plain::open(job.src.dir, job.src.name(), flags, NO_MODE).ok();
+            // In place of the destination the same directory, to find the way back by.
+            (job.open, job.made) = (open(flags), open(flags | OFlags::PATH));
+            job.before = job.stat;
+        }
+        let shared = self.shared;
+        if let Some(watch) = &mut self.watch {
+            watch.looks += 1;
+            if watch.looks.is_multiple_of(LOOK_EVERY) && watch.look(shared) {
+                shared.into_itself.store(true, Ordering::Relaxed);
             }
         }
     }

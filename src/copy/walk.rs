@@ -119,7 +119,7 @@ impl Engine<'_, '_> {
                 && walk.items.len() > level.items_at
                 && let Some(item) = walk.items.pop()
             {
-                if self.shared.cold.load(Ordering::Relaxed) {
+                if self.shared.cold.load(Ordering::Relaxed) && self.watch.is_none() {
                     read_ahead(walk);
                 }
                 let Some(level) = walk.levels.last() else {
@@ -142,7 +142,7 @@ impl Engine<'_, '_> {
     /// Copies the name that the paths stand at, of the innermost level or an operand, or goes
     /// down into it.
     #[inline(never)]
-    fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) {
+    pub(super) fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) {
         self.names += 1;
         let (mut src_dir, mut dst_dir) = (CWD, self.shared.root);
         let (mut fresh, mut dst_dev) = (false, 0);
@@ -173,9 +173,13 @@ impl Engine<'_, '_> {
             before: Stat::default(),
         };
         job.stat.kind = kind;
-        self.copy_name(&mut job);
-        if job.stat.kind != FileType::Directory {
-            self.shared.done.add(1, 0);
+        if self.watch.is_some() {
+            self.count(&mut job);
+        } else {
+            self.copy_name(&mut job);
+            if job.stat.kind != FileType::Directory {
+                self.shared.done.add(1, 0);
+            }
         }
         if job.made.is_some() {
             let mut level = Level {
@@ -242,6 +246,7 @@ impl Engine<'_, '_> {
             dst.dir = parent.as_fd();
         }
         if finished.is_ok()
+            && self.watch.is_none()
             && let Some(dir) = &level.dst
         {
             finished = self.finish_directory(level, dir.as_fd(), dst, has_parent);

@@ -53,10 +53,40 @@ const LOCKED: u32 = 1;
 /// Locked, and somebody may be asleep on it.
 const WANTED: u32 = 2;
 
+/// The lock of a [`Mutex`], whatever that holds: one copy of the code for all.
+#[derive(Debug)]
+struct Lock(AtomicU32);
+
+impl Lock {
+    #[inline(never)]
+    fn lock(&self) {
+        // Acquire: pairs with the Release of `unlock`, so that what was done under the lock is
+        // seen.
+        if self
+            .0
+            .compare_exchange(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            // Who has slept does not know whether others still do, and says that they may.
+            while self.0.swap(WANTED, Ordering::Acquire) != FREE {
+                let _ = futex_wait(&self.0, WANTED, PRIVATE);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn unlock(&self) {
+        // Release: pairs with the Acquire of `lock`.
+        if self.0.swap(FREE, Ordering::Release) == WANTED {
+            futex_wake(&self.0, 1);
+        }
+    }
+}
+
 /// A value that one thread at a time gets at.
 #[derive(Debug)]
 pub struct Mutex<T> {
-    state: AtomicU32,
+    lock: Lock,
     value: UnsafeCell<T>,
 }
 
@@ -71,26 +101,14 @@ impl<T> Mutex<T> {
     /// A lock on `value`.
     pub const fn new(value: T) -> Self {
         Self {
-            state: AtomicU32::new(FREE),
+            lock: Lock(AtomicU32::new(FREE)),
             value: UnsafeCell::new(value),
         }
     }
 
     /// Waits until nobody else has the value, and gives it.
-    #[inline(never)]
     pub fn lock(&self) -> Guard<'_, T> {
-        // Acquire: pairs with the Release of `drop` below, so that what was done under the lock
-        // is seen.
-        if self
-            .state
-            .compare_exchange(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            // Who has slept does not know whether others still do, and says that they may.
-            while self.state.swap(WANTED, Ordering::Acquire) != FREE {
-                let _ = futex_wait(&self.state, WANTED, PRIVATE);
-            }
-        }
+        self.lock.lock();
         Guard(self)
     }
 }
@@ -113,10 +131,7 @@ impl<T> DerefMut for Guard<'_, T> {
 
 impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        // Release: pairs with the Acquire of `lock`.
-        if self.0.state.swap(FREE, Ordering::Release) == WANTED {
-            futex_wake(&self.0.state, 1);
-        }
+        self.0.lock.unlock();
     }
 }
 
