@@ -1,0 +1,169 @@
+#!/bin/bash
+# Measures annulet beside GNU cp and cat and other programs of their kind, and prints a table
+# of medians and ratios, each with the goal it has to meet.
+#
+#   scripts/bench.sh [--peers] [--quick] [--job PATTERN] [--rounds N] [--dir DIR]
+#                    [--binary FILE]
+#   scripts/bench.sh --growth [--quick] [--rounds N]
+#   scripts/bench.sh --list
+#
+#   --peers         install what is missing first: busybox-static, toybox, xfsprogs and
+#                   btrfs-progs by apt-get, the cp and cat of uutils, xcp and fcp by cargo,
+#                   into target/peers and not onto the PATH
+#   --quick         smaller files, fewer rounds: less than five minutes
+#   --job PATTERN   only jobs whose names match the regular expression
+#   --rounds N      rounds of the long jobs (default 7, trees 3); short jobs make many more
+#   --dir DIR       where to work (default: TMPDIR or /var/tmp): about 30 GB on the disk to
+#                   measure, all of it removed at the end
+#   --binary FILE   the program to measure; without it, `cargo build --release` is run and
+#                   its target/release/annulet taken
+#   --growth        measure instead how time and memory grow with the number of files
+#   --list          show the names of the jobs
+#
+# Needs python3 (3.10 or later) and, for caches to be dropped, writeback to be held off and
+# file systems to be mounted, root; jobs that cannot run say so. Programs that are not there,
+# that lack a job's option, or whose result is wrong are left out of a job. Run it on a quiet
+# machine. What is measured and how: scripts/bench.py.
+set -euo pipefail
+
+usage() {
+    sed -n '2,/^set -euo/{/^#/s/^# \{0,1\}//p;}' "$0"
+}
+
+die() {
+    printf 'bench.sh: %s\n' "$1" >&2
+    exit "${2:-1}"
+}
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+peers_root=$root/target/peers
+peers=false growth=false list=false binary='' parent=${TMPDIR:-/var/tmp}
+passed=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --peers) peers=true; shift ;;
+        --list) list=true; shift ;;
+        --growth) growth=true; passed+=("$1"); shift ;;
+        --quick) passed+=("$1"); shift ;;
+        --job | --rounds) [ $# -ge 2 ] || die "missing value after $1" 2
+                          passed+=("$1" "$2"); shift 2 ;;
+        --dir) [ $# -ge 2 ] || die 'missing directory after --dir' 2
+               parent=$2; shift 2 ;;
+        --binary) [ $# -ge 2 ] || die 'missing file after --binary' 2
+                  binary=$2; shift 2 ;;
+        *) die "unknown argument: $1" 2 ;;
+    esac
+done
+command -v python3 >/dev/null || die 'python3 is not installed'
+if $list; then
+    exec python3 "$root/scripts/bench.py" --list
+fi
+[ -d "$parent" ] || die "no such directory: $parent"
+[ -z "$binary" ] || [ -f "$binary" ] || die "no such file: $binary"
+
+# The cp and cat of uutils are called cp and cat: in a folder on the PATH they would take the
+# place of GNU's. So cargo installs into a folder of our own.
+install_peers() {
+    local package missing=()
+    declare -A wanted=(
+        [busybox-static]=busybox [toybox]=toybox [xfsprogs]=mkfs.xfs [btrfs-progs]=mkfs.btrfs
+    )
+    for package in "${!wanted[@]}"; do
+        command -v "${wanted[$package]}" >/dev/null || missing+=("$package")
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        { apt-get -q update &&
+            DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
+                "${missing[@]}"; } >&2 || printf 'not installed: %s\n' "${missing[*]}" >&2
+    fi
+    wanted=([uu_cp]=cp [uu_cat]=cat [xcp]=xcp [fcp]=fcp)
+    for package in "${!wanted[@]}"; do
+        [ -x "$peers_root/bin/${wanted[$package]}" ] ||
+            cargo install --quiet --root "$peers_root" "$package" >&2 ||
+            printf 'not installed: %s\n' "$package" >&2
+    done
+}
+if $peers; then install_peers; fi
+
+if [ -z "$binary" ]; then
+    (cd "$root" && cargo build --quiet --release --bin annulet) >&2
+    binary=$(cd "$root" && cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/annulet
+    [ -f "$binary" ] || die "cargo made no $binary (is another target configured?)"
+fi
+
+work=$(mktemp -d "$parent/annulet-bench.XXXXXX")
+mounted=() vm_before=()
+clean_up() {
+    local at setting
+    for at in "${mounted[@]}"; do
+        umount "$at" || umount --lazy "$at" || true
+    done
+    for setting in "${vm_before[@]}"; do
+        printf '%s\n' "${setting#*=}" >"/proc/sys/vm/${setting%%=*}" || true
+    done
+    # Nothing of another file system is removed, should something still be mounted.
+    rm -rf --one-file-system -- "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+# A copy of its own: a build meanwhile does not change what is measured.
+mkdir "$work/program"
+cp -- "$binary" "$work/program/annulet"
+
+mount_at() {
+    local at=$1
+    shift
+    mkdir "$at"
+    if mount "$@" "$at" 2>"$work/mount.log"; then
+        mounted+=("$at")
+        return
+    fi
+    printf 'not mounted: %s: %s\n' "${at##*/}" "$(head -n 1 "$work/mount.log")" >&2
+    return 1
+}
+image_at() {
+    local kind=$1 image=$work/$1.image
+    if ! command -v "mkfs.$kind" >/dev/null; then
+        printf 'not mounted: %s: no mkfs.%s\n' "$kind" "$kind" >&2
+        return 1
+    fi
+    truncate -s 4G "$image"
+    "mkfs.$kind" -q "$image" >/dev/null 2>&1 && mount_at "$work/$kind" -o loop "$image"
+}
+
+# Writeback in the middle of a run would be counted for whoever is running.
+hold_writeback() {
+    local setting name file
+    # Limits in bytes are forgotten when shares are set: they are put back last.
+    local bytes=()
+    for name in dirty_bytes dirty_background_bytes; do
+        setting=$(cat "/proc/sys/vm/$name")
+        [ "$setting" -eq 0 ] || bytes+=("$name=$setting")
+    done
+    for setting in dirty_ratio=90 dirty_background_ratio=80 \
+        dirty_expire_centisecs=360000 dirty_writeback_centisecs=0; do
+        name=${setting%%=*} file=/proc/sys/vm/${setting%%=*}
+        vm_before+=("$name=$(cat "$file")")
+        printf '%s\n' "${setting#*=}" >"$file"
+    done
+    vm_before+=("${bytes[@]}")
+}
+
+if [ "$(id -u)" -eq 0 ]; then
+    hold_writeback || printf 'writeback is not held off\n' >&2
+    if mount_at "$work/tmpfs" -t tmpfs -o size=90%,nr_inodes=0 tmpfs; then
+        passed+=(--tmpfs "$work/tmpfs")
+    fi
+    if ! $growth; then
+        for kind in xfs btrfs; do
+            if image_at "$kind"; then passed+=("--$kind" "$work/$kind"); fi
+        done
+    fi
+else
+    printf 'not root: nothing mounted, writeback not held off, caches not dropped\n' >&2
+fi
+mkdir "$work/disk"
+python3 "$root/scripts/bench.py" --annulet "$work/program/annulet" --dir "$work/disk" \
+    --peers "$peers_root/bin" "${passed[@]}"
