@@ -161,7 +161,9 @@ pub mod nr {
     pub const SYMLINKAT: usize = 266;
     pub const READLINKAT: usize = 267;
     pub const FCHMODAT: usize = 268;
+    pub const SPLICE: usize = 275;
     pub const UTIMENSAT: usize = 280;
+    pub const PIPE2: usize = 293;
     pub const COPY_FILE_RANGE: usize = 326;
     pub const STATX: usize = 332;
     pub const IO_URING_SETUP: usize = 425;
