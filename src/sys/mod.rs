@@ -21,6 +21,7 @@ mod process;
 mod startup;
 mod vec;
 
+pub use arch::memory::{ByteRange, copy_run};
 pub use arena::{Arena, Mark};
 pub use cstr::until_nul;
 pub use decimal::decimal;
