@@ -150,6 +150,42 @@ fn positions_of_shared_descriptors() {
     );
 }
 
+/// Each pair of input and output that the kernel moves data between, and what the positions of
+/// both are afterwards.
+#[test]
+fn large_data_from_anything_to_anything() {
+    compare_all(
+        "large_data_from_anything_to_anything",
+        &[
+            "$CAT big a big",
+            "$CAT <big",
+            "$CAT big | $CAT",
+            "$CAT big | $CAT | $CAT | $CAT",
+            "$CAT big >out; $CAT big | $CAT >>out; $CAT big | $CAT - a - >>out",
+            "$CAT big | $CAT - big >out",
+            "$CAT big a big | $CAT >/dev/null",
+            "$CAT big big >/dev/null",
+            "$CAT big | (dd bs=3 count=1 of=/dev/null 2>/dev/null; $CAT) >out",
+            "($CAT >/dev/null; $CAT; wc -c) <big >out",
+            "($CAT | wc -c; $CAT; wc -c) <big >out",
+            "(dd bs=131073 count=1 of=/dev/null 2>/dev/null; $CAT | $CAT) <big >out",
+            "(printf x; $CAT big; printf y; $CAT big | $CAT; printf z) >out",
+            "cp big out; (printf x; $CAT lf big; printf y) 1<>out",
+            "(printf x; $CAT big; printf y; $CAT big | $CAT; printf z) | $CAT",
+            "(printf x; $CAT big; printf y) >>out; $CAT out out >out2",
+            "$CAT big - big <&- >out",
+            "$CAT big nope big 2>&-",
+            "mkfifo p; $CAT big >p & $CAT p a p >out & sleep 0.1; $CAT big >p; wait",
+            "$CAT big | $CAT >/dev/full",
+            "trap '' PIPE; $CAT big | (sleep 0.1; $CAT; echo $? >&2) | true",
+            // Their sizes are said to be 0.
+            "$CAT /proc/kallsyms | wc -l",
+            "$CAT /proc/kallsyms a >out; wc -l <out",
+            "$CAT </dev/zero | head -c 1500000",
+        ],
+    );
+}
+
 #[test]
 fn input_that_is_output() {
     let test = "input_that_is_output";
@@ -374,6 +410,45 @@ fn random_options_and_bytes() {
 }
 
 #[test]
+fn every_combination_of_filters() {
+    let test = "every_combination_of_filters";
+    let Some(gnu) = gnu(test) else { return };
+    let mut rng = Rng(4);
+    let files = [
+        rng.bytes(),
+        // All bytes, as often; then text with lines of all lengths.
+        noise(300_001, 11),
+        (0..700_usize)
+            .flat_map(|len| {
+                let mut line = vec![b'a'; len % 260];
+                if len % 3 == 0 {
+                    line.insert(0, b'\t');
+                }
+                if len % 7 == 0 {
+                    line.extend("\u{e9}\r".as_bytes());
+                }
+                line.push(b'\n');
+                line
+            })
+            .collect(),
+    ];
+    for combination in 0..64_u32 {
+        let mut options = String::new();
+        for (bit, option) in "nbsETv".chars().enumerate() {
+            if combination >> bit & 1 == 1 {
+                options.extend([' ', '-', option]);
+            }
+        }
+        let line = format!("$CAT{options} 0 1 2 0 >out; $CAT 2 | $CAT{options} - 1");
+        compare(&gnu, &["auto"], &line, &|dir| {
+            for (name, bytes) in ["0", "1", "2"].iter().zip(&files) {
+                fs::write(dir.join(name), bytes).unwrap();
+            }
+        });
+    }
+}
+
+#[test]
 fn line_numbers_beyond_the_column() {
     let test = "line_numbers_beyond_the_column";
     let Some(gnu) = gnu(test) else { return };
@@ -447,6 +522,103 @@ fn data_appears_as_it_arrives() {
     }
 }
 
+/// Also when so much has gone by that the kernel moves the rest.
+#[test]
+fn data_appears_as_it_arrives_in_the_kernel() {
+    let dir = temp_dir();
+    let first = noise(300_000, 5);
+    for way in WAYS {
+        let start = |output: Stdio| {
+            Command::new(annulet())
+                .args(["cat", &format!("--io={way}")])
+                .stdin(Stdio::piped())
+                .stdout(output)
+                .spawn()
+                .unwrap()
+        };
+        let mut child = start(Stdio::piped());
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let sent = first.clone();
+        let feeder = thread::spawn(move || {
+            stdin.write_all(&sent).unwrap();
+            stdin
+        });
+        let mut found = vec![0; first.len()];
+        stdout.read_exact(&mut found).unwrap();
+        assert!(found == first, "--io={way}");
+        let mut stdin = feeder.join().unwrap();
+        for word in ["hello", " ", "there"] {
+            stdin.write_all(word.as_bytes()).unwrap();
+            let mut found = vec![0; word.len()];
+            stdout.read_exact(&mut found).unwrap();
+            assert_eq!(found, word.as_bytes(), "--io={way}");
+        }
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+
+        let out = dir.child("out");
+        let mut child = start(File::create(&out).unwrap().into());
+        let mut stdin = child.stdin.take().unwrap();
+        let mut expected = first.clone();
+        stdin.write_all(&expected).unwrap();
+        for word in ["hello", "there"] {
+            stdin.write_all(word.as_bytes()).unwrap();
+            expected.extend(word.as_bytes());
+            let mut tries = 0;
+            while fs::read(&out).unwrap() != expected {
+                thread::sleep(Duration::from_millis(10));
+                tries += 1;
+                assert!(tries < 1000, "--io={way}: {word} does not appear");
+            }
+        }
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn pipes_written_and_read_in_small_pieces() {
+    let dir = temp_dir();
+    let content = noise(700_001, 9);
+    for (seed, way) in (1..).zip(WAYS) {
+        for append in [false, true] {
+            let out = dir.child("out");
+            let _ = fs::remove_file(&out);
+            let file = File::options()
+                .create(true)
+                .append(append)
+                .write(true)
+                .open(&out);
+            let start = |input: Stdio, output: Stdio| {
+                Command::new(annulet())
+                    .args(["cat", &format!("--io={way}")])
+                    .stdin(input)
+                    .stdout(output)
+                    .spawn()
+                    .unwrap()
+            };
+            let mut first = start(Stdio::piped(), Stdio::piped());
+            let between = first.stdout.take().unwrap();
+            let mut second = start(between.into(), file.unwrap().into());
+            let mut stdin = first.stdin.take().unwrap();
+            let mut rng = Rng(seed);
+            let mut rest = &content[..];
+            while !rest.is_empty() {
+                let most = rng.pick(&[1, 100, 5000, 70_000]);
+                let (piece, behind) = rest.split_at(rest.len().min(1 + rng.below(most)));
+                stdin.write_all(piece).unwrap();
+                rest = behind;
+            }
+            drop(stdin);
+            assert!(first.wait().unwrap().success() && second.wait().unwrap().success());
+            assert!(
+                fs::read(&out).unwrap() == content,
+                "--io={way} append={append}"
+            );
+        }
+    }
+}
+
 #[allow(unsafe_code)]
 fn set_nonblocking(fd: &impl AsRawFd) {
     // SAFETY: takes three numbers.
@@ -474,12 +646,20 @@ fn descriptors_that_do_not_wait() {
         // Both ends find nothing to do at first.
         thread::sleep(Duration::from_millis(50));
         feed.write_all(b"first ").unwrap();
-        drop(feed);
+        // Written by somebody who may wait: the flag is one of the pipe's end.
+        let sent = big.clone();
+        let feeder = thread::spawn(move || {
+            for piece in sent.chunks(50_021) {
+                feed.write_all(piece).unwrap();
+                thread::sleep(Duration::from_millis(2));
+            }
+        });
         thread::sleep(Duration::from_millis(50));
         let mut all = Vec::new();
         found.read_to_end(&mut all).unwrap();
+        feeder.join().unwrap();
         assert!(child.wait().unwrap().success());
-        assert!(all == [&b"first "[..], &big].concat(), "--io={way}");
+        assert!(all == [&b"first "[..], &big, &big].concat(), "--io={way}");
     }
 }
 
@@ -513,8 +693,8 @@ fn calls(test: &str, dir: &Path, line: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn a_small_file_takes_few_calls_and_a_large_one_goes_through_the_ring() {
-    let test = "a_small_file_takes_few_calls_and_a_large_one_goes_through_the_ring";
+fn a_small_file_takes_few_calls_and_a_large_one_is_moved_by_the_kernel() {
+    let test = "a_small_file_takes_few_calls_and_a_large_one_is_moved_by_the_kernel";
     let dir = temp_dir();
     furnish(dir.path());
     let calls = |line: &str| calls(test, dir.path(), line);
@@ -531,27 +711,71 @@ fn a_small_file_takes_few_calls_and_a_large_one_goes_through_the_ring() {
         return;
     };
     assert_eq!(count(&closed, "read(0, "), 0, "{}", closed.join("\n"));
-    let large = calls("cat big >out").unwrap();
-    assert_eq!(count(&large, "io_uring_setup"), 1, "{}", large.join("\n"));
-    assert!(count(&large, "read") <= 1, "{}", large.join("\n"));
-    assert_eq!(count(&large, "write"), 0, "{}", large.join("\n"));
-    for line in [
-        "cat --io=sync big a >out",
-        "cat big | wc -c",
-        "cat a a >out",
+    for small in ["cat a", "cat a >out", "cat a b | cat", "cat a a a >>out"] {
+        let calls = calls(small).unwrap();
+        for name in ["splice", "fcntl", "pipe2", "fadvise64"] {
+            assert_eq!(count(&calls, name), 0, "{small}: {}", calls.join("\n"));
+        }
+    }
+    // What is known to be large goes through no memory of ours, of the rest one buffer's worth.
+    for (line, read) in [
+        ("cat big >out", 0),
+        ("cat --io=sync big >out", 0),
+        ("cat big | wc -c", 1),
+        ("cat --io=sync big >/dev/null", 1),
+        ("cat - <big | cat >out", 1),
     ] {
-        let none = calls(line).unwrap();
-        assert_eq!(count(&none, "io_uring_setup"), 0, "{line}");
+        let calls = calls(line).unwrap();
+        let trace = calls.join("\n");
+        // And one that finds the end; the dynamic loader's are not there to be counted.
+        assert_eq!(count(&calls, "read"), read + 1, "{line}: {trace}");
+        assert_eq!(count(&calls, "write"), read, "{line}: {trace}");
+        assert!(count(&calls, "splice") >= 5, "{line}: {trace}");
+        assert_eq!(count(&calls, "io_uring_setup"), 0, "{line}: {trace}");
+    }
+    let appended = calls("cat big >>out").unwrap();
+    assert_eq!(count(&appended, "splice"), 2, "{}", appended.join("\n"));
+    let filtered = calls("cat -n big >out").unwrap();
+    assert_eq!(count(&filtered, "splice"), 0, "{}", filtered.join("\n"));
+    for output in [">out", ">>out", "| wc -c"] {
+        let ring = calls(&format!("cat --io=ring big {output}")).unwrap();
+        assert_eq!(count(&ring, "io_uring_setup"), 1, "{}", ring.join("\n"));
+        assert_eq!(count(&ring, "splice"), 0, "{}", ring.join("\n"));
+        assert_eq!(count(&ring, "write"), 0, "{}", ring.join("\n"));
     }
     let small = calls("cat --io=ring a >out").unwrap();
     assert_eq!(count(&small, "io_uring_setup"), 1);
     assert_eq!(count(&small, "write"), 0);
 }
 
-/// Makes the command's `io_uring_setup` answer `errno`, as a container's profile does.
+/// A system call that is answered with an error.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    call: libc::c_long,
+    /// Only where the argument of this index has this value.
+    argument: Option<(u32, u32)>,
+    errno: i32,
+}
+
+impl Refused {
+    const fn always(call: libc::c_long, errno: i32) -> Self {
+        Self {
+            call,
+            argument: None,
+            errno,
+        }
+    }
+}
+
+/// Makes a call of the command fail, as a container's profile does.
 #[allow(unsafe_code)]
-fn refuse_ring(command: &mut Command, errno: i32) {
-    let errno = u32::try_from(errno).unwrap();
+fn refuse(command: &mut Command, refused: Refused) {
+    let errno = u32::try_from(refused.errno).unwrap();
+    let number = u32::try_from(refused.call).unwrap();
+    // Where `struct seccomp_data` has the argument's lower half; the number is as good.
+    let (offset, value) = refused
+        .argument
+        .map_or((0, number), |(index, value)| (16 + 8 * index, value));
     let install = move || {
         let op = |code: u32, jt, jf, k| libc::sock_filter {
             code: u16::try_from(code).unwrap(),
@@ -559,17 +783,16 @@ fn refuse_ring(command: &mut Command, errno: i32) {
             jf,
             k,
         };
-        let setup = u32::try_from(libc::SYS_io_uring_setup).unwrap();
+        let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+        let compare = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        let answer = libc::BPF_RET | libc::BPF_K;
         let mut filter = [
-            op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-            op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, setup),
-            op(
-                libc::BPF_RET | libc::BPF_K,
-                0,
-                0,
-                libc::SECCOMP_RET_ERRNO | errno,
-            ),
-            op(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+            op(load, 0, 0, 0),
+            op(compare, 0, 3, number),
+            op(load, 0, 0, offset),
+            op(compare, 0, 1, value),
+            op(answer, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
+            op(answer, 0, 0, libc::SECCOMP_RET_ALLOW),
         ];
         let program = libc::sock_fprog {
             len: u16::try_from(filter.len()).unwrap(),
@@ -588,6 +811,73 @@ fn refuse_ring(command: &mut Command, errno: i32) {
     };
     // SAFETY: `install` makes system calls only; it allocates nothing unless it fails.
     unsafe { command.pre_exec(install) };
+}
+
+/// Every way data can be moved, refused at its start or when part of it has been done.
+#[test]
+fn refused_calls_make_no_difference() {
+    let dir = temp_dir();
+    furnish(dir.path());
+    let big = noise(1_500_007, 7);
+    let mut cases = Vec::new();
+    for errno in [
+        libc::EPERM,
+        libc::ENOSYS,
+        libc::EINVAL,
+        libc::EBADF,
+        libc::ESPIPE,
+        libc::EAGAIN,
+        libc::EIO,
+        libc::EINTR,
+        0,
+    ] {
+        cases.push(Refused::always(libc::SYS_splice, errno));
+        // Input is read, output is not written: what is held in between must come out.
+        cases.push(Refused {
+            argument: Some((2, 1)),
+            ..Refused::always(libc::SYS_splice, errno)
+        });
+    }
+    for call in [libc::SYS_pipe2, libc::SYS_fcntl, libc::SYS_fadvise64] {
+        cases.push(Refused::always(call, libc::EPERM));
+    }
+    cases.push(Refused::always(libc::SYS_pipe2, libc::EMFILE));
+    let out = dir.child("out");
+    for refused in cases {
+        for (append, from_pipe) in [(false, false), (false, true), (true, false), (true, true)] {
+            let context = format!("{refused:?} append={append} from_pipe={from_pipe}");
+            let start = |output: Stdio| {
+                let mut command = Command::new(annulet());
+                command
+                    .args(["cat", "-"])
+                    .arg(dir.child("big"))
+                    .stdout(output);
+                refuse(&mut command, refused);
+                if from_pipe {
+                    let (input, mut feed) = std::io::pipe().unwrap();
+                    let sent = big.clone();
+                    thread::spawn(move || feed.write_all(&sent).unwrap());
+                    command.stdin(input);
+                } else {
+                    command.stdin(File::open(dir.child("big")).unwrap());
+                }
+                command.spawn().unwrap().wait_with_output().unwrap()
+            };
+            fs::write(&out, if append { "before" } else { "" }).unwrap();
+            let before = fs::read(&out).unwrap();
+            let file = File::options().append(append).write(true).open(&out);
+            let ran = start(file.unwrap().into());
+            assert!(ran.status.success(), "{context}");
+            let expected = [&before[..], &big, &big].concat();
+            assert!(fs::read(&out).unwrap() == expected, "{context}");
+            if !append {
+                let ran = start(Stdio::piped());
+                assert!(ran.status.success(), "{context}");
+                assert!(ran.stdout == expected, "{context}");
+                assert!(start(Stdio::null()).status.success(), "{context}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -610,7 +900,10 @@ fn a_ring_that_is_refused_makes_no_difference() {
                 .arg(dir.child("big"))
                 .stdout(output)
                 .stderr(Stdio::piped());
-            refuse_ring(&mut command, errno);
+            refuse(
+                &mut command,
+                Refused::always(libc::SYS_io_uring_setup, errno),
+            );
             command.spawn().unwrap().wait_with_output().unwrap()
         };
         let output = File::create(dir.child("out")).unwrap();

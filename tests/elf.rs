@@ -20,8 +20,8 @@ use std::sync::OnceLock;
 use support::run;
 
 /// The most the shipped file may weigh. The whole point of the program is to be tiny: about
-/// 30 KiB for both commands was the aim, and a page of slack would be spent without notice.
-const SIZE_LIMIT_BYTES: usize = 32 << 10;
+/// 30 KiB for both commands was the first aim, and what is beyond was given for speed.
+const SIZE_LIMIT_BYTES: usize = 44 << 10;
 
 type Elf = FileHeader64<LittleEndian>;
 

@@ -10,14 +10,22 @@ use crate::copy::plain::{self, NO_MODE};
 use crate::copy::pump::{Place, pump};
 use crate::copy::ui::{Message, Ui};
 use crate::sys::{
-    self, BorrowedFd, Buffer, CWD, Errno, FileId, FileType, OFlags, Result, STDIN, STDOUT, Stat,
-    Whence,
+    self, BorrowedFd, Buffer, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, STDIN, STDOUT,
+    Stat, Whence,
 };
 
-/// How much is read at a time; a file with more goes through the ring where that can help.
+/// How much is read at a time; what holds more is moved by the kernel where it can.
 /// In one mapping with as much again for filtered output. Pages that are not reached are
 /// never touched.
 const BUFFER_BYTES: usize = 128 << 10;
+
+/// How much a pipe shall hold: 16 times the usual, what anyone may ask for. A 1 GiB file into a
+/// pipe takes 21 ms so, 90 ms with the usual.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// How much the kernel is asked to move at a time. Not all that a pipe holds: file systems make
+/// one block of pages of one write, and those of 1 MiB are dear to find.
+const MOVED_BYTES: usize = 256 << 10;
 
 /// What is being done: which message an error gets. Beside a `Result` of one register this
 /// costs less than an error that tells it.
@@ -62,10 +70,13 @@ struct Cat<'a> {
     stdin_closed: bool,
     /// The filter changes something.
     filtered: bool,
+    /// Regular files go through the ring.
+    by_ring: bool,
     /// Of what was looked at last.
     stat: Stat,
-    /// A regular file goes through the ring if it holds more bytes than this.
-    plain_bytes: u64,
+    /// How much of each operand is read and written before the kernel is asked to move the
+    /// rest: to find out how costs a small file more than it gains.
+    copied_bytes: usize,
     ui: &'a mut dyn Ui,
     /// Standard output, if it is a regular file.
     output: FileId,
@@ -85,10 +96,13 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
         to_file: false,
         stdin_closed: false,
         filtered: !shown.is_empty(),
-        plain_bytes: match io {
-            Io::Auto => BUFFER_BYTES as u64,
-            Io::Ring => 0,
-            Io::Sync => u64::MAX,
+        // Only where it is asked for. Moving a file within the kernel takes 0.6 to 0.8 of the
+        // ring's time, as writes in order gain nothing from it.
+        by_ring: io == Io::Ring && shown.is_empty(),
+        copied_bytes: if io == Io::Ring || !shown.is_empty() {
+            usize::MAX
+        } else {
+            BUFFER_BYTES
         },
         ui,
         output: FileId::default(),
@@ -98,7 +112,6 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
         filter: Filter::new(shown),
     };
     if cat.filtered {
-        cat.plain_bytes = u64::MAX;
         cat.filter.prepare();
     }
     let done = cat.print_all(operands);
@@ -169,19 +182,62 @@ impl Cat<'_> {
     fn print(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         // Anything else than a regular file as output takes data as it is read, from
         // whatever it is read: nothing need be known of the input.
-        if self.to_file || self.plain_bytes == 0 {
+        let mut copied_bytes = self.copied_bytes;
+        if self.to_file || self.by_ring {
             sys::stat_fd(from, &mut self.stat)?;
             let stat = &self.stat;
             if stat.kind == FileType::Regular {
                 if self.output == stat.id {
                     // Printed over itself: reading ahead of the writes is not asked for.
                     self.check_order(from)?;
-                } else if stat.size_bytes > self.plain_bytes {
+                    copied_bytes = usize::MAX;
+                } else if self.by_ring {
                     self.print_by_ring(from)?;
+                } else if stat.size_bytes > copied_bytes as u64 {
+                    copied_bytes = 0;
                 }
             }
         }
-        self.print_plainly(from)
+        while !self.print_plainly(from, copied_bytes)? {
+            self.print_by_kernel(from)?;
+            copied_bytes = usize::MAX;
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel move what `from` holds, as far as it will; plain calls find out why it
+    /// went no further.
+    ///
+    /// One of two descriptors must be a pipe for that. If output is, it goes straight there;
+    /// if not, through a pipe of our own, even if input is one: a pipe is locked while it is
+    /// written to a file, and this one's lock holds nobody up.
+    ///
+    /// What goes into a pipe so are the file's own pages: who changes them before they are
+    /// read at the other end changes what is read.
+    #[inline(never)]
+    fn print_by_kernel(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+        widen(from);
+        // Advice only: read ahead further.
+        let _ = sys::fadvise_sequential(from);
+        if widen(STDOUT) {
+            while matches!(sys::splice(from, STDOUT, MOVED_BYTES), Ok(1..)) {}
+            return Ok(());
+        }
+        let Ok((outlet, inlet)) = own_pipe() else {
+            return Ok(());
+        };
+        widen(inlet.as_fd());
+        while let Ok(mut held @ 1..) = sys::splice(from, inlet.as_fd(), MOVED_BYTES) {
+            while held > 0 {
+                let Ok(moved @ 1..) = sys::splice(outlet.as_fd(), STDOUT, held) else {
+                    // What is in the pipe has been read from the input: it comes first.
+                    drop(inlet);
+                    return self.print_plainly(outlet.as_fd(), usize::MAX).map(drop);
+                };
+                held -= moved;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a file that is its own output and would grow as fast as it is read: because
@@ -206,7 +262,7 @@ impl Cat<'_> {
         if stdin_is_closed() {
             return Ok(());
         }
-        if self.plain_bytes == 0 && self.ring.is_missed(self.ui) {
+        if self.ring.is_missed(self.ui) {
             self.step = Step::Told;
             return Err(Errno::ENOSYS);
         }
@@ -235,19 +291,21 @@ impl Cat<'_> {
         Ok(())
     }
 
-    /// Prints by plain calls: each read's data is written before the next.
+    /// Prints by plain calls, each read's data before the next, until `most_bytes` or more are
+    /// printed or nothing is left, and says whether it is the latter.
     #[inline(never)]
-    fn print_plainly(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+    fn print_plainly(&mut self, from: BorrowedFd<'_>, mut most_bytes: usize) -> Result<bool> {
         let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
         let Some((input, room)) = buffer.split_at_mut_checked(BUFFER_BYTES) else {
             return Err(Errno::ENOMEM);
         };
-        loop {
+        while most_bytes > 0 {
             self.step = Step::Read;
             let count = plain::read(from, input)?;
             let Some(mut data @ [_, ..]) = input.get(..count) else {
-                return Ok(());
+                return Ok(true);
             };
+            most_bytes = most_bytes.saturating_sub(count);
             self.step = Step::Write;
             if !self.filtered {
                 plain::write_all(STDOUT, data)?;
@@ -264,7 +322,24 @@ impl Cat<'_> {
                 }
             }
         }
+        Ok(false)
     }
+}
+
+/// Makes a pipe hold as much as it shall, if it may, and says whether it is a pipe.
+fn widen(fd: BorrowedFd<'_>) -> bool {
+    let size = sys::pipe_size(fd);
+    if size.is_ok_and(|bytes| bytes < PIPE_BYTES) {
+        let _ = sys::set_pipe_size(fd, PIPE_BYTES);
+    }
+    size.is_ok()
+}
+
+/// A pipe of our own, never as one of the three standard descriptors (see
+/// [`sys::OwnedFd::above_standard`]).
+fn own_pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let (outlet, inlet) = sys::pipe()?;
+    Ok((outlet.above_standard()?, inlet.above_standard()?))
 }
 
 /// The descriptor's current position.

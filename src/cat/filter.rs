@@ -5,6 +5,8 @@
 
 use bitflags::bitflags;
 
+use crate::sys::{ByteRange, copy_run};
+
 bitflags! {
     /// What is asked of the filter; with nothing, all is as it is.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,9 @@ const AFTER_BLANK: u32 = 0x80;
 /// A carriage return was seen under `ENDS`: what follows decides how it is shown.
 const HELD_RETURN: u32 = 0x100;
 
+/// In place of a form: what follows decides.
+const HELD: u32 = u32::MAX;
+
 const NUMBERED: u32 = Shown::NUMBERED.bits() as u32;
 /// Beside `NUMBERED`: blank lines have no number.
 const UNLESS_BLANK: u32 = 2;
@@ -39,12 +44,22 @@ const ENDS: u32 = Shown::ENDS.bits() as u32;
 const TABS: u32 = Shown::TABS.bits() as u32;
 const NONPRINTING: u32 = Shown::NONPRINTING.bits() as u32;
 
-/// The most bytes that one byte of input can become: a carriage return held back, a line's
-/// number and tab, and `M-^X`.
-const MOST_FROM_ONE: usize = 1 + NUMBER_BYTES + 4;
+/// How much room is asked for before a byte of input is looked at. One becomes at most a
+/// carriage return held back, a line's number and tab, and `M-^X`; what is put is longer than
+/// what counts of it, as whole words are put faster than bytes.
+const ROOM_BYTES: usize = 64;
+
+/// A run as short as this is dear.
+const SHORT: usize = 4;
+/// After so many dear runs, three times as many bytes are looked at one by one.
+const MANY: u32 = 4;
 
 /// As many digits as 2^64 has, and a tab.
 const NUMBER_BYTES: usize = 21;
+/// As many as are put, in whole words.
+const NUMBER_WORDS_BYTES: usize = 24;
+/// Where the shown part of the number begins at first: six places before the tab.
+const NUMBER_START: usize = NUMBER_BYTES - 1 - 6;
 
 /// Turns bytes into their shown form, in pieces of any size.
 #[derive(Debug)]
@@ -52,41 +67,81 @@ const NUMBER_BYTES: usize = 21;
 pub struct Filter {
     /// The bits of [`Shown`], and those below.
     state: u32,
+    /// The bytes that may stand for something else than themselves; all others are copied in
+    /// runs.
+    special: ByteRange,
     /// Where the shown part of the number begins.
     number_start: usize,
     /// The line's number in digits, so that counting needs no division: right-aligned to six
     /// places, then as wide as it gets, and a tab.
-    number: [u8; NUMBER_BYTES],
-    /// The bytes that do not simply stand for themselves; all others are copied in runs.
-    special: [bool; 256],
+    number: [u8; NUMBER_START + NUMBER_WORDS_BYTES],
+    /// What each byte is shown as, its first byte lowest.
+    forms: [u32; 256],
 }
 
 impl Filter {
-    /// A filter at the start of line 1, to be prepared.
+    /// A filter at the start of line 1.
     #[must_use]
     pub const fn new(shown: Shown) -> Self {
+        let first = if shown.contains(Shown::NONPRINTING) {
+            0x7f
+        } else if shown.contains(Shown::TABS) {
+            b'\t'
+        } else {
+            b'\n'
+        };
+        let last = if shown.contains(Shown::NONPRINTING) {
+            0x1f
+        } else if shown.contains(Shown::ENDS) {
+            b'\r'
+        } else {
+            b'\n'
+        };
         Self {
             state: shown.bits() as u32 | AT_START,
-            number_start: NUMBER_BYTES - 1 - 6,
-            number: *b"                    \t",
-            special: [false; 256],
+            special: ByteRange::new(first, last),
+            number_start: NUMBER_START,
+            number: *b"                    \t                 ",
+            forms: [0; 256],
         }
     }
 
     /// To be called once before any data. In place: a move would copy the whole table.
     #[inline(never)]
     pub fn prepare(&mut self) {
-        for (byte, special) in self.special.iter_mut().enumerate() {
-            let is_plain = byte.wrapping_sub(0x20) < 0x5f;
-            *special = self.state & NONPRINTING != 0 && !is_plain;
+        let state = self.state;
+        for (byte, shown) in (0..).zip(&mut self.forms) {
+            let mut form = byte;
+            if byte == u32::from(b'\n') {
+                if state & ENDS != 0 {
+                    form = form << 8 | u32::from(b'$');
+                }
+            } else {
+                let shows_it = if byte == u32::from(b'\t') {
+                    TABS
+                } else {
+                    NONPRINTING
+                };
+                if state & shows_it != 0 {
+                    // Caret notation, behind `M-` if the highest bit is set.
+                    form &= 0x7f;
+                    if form.wrapping_sub(0x20) >= 0x5f {
+                        form = (form ^ 0x40) << 8 | u32::from(b'^');
+                    }
+                    if byte >= 0x80 {
+                        form = form << 16 | u32::from(u16::from_le_bytes(*b"M-"));
+                    }
+                } else if byte == u32::from(b'\r') && state & ENDS != 0 {
+                    form = HELD;
+                }
+            }
+            *shown = form;
         }
-        self.special[usize::from(b'\n')] = true;
-        self.special[usize::from(b'\t')] = self.state & TABS != 0;
-        self.special[usize::from(b'\r')] |= self.state & ENDS != 0;
     }
 
     /// Puts what becomes of `input` into `room`, as far as it fits. Returns how many bytes of
-    /// `input` were taken and how many of `room` were filled.
+    /// `input` were taken and how many of `room` were filled; what is behind them is
+    /// overwritten as well.
     ///
     /// With room for a few dozen bytes, at least one byte of input is taken.
     #[inline(never)]
@@ -94,68 +149,67 @@ impl Filter {
         let mut out = Output { room, len: 0 };
         let mut taken = 0;
         let mut state = self.state;
-        while let Some(&byte) = input.get(taken)
-            && out.room.len() - out.len >= MOST_FROM_ONE
+        // How many of the latest runs were short, and then what is left to do byte by byte.
+        let mut short_runs = 0_u32;
+        while let Some(rest @ &[next, ..]) = input.get(taken..)
+            && out.rest().len() >= ROOM_BYTES
         {
-            taken += 1;
-            let is_end = byte == b'\n';
-            if state & AT_START != 0 {
-                if is_end && state & (AFTER_BLANK | SQUEEZED) == AFTER_BLANK | SQUEEZED {
-                    continue;
+            if state & (AT_START | HELD_RETURN) != 0 {
+                let is_end = next == b'\n';
+                if state & HELD_RETURN != 0 && !is_end {
+                    out.put(*b"\r", 1);
+                    state &= !HELD_RETURN;
                 }
-                let unless = if is_end { UNLESS_BLANK } else { 0 };
-                if state & (NUMBERED | unless) == NUMBERED {
-                    self.push_number(&mut out);
+                if state & AT_START != 0 {
+                    if is_end && state & (AFTER_BLANK | SQUEEZED) == AFTER_BLANK | SQUEEZED {
+                        taken += 1;
+                        continue;
+                    }
+                    let unless = if is_end { UNLESS_BLANK } else { 0 };
+                    if state & (NUMBERED | unless) == NUMBERED {
+                        self.push_number(&mut out);
+                    }
+                    state |= AFTER_BLANK;
+                    if !is_end {
+                        state &= !(AT_START | AFTER_BLANK);
+                    }
                 }
-                state |= AFTER_BLANK;
             }
-            // The byte's form, its first byte lowest.
-            let mut form = u32::from(byte);
-            if is_end {
+            // A run of bytes that stand for themselves is the usual case; starting one costs
+            // more than it gains where most do not.
+            if short_runs < MANY {
+                // With room left for the form of the byte behind it.
+                let Some((room, _)) = out.rest().split_last_chunk_mut::<4>() else {
+                    break;
+                };
+                let count = copy_run(rest, room, self.special);
+                taken += count;
+                out.len += count;
+                short_runs = if count < SHORT { short_runs + 1 } else { 0 };
+            } else {
+                short_runs = (short_runs + 1) % (4 * MANY);
+            }
+            let Some(&byte) = input.get(taken) else {
+                break;
+            };
+            taken += 1;
+            let mut form = self.forms[usize::from(byte)];
+            // The mask first: for most filters it says that nothing more need be known of the
+            // byte, and which bytes there are is what a processor guesses wrong.
+            if state & (NUMBERED | SQUEEZED | HELD_RETURN) != 0 && byte == b'\n' {
                 state |= AT_START;
-                if state & ENDS != 0 {
-                    form = form << 8 | u32::from(b'$');
-                }
                 if state & HELD_RETURN != 0 {
                     state &= !HELD_RETURN;
                     form = form << 16 | u32::from(u16::from_le_bytes(*b"^M"));
                 }
-            } else {
-                if state & HELD_RETURN != 0 {
-                    out.push(b'\r');
-                }
-                state &= !(AT_START | AFTER_BLANK | HELD_RETURN);
-                if !self.special[usize::from(byte)] {
-                    // A run of them is the usual case.
-                    taken -= 1;
-                    while let Some(&byte) = input.get(taken)
-                        && !self.special[usize::from(byte)]
-                        && let Some(slot) = out.room.get_mut(out.len)
-                    {
-                        *slot = byte;
-                        out.len += 1;
-                        taken += 1;
-                    }
-                    continue;
-                }
-                if byte == b'\r' && state & NONPRINTING == 0 {
-                    state |= HELD_RETURN;
-                    continue;
-                }
-                // Caret notation, behind `M-` if the highest bit is set.
-                form &= 0x7f;
-                if form.wrapping_sub(0x20) >= 0x5f {
-                    form = (form ^ 0x40) << 8 | u32::from(b'^');
-                }
-                if byte >= 0x80 {
-                    form = form << 16 | u32::from(u16::from_le_bytes(*b"M-"));
-                }
+            } else if form == HELD {
+                state |= HELD_RETURN;
+                continue;
             }
-            while form != 0 {
-                #[allow(clippy::cast_possible_truncation)] // the lowest byte
-                out.push(form as u8);
-                form >>= 8;
-            }
+            // Of no form is the highest byte 0.
+            let is_longer = |most| usize::from(form > most);
+            let count = 1 + is_longer(0xff) + is_longer(0xffff) + is_longer(0xff_ffff);
+            out.put(form.to_le_bytes(), count);
         }
         self.state = state;
         (taken, out.len)
@@ -168,6 +222,7 @@ impl Filter {
     }
 
     /// Shows the next line's number.
+    #[inline]
     fn push_number(&mut self, out: &mut Output<'_>) {
         let mut at = NUMBER_BYTES - 2;
         while let Some(digit) = self.number.get_mut(at) {
@@ -182,10 +237,10 @@ impl Filter {
         if at < self.number_start {
             self.number_start = at;
         }
-        let mut at = self.number_start;
-        while let Some(&byte) = self.number.get(at) {
-            out.push(byte);
-            at += 1;
+        if let Some(words) = self.number.get(self.number_start..)
+            && let Some(words) = words.first_chunk::<NUMBER_WORDS_BYTES>()
+        {
+            out.put(*words, NUMBER_BYTES - self.number_start);
         }
     }
 }
@@ -197,11 +252,17 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    fn push(&mut self, byte: u8) {
-        // The room was seen to before.
-        if let Some(slot) = self.room.get_mut(self.len) {
-            *slot = byte;
-            self.len += 1;
+    #[inline]
+    fn rest(&mut self) -> &mut [u8] {
+        self.room.get_mut(self.len..).unwrap_or_default()
+    }
+
+    /// Puts `bytes`, of which the first `count` count.
+    #[inline]
+    fn put<const N: usize>(&mut self, bytes: [u8; N], count: usize) {
+        if let Some(room) = self.rest().first_chunk_mut() {
+            *room = bytes;
+            self.len += count;
         }
     }
 }
@@ -311,7 +372,7 @@ mod tests {
             let whole = filtered(shown, [&input[..]], 1 << 16);
             for size in 1..40 {
                 assert_eq!(filtered(shown, input.chunks(size), 1 << 16), whole);
-                let room = MOST_FROM_ONE + size - 1;
+                let room = ROOM_BYTES + size - 1;
                 assert_eq!(filtered(shown, [&input[..]], room), whole);
             }
         }
@@ -337,7 +398,7 @@ mod tests {
     fn numbers_count_up_to_the_last_digit() {
         let mut filter = Filter::new(N);
         filter.prepare();
-        let mut room = [0; 64];
+        let mut room = [0; 128];
         for expected in 1..=11_111_u32 {
             let (taken, filled) = filter.feed(b"\n", &mut room);
             assert_eq!(taken, 1);

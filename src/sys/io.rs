@@ -2,7 +2,7 @@
 
 use super::arch::{nr, syscall2, syscall3, syscall4, syscall6};
 use super::errno::Result;
-use super::{BorrowedFd, Errno};
+use super::{BorrowedFd, Errno, OwnedFd};
 
 #[allow(clippy::cast_possible_truncation)] // 64-bit targets only
 const fn offset_arg(offset: u64) -> usize {
@@ -110,6 +110,60 @@ pub fn copy_file_range(
     Errno::check(r)
 }
 
+/// Moves up to `len_bytes` from `from` to `to` at their current positions, as references to
+/// pages where the kernel can; one of the two is a pipe. 0 at the source's end. Waits only for
+/// the first byte and for the first room. Linux 2.6.17.
+///
+/// # Errors
+/// `EINVAL` (no pipe among them, `O_APPEND`, what lies behind does not know how), `EAGAIN`,
+/// `EPIPE`, and those of [`read`] and [`write()`] (`man 2 splice`).
+pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len_bytes: usize) -> Result<usize> {
+    // SAFETY: without addresses of offsets the kernel reaches no memory of ours.
+    let r = unsafe { syscall6(nr::SPLICE, from.arg(), 0, to.arg(), 0, len_bytes, 0) };
+    Errno::check(r)
+}
+
+/// Makes a pipe, close-on-exec, and returns its two ends: one to read, one to write.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` (`man 2 pipe`).
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [0_i32; 2];
+    let flags = super::OFlags::CLOEXEC.bits() as usize;
+    // SAFETY: the kernel writes two ints to `ends`.
+    let r = unsafe { syscall2(nr::PIPE2, ends.as_mut_ptr() as usize, flags) };
+    Errno::check_zero(r)?;
+    let [read, write] = ends;
+    // SAFETY: made by the call, and known to nobody else.
+    let read = unsafe { OwnedFd::from_raw(read) };
+    // SAFETY: as above.
+    let write = unsafe { OwnedFd::from_raw(write) };
+    Ok((read, write))
+}
+
+/// How many bytes a pipe holds at the most. Linux 2.6.35.
+///
+/// # Errors
+/// `EBADF` where it is no pipe.
+pub fn pipe_size(fd: BorrowedFd<'_>) -> Result<usize> {
+    const F_GETPIPE_SZ: usize = 1032;
+    // SAFETY: F_GETPIPE_SZ takes no address.
+    let r = unsafe { syscall2(nr::FCNTL, fd.arg(), F_GETPIPE_SZ) };
+    Errno::check(r)
+}
+
+/// Sets how many bytes a pipe holds, rounded up to a power of two of pages. Linux 2.6.35.
+///
+/// # Errors
+/// `EPERM` above `/proc/sys/fs/pipe-max-size` or the user's share, `EBUSY` below what it holds
+/// now, `EBADF` where it is no pipe.
+pub fn set_pipe_size(fd: BorrowedFd<'_>, len_bytes: usize) -> Result<()> {
+    const F_SETPIPE_SZ: usize = 1031;
+    // SAFETY: F_SETPIPE_SZ takes no address.
+    let r = unsafe { syscall3(nr::FCNTL, fd.arg(), F_SETPIPE_SZ, len_bytes) };
+    Errno::check(r).map(drop)
+}
+
 /// Makes `to` share all of `from`'s blocks (`FICLONE`, `man 2 ioctl_ficlone`). Linux 4.5.
 ///
 /// # Errors
@@ -206,7 +260,7 @@ pub fn status_flags(fd: BorrowedFd<'_>) -> Result<super::OFlags> {
 ///
 /// # Errors
 /// `EMFILE`.
-pub fn duplicate_from(fd: BorrowedFd<'_>, least: u16) -> Result<super::OwnedFd> {
+pub fn duplicate_from(fd: BorrowedFd<'_>, least: u16) -> Result<OwnedFd> {
     const F_DUPFD_CLOEXEC: usize = 1030;
     // SAFETY: F_DUPFD_CLOEXEC takes no address.
     let r = unsafe { syscall3(nr::FCNTL, fd.arg(), F_DUPFD_CLOEXEC, usize::from(least)) };

@@ -23,6 +23,7 @@ mod sync;
 mod thread;
 mod vec;
 
+pub use arch::memory::{ByteRange, copy_run};
 pub use arena::{Arena, Mark};
 pub use cstr::until_nul;
 pub use decimal::decimal;

@@ -224,7 +224,9 @@ pub mod nr {
     pub const SYMLINKAT: usize = 266;
     pub const READLINKAT: usize = 267;
     pub const FCHMODAT: usize = 268;
+    pub const SPLICE: usize = 275;
     pub const UTIMENSAT: usize = 280;
+    pub const PIPE2: usize = 293;
     pub const COPY_FILE_RANGE: usize = 326;
     pub const PREADV2: usize = 327;
     pub const STATX: usize = 332;
@@ -241,6 +243,10 @@ pub mod nr {
 /// cache lines on every x86-64 of the last decade (ERMS), and are two bytes long.
 pub mod memory {
     use core::arch::asm;
+    use core::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8,
+        _mm_storeu_si128, _mm_sub_epi8,
+    };
 
     /// Copies `len_bytes` from `src` to `dst`, lowest address first.
     ///
@@ -358,6 +364,70 @@ pub mod memory {
             );
         }
         diff
+    }
+
+    /// The bytes from one to another, perhaps by way of 255 and 0.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ByteRange {
+        first: u8,
+        /// How many there are besides the first.
+        span: u8,
+    }
+
+    impl ByteRange {
+        /// From `first` to `last`, both included.
+        #[must_use]
+        pub const fn new(first: u8, last: u8) -> Self {
+            let span = last.wrapping_sub(first);
+            Self { first, span }
+        }
+
+        /// Whether `byte` is one of them.
+        #[inline]
+        #[must_use]
+        pub const fn contains(self, byte: u8) -> bool {
+            byte.wrapping_sub(self.first) <= self.span
+        }
+    }
+
+    /// Copies the bytes of `from` that stand before the first one within `stop`, as far as
+    /// `to` goes, and returns how many these are. Behind them, up to 16 bytes of `to` hold
+    /// anything.
+    #[inline]
+    pub fn copy_run(from: &[u8], to: &mut [u8], stop: ByteRange) -> usize {
+        // SAFETY: every x86-64 has SSE2.
+        unsafe { copy_run_sse2(from, to, stop) }
+    }
+
+    /// One pass, 16 bytes a step: for the lines of a text, starting `rep movsb` takes as long
+    /// as copying.
+    #[target_feature(enable = "sse2")]
+    fn copy_run_sse2(from: &[u8], to: &mut [u8], stop: ByteRange) -> usize {
+        let (blocks, _) = from.as_chunks::<16>();
+        let (rooms, _) = to.as_chunks_mut::<16>();
+        let first = _mm_set1_epi8(stop.first.cast_signed());
+        let span = _mm_set1_epi8(stop.span.cast_signed());
+        let mut done = 0;
+        for (block, room) in blocks.iter().zip(rooms) {
+            // SAFETY: 16 bytes are read, which is what `block` is.
+            let bytes = unsafe { _mm_loadu_si128(block.as_ptr().cast()) };
+            // SAFETY: 16 bytes are written, which is what `room` is.
+            unsafe { _mm_storeu_si128(room.as_mut_ptr().cast(), bytes) };
+            let beyond = _mm_sub_epi8(bytes, first);
+            let stops = _mm_cmpeq_epi8(_mm_min_epu8(beyond, span), beyond);
+            let stops = _mm_movemask_epi8(stops);
+            if stops != 0 {
+                return done + stops.trailing_zeros() as usize;
+            }
+            done += 16;
+        }
+        while let (Some(&byte), Some(room)) = (from.get(done), to.get_mut(done))
+            && !stop.contains(byte)
+        {
+            *room = byte;
+            done += 1;
+        }
+        done
     }
 }
 
