@@ -17,6 +17,7 @@ use super::data::Transfer;
 use super::engine::Engine;
 use super::options::Options;
 use super::path::{Path, trim_slashes};
+use super::plain::{self, NO_MODE};
 use super::table::FileTable;
 use super::ui::Ui;
 use super::walk::{Level, Walk};
@@ -483,7 +484,10 @@ impl Engine<'_, '_> {
                 wanted = sys::processor_count().min(USUAL_MOST);
             }
             if let Ok(limit) = sys::descriptor_limit() {
-                let most = limit / DESCRIPTORS_EACH;
+                // The lowest free number: so many are in use, inherited ones among them.
+                let probe = plain::open(CWD, c"/", OFlags::PATH, NO_MODE);
+                let used = probe.map_or(0, |fd| u64::from(fd.raw().unsigned_abs()));
+                let most = limit.saturating_sub(used) / DESCRIPTORS_EACH;
                 wanted = wanted.min(u32::try_from(most).unwrap_or(MAX_THREADS));
             }
             // Relaxed: whoever is started reads it under the lock or as a hint.
@@ -514,7 +518,7 @@ fn overlaps(walk: &Walk) -> bool {
 
 /// Whether `dir` is directory `id` or lies below it.
 fn is_below(dir: BorrowedFd<'_>, id: &FileId) -> sys::Result<bool> {
-    let mut at = super::plain::open(dir, c".", OFlags::PATH, super::plain::NO_MODE)?;
+    let mut at = plain::open(dir, c".", OFlags::PATH, NO_MODE)?;
     let mut stat = sys::Stat::default();
     loop {
         let before = stat.id;
@@ -525,6 +529,6 @@ fn is_below(dir: BorrowedFd<'_>, id: &FileId) -> sys::Result<bool> {
         if stat.id == before {
             return Ok(false);
         }
-        at = super::plain::open(at.as_fd(), c"..", OFlags::PATH, super::plain::NO_MODE)?;
+        at = plain::open(at.as_fd(), c"..", OFlags::PATH, NO_MODE)?;
     }
 }
