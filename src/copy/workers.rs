@@ -83,8 +83,6 @@ struct Pool {
     free: usize,
     /// Walks that are not at their end, those that wait included.
     active: u32,
-    /// Workers that wait for anything to do.
-    idle: u32,
     closed: bool,
 }
 
@@ -199,9 +197,9 @@ impl<'a> Shared<'a> {
     pub(super) fn share_large(&self, transfer: &Transfer, body: impl FnOnce()) -> bool {
         self.large.lend(transfer, || {
             self.large_left.store(true, Ordering::Relaxed);
-            let pool = self.pool.lock();
-            self.note(&pool);
-            drop(pool);
+            // Whoever has not seen it waits by now, and whoever has not locked yet will see it.
+            drop(self.pool.lock());
+            self.pool_changed.give_to(transfer.parts());
             body();
             self.large_left.store(false, Ordering::Relaxed);
         })
@@ -239,16 +237,16 @@ impl<'a> Shared<'a> {
         pool.waiting += 1;
         pool.active += 1;
         self.note(pool);
+        // Anyone will do, the main thread too. All of 256 for each folder took fifty times as
+        // long as one worker alone.
+        self.pool_changed.give_to(1);
         None
     }
 
-    /// Tells whoever may be waiting that there is something to do.
+    /// Takes down how many folders wait.
     fn note(&self, pool: &Pool) {
         #[allow(clippy::cast_possible_truncation)] // no more than there are workers
         self.waiting.store(pool.waiting as u32, Ordering::Relaxed);
-        if pool.idle > 0 {
-            self.pool_changed.give();
-        }
     }
 
     /// Leaves the innermost directory to whoever finishes the last one below it, if others are
@@ -358,9 +356,7 @@ impl<'a> Shared<'a> {
             if is_done {
                 return Next::Nothing;
             }
-            pool.idle += 1;
             pool = self.pool_changed.wait(pool);
-            pool.idle -= 1;
         }
     }
 
