@@ -41,6 +41,14 @@ pub struct Transfer {
     end: AtomicU64,
 }
 
+impl Transfer {
+    /// How many parts it has, at most.
+    pub(super) fn parts(&self) -> u32 {
+        let parts = self.end.load(Ordering::Relaxed) / PART_BYTES;
+        u32::try_from(parts).unwrap_or(u32::MAX >> 1)
+    }
+}
+
 /// Copies files' data; keeps the buffer, the ring and what was learnt from file to file.
 pub struct DataMover {
     io: Io,

@@ -18,6 +18,7 @@ use super::data::Transfer;
 use super::engine::Engine;
 use super::options::Options;
 use super::path::{Path, trim_slashes};
+use super::plain::{self, NO_MODE};
 use super::progress::{Amount, watch};
 use super::table::FileTable;
 use super::ui::Ui;
@@ -101,8 +102,6 @@ struct Pool {
     free: usize,
     /// Walks that are not at their end, those that wait included.
     active: u32,
-    /// Workers that wait for anything to do.
-    idle: u32,
     closed: bool,
 }
 
@@ -241,9 +240,9 @@ impl<'a> Shared<'a> {
     pub(super) fn share_large(&self, transfer: &Transfer, body: impl FnOnce()) -> bool {
         self.large.lend(transfer, || {
             self.large_left.store(true, Ordering::Relaxed);
-            let pool = self.pool.lock();
-            self.note(&pool);
-            drop(pool);
+            // Whoever has not seen it waits by now, and whoever has not locked yet will see it.
+            drop(self.pool.lock());
+            self.pool_changed.give_to(transfer.parts());
             body();
             self.large_left.store(false, Ordering::Relaxed);
         })
@@ -281,16 +280,16 @@ impl<'a> Shared<'a> {
         pool.waiting += 1;
         pool.active += 1;
         self.note(pool);
+        // Anyone will do, the main thread too. All of 256 for each folder took fifty times as
+        // long as one worker alone.
+        self.pool_changed.give_to(1);
         None
     }
 
-    /// Tells whoever may be waiting that there is something to do.
+    /// Takes down how many folders wait.
     fn note(&self, pool: &Pool) {
         #[allow(clippy::cast_possible_truncation)] // no more than there are workers
         self.waiting.store(pool.waiting as u32, Ordering::Relaxed);
-        if pool.idle > 0 {
-            self.pool_changed.give();
-        }
     }
 
     /// Leaves the innermost directory to whoever finishes the last one below it, if others are
@@ -400,9 +399,7 @@ impl<'a> Shared<'a> {
             if is_done {
                 return Next::Nothing;
             }
-            pool.idle += 1;
             pool = self.pool_changed.wait(pool);
-            pool.idle -= 1;
         }
     }
 
@@ -542,7 +539,10 @@ impl Engine<'_, '_> {
         let Some(team) = self.team else { return };
         let mut most = u64::from(MAX_THREADS);
         if let Ok(limit) = sys::descriptor_limit() {
-            most = limit / DESCRIPTORS_EACH;
+            // The lowest free number: so many are in use, inherited ones among them.
+            let probe = plain::open(CWD, c"/", OFlags::PATH, NO_MODE);
+            let used = probe.map_or(0, |fd| u64::from(fd.raw().unsigned_abs()));
+            most = limit.saturating_sub(used) / DESCRIPTORS_EACH;
         }
         let watches = u32::from(self.options.progress);
         let others = u64::from(wanted).min(most).saturating_sub(1);
@@ -572,7 +572,7 @@ fn overlaps(walk: &Walk) -> bool {
 
 /// Whether `dir` is directory `id` or lies below it.
 fn is_below(dir: BorrowedFd<'_>, id: &FileId) -> sys::Result<bool> {
-    let mut at = super::plain::open(dir, c".", OFlags::PATH, super::plain::NO_MODE)?;
+    let mut at = plain::open(dir, c".", OFlags::PATH, NO_MODE)?;
     let mut stat = sys::Stat::default();
     loop {
         let before = stat.id;
@@ -583,6 +583,6 @@ fn is_below(dir: BorrowedFd<'_>, id: &FileId) -> sys::Result<bool> {
         if stat.id == before {
             return Ok(false);
         }
-        at = super::plain::open(at.as_fd(), c"..", OFlags::PATH, super::plain::NO_MODE)?;
+        at = plain::open(at.as_fd(), c"..", OFlags::PATH, NO_MODE)?;
     }
 }

@@ -140,6 +140,8 @@ impl<T> Drop for Guard<'_, T> {
 pub struct Signal {
     /// How often it was given.
     count: AtomicU32,
+    /// How many wait, so that giving it to nobody costs no call.
+    waiting: AtomicU32,
 }
 
 impl Signal {
@@ -148,6 +150,7 @@ impl Signal {
     pub const fn new() -> Self {
         Self {
             count: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
         }
     }
 
@@ -157,16 +160,27 @@ impl Signal {
         let lock = guard.0;
         // Relaxed: whoever gives the signal holds the lock, or had it after this.
         let seen = self.count.load(Ordering::Relaxed);
+        // Relaxed likewise: under the lock, or read after it was held.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         drop(guard);
         let _ = futex_wait(&self.count, seen, PRIVATE);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         lock.lock()
     }
 
     /// Wakes everyone who waits. To be called with the lock held, or after what is waited for
     /// was changed under it.
     pub fn give(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        futex_wake(&self.count, i32::MAX.cast_unsigned());
+        self.give_to(i32::MAX.cast_unsigned());
+    }
+
+    /// As [`Self::give`], where any `most` of those who wait are enough: to wake all of many
+    /// for what one of them can have costs more than it is worth.
+    pub fn give_to(&self, most: u32) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.count.fetch_add(1, Ordering::Relaxed);
+            futex_wake(&self.count, most);
+        }
     }
 }
 

@@ -139,6 +139,7 @@ fn top_of(stack: usize) -> *mut Top {
 ///
 /// # Safety
 /// `top` is the thread's own [`Top`].
+#[allow(clippy::cast_ptr_alignment)] // a `Top` from the beginning
 unsafe extern "C" fn begin(top: *const u8) -> ! {
     let top = top.cast::<Top>();
     // SAFETY: the caller's promise; nobody changes these fields any more.
@@ -157,6 +158,7 @@ unsafe extern "C" fn begin(top: *const u8) -> ! {
 ///
 /// # Safety
 /// `team` is a `Team<T>` that outlives the thread.
+#[allow(clippy::cast_ptr_alignment)] // a `Team` from the beginning
 unsafe fn run<T>(team: *const u8) {
     let team = team.cast::<Team<'_, T>>();
     // SAFETY: the caller's promise; these two fields never change.

@@ -50,6 +50,8 @@ pub struct Setting {
     pub ignored: Vec<i32>,
     /// Calls that are refused.
     pub refused: Vec<Refused>,
+    /// Calls that end the program at once, by SIGSYS.
+    pub deadly: Vec<libc::c_long>,
     /// Environment besides `LC_ALL=C`.
     pub env: Vec<(&'static str, &'static str)>,
     /// What standard input reads; nothing if absent.
@@ -84,6 +86,7 @@ impl Default for Setting {
             closed: Vec::new(),
             ignored: Vec::new(),
             refused: Vec::new(),
+            deadly: Vec::new(),
             env: Vec::new(),
             stdin: None,
             stdout: None,
@@ -238,7 +241,7 @@ impl Prepare {
     fn new(setting: &Setting, traced: bool) -> Self {
         Self {
             chroot: setting.chroot.as_ref().map(|path| c_path(path)),
-            filter: filter(&setting.refused),
+            filter: filter(&setting.refused, &setting.deadly),
             setting: setting.clone(),
             traced,
         }
@@ -317,7 +320,7 @@ impl Prepare {
 
 /// A seccomp program (`man 2 seccomp`): the call's number is compared with one after the
 /// other; whatever is not refused is allowed.
-fn filter(refused: &[Refused]) -> Vec<libc::sock_filter> {
+fn filter(refused: &[Refused], deadly: &[libc::c_long]) -> Vec<libc::sock_filter> {
     const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
     const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
     const RETURN: u16 = 0x06; // BPF_RET | BPF_K
@@ -326,8 +329,14 @@ fn filter(refused: &[Refused]) -> Vec<libc::sock_filter> {
     const SECOND_ARGUMENT: u32 = 24;
     let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
     let mut steps = Vec::new();
+    let number = |call: libc::c_long| u32::try_from(call).expect("a call number");
+    for &call in deadly {
+        steps.push(step(LOAD, NUMBER, 0, 0));
+        steps.push(step(EQUAL, number(call), 0, 1));
+        steps.push(step(RETURN, libc::SECCOMP_RET_KILL_PROCESS, 0, 0));
+    }
     for refused in refused {
-        let number = u32::try_from(refused.call).expect("a call number");
+        let number = number(refused.call);
         let answer = libc::SECCOMP_RET_ERRNO | refused.errno.unsigned_abs();
         steps.push(step(LOAD, NUMBER, 0, 0));
         if let Some(request) = refused.request {

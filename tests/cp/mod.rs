@@ -3,4 +3,5 @@
 
 pub mod child;
 pub mod compare;
+pub mod forest;
 pub mod scene;

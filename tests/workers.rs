@@ -1,0 +1,1025 @@
+//! `cp` with several workers: what is on the disk afterwards, and what was said, must not
+//! depend on how many there were or who was faster.
+#![allow(unsafe_code)]
+
+mod cp;
+mod support;
+
+use std::collections::HashSet;
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cp::child::{self, Setting, c_path, cp as run_cp, refuse};
+use cp::compare::{Case, NOBODY, gnu_cp, remove, snapshot};
+use cp::forest::{forest, undergrowth};
+use cp::scene::{Node, Scene, give};
+use support::{
+    Agree, Ran, annulet, assert_same_tree, differences, is_root, noise, skip, temp_dir, tree,
+};
+
+/// Numbers of workers.
+const JOBS: &[&str] = &["-j1", "-j2", "-j8"];
+
+fn with(change: impl FnOnce(&mut Setting)) -> Setting {
+    let mut setting = Setting {
+        limit: Duration::from_secs(60),
+        ..Setting::default()
+    };
+    change(&mut setting);
+    setting
+}
+
+fn cp(line: &str, dir: &Path, setting: &Setting) -> Ran {
+    run_cp(&annulet(), &child::words(line), dir, setting)
+}
+
+/// Runs `work` with a folder in memory, if that can be had.
+fn in_memory(work: impl FnOnce(&Path) + Send) {
+    if is_root() {
+        child::on_tmpfs(c"mode=755", work).expect("a tmpfs");
+    } else {
+        work(temp_dir().path());
+    }
+}
+
+/// Lets anybody work in a folder.
+fn open_to_all(dir: &Path) {
+    fs::set_permissions(dir, Permissions::from_mode(0o777)).expect("chmod");
+}
+
+/// Who a test that must not run as root runs as.
+fn ordinary() -> Option<u32> {
+    is_root().then_some(NOBODY)
+}
+
+/// A program's messages, or lines of output, in an order of their own.
+fn sorted(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    let mut lines: Vec<_> = text.split('\n').map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// A run's messages. What is said of a file with several names that cannot be made depends on
+/// whether it is the first one.
+fn messages(ran: &Ran) -> Vec<String> {
+    let mut text = String::new();
+    for line in ran.stderr.split_inclusive('\n') {
+        match line.strip_prefix("cp: cannot create hard link ") {
+            Some(rest) => {
+                let (name, _) = rest.split_once("' to ").expect("two names");
+                let (_, errno) = rest.rsplit_once("': ").expect("a reason");
+                text.extend(["cp: cannot create regular file ", name, "': ", errno]);
+            }
+            None => text.push_str(line),
+        }
+    }
+    sorted(text.as_bytes())
+}
+
+#[track_caller]
+fn assert_same_lines(said: &[Vec<String>; 2], what: &str) {
+    let [expected, found] = said;
+    if expected != found {
+        let missing: Vec<_> = expected.iter().filter(|l| !found.contains(l)).collect();
+        let more: Vec<_> = found.iter().filter(|l| !expected.contains(l)).collect();
+        panic!("{what}: not said: {missing:#?}, but: {more:#?}");
+    }
+}
+
+// Trees.
+
+/// What one run left and said.
+struct Outcome {
+    ran: Ran,
+    trees: Vec<support::Tree>,
+}
+
+/// Copies `s` to `t` with `flags`, where `t` may be partly there.
+fn grow(dir: &Path, scenes: &[&Scene], flags: &str, setting: &Setting) -> Outcome {
+    fs::create_dir(dir).expect("a folder");
+    open_to_all(dir);
+    for scene in scenes {
+        scene.build(dir);
+    }
+    let ran = cp(&format!("{flags} -T s t"), dir, setting);
+    let trees = ["s", "t", "elsewhere"]
+        .iter()
+        .map(|name| dir.join(name))
+        .filter(|path| path.exists())
+        .map(|path| snapshot(&path).expect("a tree"))
+        .collect();
+    remove(dir);
+    Outcome { ran, trees }
+}
+
+/// One seed's tree, copied by 1, 2 and 8 workers: all the same, and under `-a` for root the
+/// same as the source.
+fn check_forest(dir: &Path, seed: u64, user: Option<u32>) {
+    let (mut from, agree) = (forest(seed), Agree::ALL);
+    let mut there = undergrowth(&from, seed);
+    let id = if is_root() { user } else { None };
+    for scene in [&mut from, &mut there] {
+        for item in &mut scene.items {
+            item.owner = match id {
+                Some(id) => Some((id, id)),
+                None => item.owner.filter(|_| is_root()),
+            };
+        }
+    }
+    let setting = with(|s| s.user = id);
+    for flags in ["-a", "-r", "-av"] {
+        for scenes in [&[&from][..], &[&from, &there]] {
+            // Which of several links to a file gives way is chance there.
+            if flags == "-av" && scenes.len() > 1 {
+                continue;
+            }
+            let run = |jobs: &str| {
+                let flags = format!("{jobs} {flags}");
+                grow(&dir.join("place"), scenes, &flags, &setting)
+            };
+            let first = run("-j1");
+            let what = format!(
+                "seed {seed}, user {user:?}, {flags}, {} scenes",
+                scenes.len()
+            );
+            if user.is_none() && is_root() && scenes.len() == 1 {
+                assert!(first.ran.stderr.is_empty(), "{what}: {:?}", first.ran);
+                if flags != "-r" {
+                    let lines = differences(&first.trees[0], &first.trees[1], agree);
+                    assert!(lines.is_empty(), "{what} -j1: {}", lines.join("\n"));
+                }
+            }
+            for jobs in ["-j2", "-j8", "-j3 --io=sync", "-j8 --io=ring"] {
+                let other = run(jobs);
+                let what = format!("{what}, {jobs}");
+                assert_eq!(
+                    other.ran.status, first.ran.status,
+                    "{what}: {:?}",
+                    other.ran
+                );
+                let said = [&first, &other].map(|o| messages(&o.ran));
+                assert_same_lines(&said, &what);
+                let said = [&first, &other].map(|o| sorted(&o.ran.stdout));
+                assert_same_lines(&said, &what);
+                assert_eq!(first.trees.len(), other.trees.len(), "{what}");
+                let agree = Agree {
+                    // Not kept, so those of the runs.
+                    times: flags != "-r" && scenes.len() == 1 && first.ran.status == 0,
+                    link_times: flags != "-r" && first.ran.status == 0,
+                    ..agree
+                };
+                for (a, b) in first.trees.iter().zip(&other.trees) {
+                    let lines = differences(a, b, agree);
+                    assert!(lines.is_empty(), "{what}:\n{}", lines.join("\n"));
+                }
+            }
+        }
+    }
+}
+
+/// `ANNULET_SEEDS=FIRST-LAST` tries others than the usual ones.
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let Some(range) = std::env::var_os("ANNULET_SEEDS") else {
+        return 1..=2;
+    };
+    let range = range.into_string().expect("two numbers");
+    let (first, last) = range.split_once('-').expect("FIRST-LAST");
+    first.parse().expect("a number")..=last.parse().expect("a number")
+}
+
+#[test]
+fn forests() {
+    in_memory(|dir| {
+        for seed in seeds() {
+            check_forest(dir, seed, None);
+        }
+    });
+}
+
+#[test]
+fn forests_as_an_ordinary_user() {
+    if !is_root() {
+        return skip("forests_as_an_ordinary_user", "as `forests` here");
+    }
+    in_memory(|dir| {
+        for seed in seeds() {
+            check_forest(dir, seed + 1000, Some(NOBODY));
+        }
+    });
+}
+
+#[test]
+fn a_forest_on_disk() {
+    let dir = temp_dir();
+    open_to_all(dir.path());
+    check_forest(dir.path(), *seeds().start(), None);
+}
+
+// Hard links.
+
+#[test]
+fn links_to_one_file_met_at_the_same_time() {
+    in_memory(|dir| {
+        let mut scene = Scene::default();
+        for top in ["s", "s/a", "s/b", "s/c", "o", "o/a"] {
+            scene.add(top, Node::Dir);
+        }
+        for number in 0..60 {
+            let size = if number % 20 == 7 {
+                9 << 20
+            } else {
+                number * 37
+            };
+            let first = format!("s/a/{number}");
+            scene.add(&first, Node::File(size as u64, vec![(0, size)]));
+            for other in ["s/b", "s/c", "o/a", "o"] {
+                scene.add(format!("{other}/{number}"), Node::Hard((&first).into()));
+            }
+        }
+        scene.build(dir);
+        for round in 0..12 {
+            for jobs in JOBS {
+                cp(&format!("{jobs} -a s t"), dir, &with(|_| ())).expect_success();
+                assert_same_tree(&tree(&dir.join("s")), &tree(&dir.join("t")), Agree::ALL);
+                fs::remove_dir_all(dir.join("t")).expect("removal");
+                if round % 5 > 0 {
+                    continue;
+                }
+                // Two folders, and two files besides.
+                fs::create_dir(dir.join("t")).expect("a folder");
+                fs::hard_link(dir.join("s/a/7"), dir.join("x")).expect("a link");
+                fs::hard_link(dir.join("s/a/7"), dir.join("y")).expect("a link");
+                cp(&format!("{jobs} -a x s o y t"), dir, &with(|_| ())).expect_success();
+                let copied = tree(&dir.join("t"));
+                let groups: HashSet<_> = copied
+                    .iter()
+                    .filter(|(_, entry)| entry.size > 0)
+                    .map(|(path, entry)| {
+                        let with_files = ["7", "x", "y"].iter().any(|name| path.ends_with(name));
+                        let expected = if with_files { 7 } else { 5 };
+                        assert_eq!(entry.nlink, expected, "{jobs}: {}", path.display());
+                        entry.same_as.clone().unwrap_or_else(|| path.clone())
+                    })
+                    .collect();
+                assert_eq!(groups.len(), 59, "{jobs}");
+                for name in ["x", "y"] {
+                    fs::remove_file(dir.join(name)).expect("removal");
+                }
+                fs::remove_dir_all(dir.join("t")).expect("removal");
+            }
+        }
+    });
+}
+
+/// Where one of a file's names cannot be copied, the others are.
+#[test]
+fn links_one_of_which_fails() {
+    in_memory(|dir| {
+        open_to_all(dir);
+        let mut scene = Scene::parse("dir s; dir s/a; dir s/b; file s/a/f 5000; hard s/b/f s/a/f");
+        for number in 0..5 {
+            scene.add(format!("s/a/{number}"), Node::File(9, vec![(0, 9)]));
+        }
+        if is_root() {
+            scene.own(NOBODY);
+        }
+        scene.build(dir);
+        let setting = with(|s| s.user = ordinary());
+        let obstacles: &[(&str, &str, &str, u32)] = &[
+            // What stands in the way, its mode, and what is said.
+            (
+                "t/a/f",
+                "cp: cannot overwrite directory 't/a/f' with non-directory\n",
+                "t/a",
+                0o755,
+            ),
+            (
+                "t/a",
+                "cp: cannot create regular file 't/a/f': Permission denied\n",
+                "t/a",
+                0o555,
+            ),
+        ];
+        for round in 0..20 {
+            for jobs in JOBS {
+                for &(way, message, folder, mode) in obstacles {
+                    fs::create_dir_all(dir.join(way)).expect("a folder");
+                    for number in 0..5 {
+                        fs::write(dir.join(format!("t/a/{number}")), b"").expect("a file");
+                        open_to_all(&dir.join(format!("t/a/{number}")));
+                    }
+                    if is_root() {
+                        for path in tree(&dir.join("t")).into_keys() {
+                            give(&dir.join("t").join(path), NOBODY);
+                        }
+                    }
+                    let permissions = Permissions::from_mode(mode);
+                    fs::set_permissions(dir.join(folder), permissions).expect("chmod");
+                    let line = format!("{jobs} -a -T s t");
+                    let ran = cp(&line, dir, &setting).expect_status(1);
+                    // Whichever name comes first: the other is a link to its copy, or would be.
+                    let linking = "cp: cannot create hard link 't/a/f' to 't/b/f': \
+                                   Permission denied\n";
+                    assert!(
+                        ran.stderr == message || (mode == 0o555 && ran.stderr == linking),
+                        "{jobs}, round {round}: {ran:?}"
+                    );
+                    let copied = fs::read(dir.join("t/b/f")).expect("the other name");
+                    assert!(copied == fs::read(dir.join("s/b/f")).unwrap(), "{jobs}");
+                    open_to_all(&dir.join("t/a"));
+                    remove(&dir.join("t"));
+                }
+                // Not to be looked at under one name, which its folder does not let through.
+                let mode = |mode| Permissions::from_mode(mode);
+                fs::set_permissions(dir.join("s/a"), mode(0o400)).expect("chmod");
+                let ran = cp(&format!("{jobs} -a s t"), dir, &setting).expect_status(1);
+                let message = "cp: cannot stat 's/a/f': Permission denied";
+                let count = ran.stderr.lines().filter(|line| *line == message).count();
+                assert_eq!((count, ran.stderr.lines().count()), (1, 6), "{ran:?}");
+                assert!(dir.join("t/b/f").is_file(), "{jobs}");
+                fs::set_permissions(dir.join("s/a"), mode(0o755)).expect("chmod");
+                remove(&dir.join("t"));
+                // Nor to be read under any.
+                fs::set_permissions(dir.join("s/a/f"), mode(0)).expect("chmod");
+                let ran = cp(&format!("{jobs} -a s t"), dir, &setting).expect_status(1);
+                let expected = ["a", "b"].map(|folder| {
+                    format!("cp: cannot open 's/{folder}/f' for reading: Permission denied")
+                });
+                assert_eq!(sorted(ran.stderr.as_bytes())[1..], expected, "{jobs}");
+                fs::set_permissions(dir.join("s/a/f"), mode(0o644)).expect("chmod");
+                remove(&dir.join("t"));
+            }
+        }
+    });
+}
+
+/// A file that is replaced just before it is opened is not copied; its other names are, and
+/// nobody waits for ever for what became of it.
+#[test]
+fn linked_files_that_are_replaced() {
+    /// So many files, with so many names each.
+    const FILES: usize = 100;
+    const NAMES: usize = 4;
+    in_memory(|dir| {
+        let name = |file: usize, number: usize| format!("n{number}-{file}");
+        for file in 0..FILES {
+            let first = dir.join(name(file, 0));
+            fs::write(&first, noise(100, 3)).expect("a file");
+            for number in 1..NAMES {
+                fs::hard_link(&first, dir.join(name(file, number))).expect("a link");
+            }
+        }
+        let mut line = String::from("-dp");
+        for number in 0..NAMES {
+            for file in 0..FILES {
+                line.extend([" ", &name(file, number)]);
+            }
+        }
+        let paths: Vec<_> = (0..FILES).map(|f| c_path(&dir.join(name(f, 0)))).collect();
+        let done = AtomicBool::new(false);
+        let mut replaced = 0;
+        let mut wrong = None;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    for pair in paths.chunks(2) {
+                        let (a, b) = (pair[0].as_ptr(), pair[1].as_ptr());
+                        let here = libc::AT_FDCWD;
+                        // SAFETY: two paths that end in NUL.
+                        unsafe { libc::renameat2(here, a, here, b, libc::RENAME_EXCHANGE) };
+                    }
+                }
+            });
+            for round in 0..40 {
+                let to = dir.join(format!("t{round}"));
+                fs::create_dir(&to).expect("a folder");
+                let line = format!("{line} t{round}");
+                let ran = cp(&line, dir, &with(|s| s.limit = Duration::from_secs(5)));
+                let told = |line: &str| line.ends_with("as it was replaced while being copied");
+                let count = ran.stderr.lines().count();
+                replaced += count;
+                if ran.status != i32::from(count > 0) || !ran.stderr.lines().all(told) {
+                    wrong = Some(ran);
+                    break;
+                }
+                let copied = fs::read_dir(&to).expect("a folder").count();
+                assert_eq!(copied + count, FILES * NAMES);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        println!("linked_files_that_are_replaced: {replaced}");
+        assert!(wrong.is_none(), "{}", wrong.unwrap().stderr);
+    });
+}
+
+// Depth.
+
+fn open_at(dir: &OwnedFd, name: &str) -> std::io::Result<OwnedFd> {
+    let name = CString::new(name).expect("a name");
+    let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: a name that ends in NUL.
+    let fd = unsafe { libc::openat(dir.as_raw_fd(), name.as_ptr(), flags) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A short path to an open folder.
+fn path_of(dir: &OwnedFd) -> std::path::PathBuf {
+    format!("/proc/self/fd/{}", dir.as_raw_fd()).into()
+}
+
+#[test]
+fn deep_trees_with_something_beside_every_level() {
+    const DEPTH: usize = 400;
+    const NAME: &str = "down-we-go-by-a-long-name";
+    in_memory(|dir| {
+        fs::create_dir(dir.join("s")).expect("a folder");
+        let mut at: OwnedFd = File::open(dir.join("s")).expect("a folder").into();
+        for level in 0..DEPTH {
+            let here = path_of(&at);
+            // Some before the way down and some after it, by inode number.
+            for side in ["a", "b"] {
+                for below in ["", "/c", "/d", "/d/e"] {
+                    let side = here.join(format!("{side}{below}"));
+                    fs::create_dir(&side).expect("a folder");
+                    fs::write(side.join("f"), format!("{level}{below}")).expect("a file");
+                }
+                if side == "a" {
+                    fs::create_dir(here.join(NAME)).expect("a folder");
+                }
+            }
+            at = open_at(&at, NAME).expect("a folder");
+        }
+        for (number, files) in [16, 64, 256, 1024].into_iter().enumerate() {
+            for jobs in ["-j2", "-j8"] {
+                let setting = with(|s| s.limits = vec![(libc::RLIMIT_NOFILE, files)]);
+                let flags = if number % 2 == 0 { "-a" } else { "-r" };
+                cp(&format!("{jobs} {flags} s t"), dir, &setting).expect_success();
+                let mut at: OwnedFd = File::open(dir.join("t")).expect("a folder").into();
+                for level in 0..DEPTH {
+                    let here = path_of(&at);
+                    for side in ["a", "b"] {
+                        for below in ["", "/c", "/d", "/d/e"] {
+                            let file = here.join(format!("{side}{below}/f"));
+                            let content = fs::read_to_string(&file);
+                            let content = content.unwrap_or_else(|e| {
+                                panic!("{jobs} {files}: {side}{below} in level {level}: {e}")
+                            });
+                            assert_eq!(content, format!("{level}{below}"));
+                        }
+                    }
+                    at = open_at(&at, NAME)
+                        .unwrap_or_else(|e| panic!("{jobs} {files}: level {level}: {e}"));
+                }
+                remove(&dir.join("t"));
+            }
+        }
+        remove(&dir.join("s"));
+    });
+}
+
+// Threads.
+
+/// More names than one worker copies alone, in folders.
+fn grove() -> Scene {
+    let mut scene = Scene::parse("dir s; file s/large 9000000");
+    for number in 0..30 {
+        scene.add(format!("s/{number}"), Node::Dir);
+        for file in 0..3 {
+            let path = format!("s/{number}/{file}");
+            scene.add(path, Node::File(3000, vec![(0, 3000)]));
+        }
+    }
+    scene
+}
+
+const CLONES: [libc::c_long; 4] = [
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_fork,
+    libc::SYS_vfork,
+];
+
+#[test]
+fn threads_refused() {
+    let dir = temp_dir();
+    grove().build(dir.path());
+    let check = |line: &str, setting: &Setting| {
+        cp(line, dir.path(), setting).expect_success();
+        let (from, to) = (dir.path().join("s"), dir.path().join("t"));
+        assert_same_tree(&tree(&from), &tree(&to), Agree::ALL);
+        remove(&to);
+    };
+    for errno in [libc::EPERM, libc::ENOSYS, libc::EAGAIN, libc::ENOMEM] {
+        let setting = with(|s| s.refused = vec![refuse(libc::SYS_clone, errno)]);
+        for line in [
+            "-a s t",
+            "-j2 -a s t",
+            "-j256 -a s t",
+            "-j8 --io=sync -a s t",
+        ] {
+            check(line, &setting);
+        }
+    }
+    for call in [libc::SYS_mprotect, libc::SYS_sched_getaffinity] {
+        check(
+            "-a s t",
+            &with(|s| s.refused = vec![refuse(call, libc::EPERM)]),
+        );
+    }
+    // As many as there may be.
+    check("-j256 -a s t", &with(|_| ()));
+}
+
+/// None at all, or some and no more.
+#[test]
+fn few_processes() {
+    // A user that nothing else runs as.
+    const NOBODY_ELSE: u32 = 54_321;
+    let dir = temp_dir();
+    open_to_all(dir.path());
+    let mut scene = grove();
+    let user = is_root().then_some(NOBODY_ELSE);
+    if is_root() {
+        scene.own(NOBODY_ELSE);
+    }
+    scene.build(dir.path());
+    for most in 1..4 {
+        let setting = with(|s| {
+            s.user = user;
+            s.limits = vec![(libc::RLIMIT_NPROC, most)];
+        });
+        cp("-j8 -a s t", dir.path(), &setting).expect_success();
+        let (from, to) = (dir.path().join("s"), dir.path().join("t"));
+        assert_same_tree(&tree(&from), &tree(&to), Agree::ALL);
+        remove(&to);
+    }
+}
+
+/// Where one worker is enough, or all that is wanted, no thread is even tried for.
+#[test]
+fn no_needless_threads() {
+    let dir = temp_dir();
+    grove().build(dir.path());
+    let mut small = Scene::parse("dir few; dir few/a; dir few/b; file one 5000");
+    for number in 0..9 {
+        for folder in ["a", "b"] {
+            let path = format!("few/{folder}/{number}");
+            small.add(path, Node::File(9, vec![(0, 9)]));
+        }
+    }
+    small.build(dir.path());
+    let setting = with(|s| s.deadly = CLONES.into());
+    for line in [
+        "-j1 -a s t1",
+        "-j1 --io=sync -r s t2",
+        "-j1 s/large t3",
+        "one t4",
+        "-a few t5",
+        "-r few t6",
+        "-j8 one t7",
+        "-j8 one few/a/1 t6",
+    ] {
+        cp(line, dir.path(), &setting).expect_success();
+    }
+    // The filter is one: with two workers the program dies of it.
+    let ran = cp("-j2 -a s t", dir.path(), &setting);
+    assert_eq!(ran.status, -libc::SIGSYS, "{ran:?}");
+}
+
+// Large files.
+
+const WAYS: &[&str] = &["--io=auto", "--io=ring", "--io=sync"];
+
+#[test]
+fn large_files_in_parts() {
+    let check = |dir: &Path| {
+        for size in [
+            (8 << 20) - 1,
+            8 << 20,
+            (8 << 20) + 1,
+            (12 << 20) + 4095,
+            (64 << 20) + 3,
+        ] {
+            let content = noise(size, size as u64);
+            fs::write(dir.join("from"), &content).expect("a file");
+            for way in WAYS {
+                for jobs in ["", "-j1", "-j2", "-j8"] {
+                    cp(&format!("{way} {jobs} -p from to"), dir, &with(|_| ())).expect_success();
+                    let copied = fs::read(dir.join("to")).expect("a copy");
+                    assert!(copied == content, "{way} {jobs} {size}");
+                }
+            }
+        }
+    };
+    in_memory(check);
+    check(temp_dir().path());
+}
+
+/// Only one of them can be worked on by all at a time.
+#[test]
+fn several_large_files_at_a_time() {
+    in_memory(|dir| {
+        let mut scene = Scene::default();
+        scene.add("s", Node::Dir);
+        for folder in 0..8 {
+            scene.add(format!("s/{folder}"), Node::Dir);
+            for file in 0..2 {
+                let size = (8 << 20) + (folder * 2 + file) * 300_001;
+                let path = format!("s/{folder}/{file}");
+                scene.add(path, Node::File(size as u64, vec![(0, size)]));
+            }
+        }
+        scene.build(dir);
+        let from = tree(&dir.join("s"));
+        for way in WAYS {
+            for jobs in ["-j2", "-j3", "-j8"] {
+                cp(&format!("{way} {jobs} -a s t"), dir, &with(|_| ())).expect_success();
+                assert_same_tree(&from, &tree(&dir.join("t")), Agree::ALL);
+                remove(&dir.join("t"));
+            }
+        }
+    });
+}
+
+#[test]
+fn large_files_that_change() {
+    const SIZE: u64 = 24 << 20;
+    in_memory(|dir| {
+        let size = usize::try_from(SIZE).unwrap();
+        let content = noise(size, 1);
+        for name in ["shrinking", "growing", "both"] {
+            fs::write(dir.join(name), &content).expect("a file");
+        }
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let open = |name: &str| OpenOptions::new().write(true).open(dir.join(name));
+                let files = ["shrinking", "growing", "both"].map(|name| open(name).unwrap());
+                let mut round = 0;
+                while !done.load(Ordering::Relaxed) {
+                    round += 1;
+                    files[0].set_len(SIZE - (round % 200) * 100_003).unwrap();
+                    let end = SIZE + (round % 512) * 32_768;
+                    files[1].write_all_at(&[7; 4096], end).unwrap();
+                    files[2].set_len((round % 9) * 3_000_000).unwrap();
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+            });
+            let setting = with(|s| s.limit = Duration::from_secs(20));
+            for round in 0..4 {
+                for way in WAYS {
+                    for (jobs, name) in [("-j2", "shrinking"), ("-j8", "growing"), ("-j8", "both")]
+                    {
+                        let what = format!("{way} {jobs} {name}, round {round}");
+                        let ran = cp(&format!("{way} {jobs} {name} to"), dir, &setting);
+                        assert!((0..=1).contains(&ran.status), "{what}: {ran:?}");
+                        assert_eq!(ran.status == 0, ran.stderr.is_empty(), "{what}: {ran:?}");
+                        let copied = fs::read(dir.join("to")).expect("a copy");
+                        assert!(copied.len() <= 64 << 20, "{what}: {}", copied.len());
+                        let alike = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a == b);
+                        match name {
+                            "growing" => assert!(copied[..size] == content, "{what}"),
+                            "shrinking" if ran.status == 0 => {
+                                // Never shorter than this, and what lies before never changes.
+                                let least = size - 200 * 100_003;
+                                assert!(copied.len() >= least, "{what}: {}", copied.len());
+                                assert!(alike(&copied[..least], &content), "{what}");
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    });
+}
+
+#[test]
+fn large_files_that_do_not_fit() {
+    let dir = temp_dir();
+    let path = dir.path();
+    fs::write(path.join("large"), noise(30 << 20, 1)).expect("a file");
+    fs::write(path.join("small"), noise(5000, 2)).expect("a file");
+    fs::write(path.join("none"), b"").expect("a file");
+    // Holes of both kinds, some data in between, more than is worked on together.
+    let holes = File::create(path.join("holes")).expect("a file");
+    for (at, len) in [(5 << 20, 70_000), (13 << 20, 3 << 20)] {
+        holes.write_all_at(&noise(len, at), at).expect("data");
+    }
+    holes.set_len(40 << 20).expect("a length");
+    let small = fs::read(path.join("small")).unwrap();
+    for way in WAYS {
+        for jobs in JOBS {
+            // A limit on the size.
+            for limit in [1 << 20, 12 << 20, (30 << 20) - 1] {
+                fs::create_dir(path.join("t")).expect("a folder");
+                let setting = with(|s| {
+                    s.limits = vec![(libc::RLIMIT_FSIZE, limit)];
+                    s.ignored = vec![libc::SIGXFSZ];
+                });
+                let line = format!("{way} {jobs} small large none t");
+                let ran = cp(&line, path, &setting).expect_status(1);
+                let message = "cp: error writing 't/large': File too large\n";
+                assert_eq!(ran.stderr, message, "{way} {jobs} {limit}");
+                assert!(fs::read(path.join("t/small")).unwrap() == small);
+                assert!(path.join("t/none").exists());
+                let length = fs::metadata(path.join("t/large")).unwrap().len();
+                assert!(length <= limit, "{way} {jobs} {limit}: {length}");
+                remove(&path.join("t"));
+            }
+            cp(&format!("{way} {jobs} holes to"), path, &with(|_| ())).expect_success();
+            let (a, b) = (path.join("holes"), path.join("to"));
+            assert!(
+                fs::read(&a).unwrap() == fs::read(&b).unwrap(),
+                "{way} {jobs}"
+            );
+            let blocks = [a, b].map(|path| fs::metadata(path).unwrap().blocks());
+            assert!(blocks[1] <= blocks[0] + 128, "{way} {jobs}: {blocks:?}");
+        }
+    }
+    if !is_root() {
+        return skip("large_files_that_do_not_fit", "mounts, which takes root");
+    }
+    for way in WAYS {
+        for jobs in JOBS {
+            child::on_tmpfs(c"size=20m,mode=755", |full| {
+                let to = full.display();
+                let line = format!("{way} {jobs} small large none {to}");
+                let ran = cp(&line, path, &with(|_| ())).expect_status(1);
+                let message = format!("cp: error writing '{to}/large': No space left on device\n");
+                assert_eq!(ran.stderr, message, "{way} {jobs}");
+                assert!(fs::read(full.join("small")).unwrap() == small);
+                assert!(full.join("none").exists());
+            })
+            .expect("a tmpfs");
+        }
+    }
+}
+
+// Messages.
+
+#[test]
+fn messages_are_whole_lines() {
+    in_memory(|dir| {
+        open_to_all(dir);
+        let mut scene = Scene::default();
+        scene.add("s", Node::Dir);
+        for folder in 0..30 {
+            scene.add(format!("s/{folder}"), Node::Dir);
+            for file in 0..20 {
+                let path = format!("s/{folder}/{file}-{}", "long".repeat(file));
+                let item = scene.add(path, Node::File(9, vec![(0, 9)]));
+                item.mode = if file % 2 == 0 { 0 } else { 0o644 };
+            }
+        }
+        if is_root() {
+            scene.own(NOBODY);
+        }
+        scene.build(dir);
+        let (mut errors, mut lines) = (vec![String::new()], vec![String::new()]);
+        for item in &scene.items {
+            let from = item.path.display().to_string();
+            if item.mode == 0 {
+                let text = format!("cp: cannot open '{from}' for reading: Permission denied");
+                errors.push(text);
+            }
+            lines.push(format!("'{from}' -> 't{}'", &from[1..]));
+        }
+        errors.sort_unstable();
+        lines.sort_unstable();
+        for round in 0..10 {
+            for jobs in ["-j2", "-j8"] {
+                let setting = with(|s| s.user = ordinary());
+                let ran = cp(&format!("{jobs} -rv s t"), dir, &setting).expect_status(1);
+                let what = format!("{jobs}, round {round}");
+                assert_eq!(sorted(ran.stderr.as_bytes()), errors, "{what}");
+                assert_eq!(sorted(&ran.stdout), lines, "{what}");
+                let mut met = HashSet::from([Path::new("")]);
+                let text = ran.stdout_text();
+                for line in text.lines() {
+                    let name = line[1..].split('\'').next().unwrap_or_default();
+                    let path = Path::new(name);
+                    let parent = path.parent().expect("a parent");
+                    assert!(met.contains(parent), "{what}: {name} before its folder");
+                    met.insert(path);
+                }
+                remove(&dir.join("t"));
+            }
+        }
+    });
+}
+
+#[test]
+fn numbers_of_jobs() {
+    let dir = temp_dir();
+    fs::write(dir.path().join("a"), b"a").expect("a file");
+    let long = "9".repeat(40);
+    for wrong in [
+        "0",
+        "257",
+        "x",
+        "",
+        "-1",
+        "+1",
+        " 1",
+        "1x",
+        "4294967297",
+        &long,
+    ] {
+        for args in [vec!["-j", wrong], vec!["--jobs", wrong]] {
+            let args = [&args[..], &["a", "b"]].concat();
+            let ran = run_cp(&annulet(), &args, dir.path(), &with(|_| ())).expect_status(1);
+            let text = format!(
+                "cp: invalid number of jobs: '{wrong}'\n\
+                 Try 'cp --help' for more information.\n"
+            );
+            assert_eq!(ran.stderr, text);
+            assert!(!dir.path().join("b").exists());
+        }
+    }
+    for line in ["-j0 a b", "-j257 a b", "-jx a b", "--jobs= a b", "-rj0 a b"] {
+        let ran = cp(line, dir.path(), &with(|_| ())).expect_status(1);
+        assert!(
+            ran.stderr.starts_with("cp: invalid number of jobs: '"),
+            "{ran:?}"
+        );
+    }
+    for line in [
+        "--jobs=2 a b",
+        "--jobs 2 a b",
+        "--job=3 a b",
+        "-j2 a b",
+        "-j 2 a b",
+        "-rj256 a b",
+        "-j001 a b",
+        "-j8 -j1 a b",
+        "a -j2 b",
+    ] {
+        cp(line, dir.path(), &with(|_| ())).expect_success();
+        fs::remove_file(dir.path().join("b")).expect("a copy");
+    }
+    for line in ["a b -j", "a b --jobs"] {
+        let ran = cp(line, dir.path(), &with(|_| ())).expect_status(1);
+        assert!(ran.stderr.contains("requires an argument"), "{ran:?}");
+    }
+}
+
+// Into itself.
+
+#[test]
+fn into_itself() {
+    let Some(gnu) = gnu_cp("into_itself") else {
+        return;
+    };
+    let mut scene = Scene::parse("dir a; dir a/b; file a/b/f; dir a/c; dir e");
+    for number in 0..40 {
+        scene.add(format!("a/c/{number}"), Node::Dir);
+        scene.add(format!("a/c/{number}/f"), Node::File(9, vec![(0, 9)]));
+    }
+    in_memory(|dir| {
+        let mut failed = Vec::new();
+        for command in [
+            "-r a a/b",
+            "-r a a/new",
+            "-rT a a/b",
+            "-r a/b/. a",
+            "-r a/. a/b",
+            "-a a/c/. a/b",
+            "-r a/c a/c/7",
+            "-r a e a/c/3",
+            "-r . a/b",
+            "-a ./a a/b/../c",
+            "-r a/b a/c a/b",
+        ] {
+            let case = Case {
+                name: format!("cp {command}"),
+                scene: scene.clone(),
+                args: child::words(command),
+                setting: with(|_| ()),
+            };
+            failed.extend(case.check(&gnu, dir, &["", "-j1", "-j2", "-j8"]).err());
+        }
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    });
+}
+
+// Memory and time.
+
+fn peak(dir: &Path, jobs: &str, from: &str) -> u64 {
+    let args = [jobs, "-a", from, "to"].map(OsStr::new);
+    let (status, peak) = child::cp_measured(&annulet(), &args, dir, &with(|_| ()));
+    assert!(status.success(), "{jobs} {from}: {status:?}");
+    remove(&dir.join("to"));
+    peak
+}
+
+#[test]
+fn memory_does_not_grow_with_the_tree() {
+    in_memory(|dir| {
+        let make = |name: &str, folders: usize, files: usize| {
+            for folder in 0..folders {
+                let folder = dir.join(format!("{name}/{folder}"));
+                fs::create_dir_all(&folder).expect("a folder");
+                for file in 0..files {
+                    let file = folder.join(format!("file-{file}"));
+                    fs::write(file, b"some bytes").expect("a file");
+                }
+            }
+        };
+        make("few", 20, 100);
+        make("many", 200, 100);
+        make("flat", 1, 50_000);
+        make("folders", 20_000, 0);
+        for jobs in ["-j2", "-j8"] {
+            let peaks = ["few", "many", "flat", "folders"].map(|from| peak(dir, jobs, from));
+            println!("peak resident set, {jobs}: {peaks:?} KiB");
+            let (few, many) = (peaks[0], peaks[1]);
+            assert!(many <= few + 2048, "{jobs}: {peaks:?} KiB");
+            assert!(
+                peaks.iter().all(|&peak| peak < 16 << 10),
+                "{jobs}: {peaks:?} KiB"
+            );
+        }
+    });
+}
+
+/// How much processor time a copy takes, in all of its threads.
+fn processor_time(dir: &Path, line: &str) -> Duration {
+    #[allow(clippy::zombie_processes)] // waited for by number
+    let child = Command::new(annulet())
+        .arg("cp")
+        .args(child::words(line))
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("a program");
+    let pid = libc::pid_t::try_from(child.id()).expect("a process number");
+    let mut status = 0;
+    // SAFETY: a structure of numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: waits for a child of ours; both are writable.
+    let waited = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
+    assert_eq!((waited, status), (pid, 0), "{line}");
+    let time = |time: libc::timeval| {
+        let micros = time.tv_sec * 1_000_000 + time.tv_usec;
+        Duration::from_micros(micros.try_into().expect("a time"))
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
+
+/// Workers that have nothing to do cost nothing.
+#[test]
+fn idle_workers_sleep() {
+    in_memory(|dir| {
+        let mut at = dir.join("chain");
+        fs::create_dir(&at).expect("a folder");
+        for _ in 0..500 {
+            fs::write(at.join("f"), b"x").expect("a file");
+            at.push("d");
+            fs::create_dir(&at).expect("a folder");
+        }
+        fs::write(dir.join("large"), noise(64 << 20, 1)).expect("a file");
+        // Nothing can be shared of this one: holes are copied by one worker.
+        let sparse = File::create(dir.join("sparse")).expect("a file");
+        sparse
+            .write_all_at(&noise(48 << 20, 1), 1 << 20)
+            .expect("data");
+        sparse.set_len(90 << 20).expect("a length");
+        for number in 0..4000 {
+            let folder = dir.join(format!("wide/{number}"));
+            fs::create_dir_all(&folder).expect("a folder");
+            fs::write(folder.join("f"), b"x").expect("a file");
+        }
+        for from in ["chain", "large", "sparse", "wide"] {
+            let least = |jobs: &str| {
+                let run = || {
+                    let time = processor_time(dir, &format!("{jobs} -r {from} to"));
+                    if dir.join("to").is_dir() {
+                        remove(&dir.join("to"));
+                    } else {
+                        fs::remove_file(dir.join("to")).expect("a copy");
+                    }
+                    time
+                };
+                (0..3).map(|_| run()).min().expect("a time")
+            };
+            let (one, eight, many) = (least("-j1"), least("-j8"), least("-j48"));
+            let times = format!("{from}: {one:?} by one worker, {eight:?} by 8, {many:?} by 48");
+            println!("{times}");
+            let most = 2 * one + Duration::from_millis(40);
+            assert!(eight <= most && many <= most, "{times}");
+        }
+    });
+}
