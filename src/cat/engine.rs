@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
+use crate::copy::conduit::{Conduit, widen};
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
 use crate::copy::options::Io;
@@ -10,18 +11,14 @@ use crate::copy::plain::{self, NO_MODE};
 use crate::copy::pump::{Place, pump};
 use crate::copy::ui::{Message, Ui};
 use crate::sys::{
-    self, BorrowedFd, Buffer, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, STDIN, STDOUT,
-    Stat, Whence,
+    self, BorrowedFd, Buffer, CWD, Errno, FileId, FileType, OFlags, Result, STDIN, STDOUT, Stat,
+    Whence,
 };
 
 /// How much is read at a time; what holds more is moved by the kernel where it can.
 /// In one mapping with as much again for filtered output. Pages that are not reached are
 /// never touched.
 const BUFFER_BYTES: usize = 128 << 10;
-
-/// How much a pipe shall hold: 16 times the usual, what anyone may ask for. A 1 GiB file into a
-/// pipe takes 21 ms so, 90 ms with the usual.
-const PIPE_BYTES: usize = 1 << 20;
 
 /// How much the kernel is asked to move at a time. Not all that a pipe holds: file systems make
 /// one block of pages of one write, and those of 1 MiB are dear to find.
@@ -220,16 +217,15 @@ impl Cat<'_> {
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         if widen(STDOUT) {
-            while matches!(sys::splice(from, STDOUT, MOVED_BYTES), Ok(1..)) {}
+            while matches!(sys::splice(from, None, STDOUT, None, MOVED_BYTES), Ok(1..)) {}
             return Ok(());
         }
-        let Ok((outlet, inlet)) = own_pipe() else {
+        let Ok(Conduit { outlet, inlet }) = Conduit::new() else {
             return Ok(());
         };
-        widen(inlet.as_fd());
-        while let Ok(mut held @ 1..) = sys::splice(from, inlet.as_fd(), MOVED_BYTES) {
+        while let Ok(mut held @ 1..) = sys::splice(from, None, inlet.as_fd(), None, MOVED_BYTES) {
             while held > 0 {
-                let Ok(moved @ 1..) = sys::splice(outlet.as_fd(), STDOUT, held) else {
+                let Ok(moved @ 1..) = sys::splice(outlet.as_fd(), None, STDOUT, None, held) else {
                     // What is in the pipe has been read from the input: it comes first.
                     drop(inlet);
                     return self.print_plainly(outlet.as_fd(), usize::MAX).map(drop);
@@ -324,22 +320,6 @@ impl Cat<'_> {
         }
         Ok(false)
     }
-}
-
-/// Makes a pipe hold as much as it shall, if it may, and says whether it is a pipe.
-fn widen(fd: BorrowedFd<'_>) -> bool {
-    let size = sys::pipe_size(fd);
-    if size.is_ok_and(|bytes| bytes < PIPE_BYTES) {
-        let _ = sys::set_pipe_size(fd, PIPE_BYTES);
-    }
-    size.is_ok()
-}
-
-/// A pipe of our own, never as one of the three standard descriptors (see
-/// [`sys::OwnedFd::above_standard`]).
-fn own_pipe() -> Result<(OwnedFd, OwnedFd)> {
-    let (outlet, inlet) = sys::pipe()?;
-    Ok((outlet.above_standard()?, inlet.above_standard()?))
 }
 
 /// The descriptor's current position.

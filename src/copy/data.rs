@@ -7,6 +7,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::conduit::Conduit;
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
 use super::options::Io;
@@ -18,7 +19,7 @@ use super::workers::Shared;
 use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence};
 
 /// Size of the one buffer that plain copies use; more data than this goes through the ring.
-pub const BUFFER_BYTES: usize = 256 << 10;
+pub const BUFFER_BYTES: usize = 512 << 10;
 
 /// A file of this size is copied by several workers, if there are any or can be.
 pub const SHARED_BYTES: u64 = 8 << 20;
@@ -41,6 +42,24 @@ pub struct Transfer {
     end: AtomicU64,
 }
 
+/// What a destination's file system is good at.
+#[derive(Debug)]
+struct Destination {
+    dev: Option<u64>,
+    /// Writes into blocks that were allocated beforehand cost less.
+    preallocates: bool,
+    /// It can have the data copied where it lies, behind a network.
+    copies_itself: bool,
+}
+
+/// File systems by `statfs` (`include/uapi/linux/magic.h`).
+const EXT4: u64 = 0xef53;
+const CEPH: u64 = 0x00c3_6400;
+const CIFS: u64 = 0xff53_4d42;
+const FUSE: u64 = 0x6573_5546;
+const NFS: u64 = 0x6969;
+const SMB2: u64 = 0xfe53_4d42;
+
 impl Transfer {
     /// How many parts it has, at most.
     pub(super) fn parts(&self) -> u32 {
@@ -54,10 +73,11 @@ pub struct DataMover {
     io: Io,
     buffer: Option<Buffer>,
     ring: LazyRing,
+    conduit: Option<Conduit>,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: Option<(u64, u64)>,
-    /// Whether `copy_file_range` can be trusted here; unknown before the first large file.
-    kernel_copies: Option<bool>,
+    /// What the last large file's destination is good at.
+    to: Destination,
     /// How many files it had to wait for, as far as that can be told.
     pub(super) cold: u32,
     /// Whether to find that out; `None` outside trees.
@@ -74,8 +94,13 @@ impl DataMover {
             io,
             buffer: None,
             ring: LazyRing::Untried,
+            conduit: None,
             unshareable: None,
-            kernel_copies: None,
+            to: Destination {
+                dev: None,
+                preallocates: false,
+                copies_itself: false,
+            },
             cold: 0,
             asks: None,
             trace: Trace::NEW,
@@ -128,8 +153,13 @@ impl DataMover {
             others.done.add(0, size);
             return self.stream(from, to, true);
         }
+        self.look_at_destination(to, to_stat.id.dev);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
+        // Advice as well: a disk that is full says so when it is written.
+        if self.to.preallocates {
+            let _ = sys::preallocate(to, size);
+        }
         self.copy_to_end(from, to, size, others)
     }
 
@@ -294,7 +324,7 @@ impl DataMover {
             let mut at = start;
             let (from, to) = (transfer.from.as_fd(), transfer.to.as_fd());
             // An error shows again to whoever goes on from there.
-            let _ = self.go_on(from, to, &mut at, end);
+            let _ = self.go_on(from, to, &mut at, end, true);
             done.add(0, at - start);
             if at < end {
                 transfer.end.fetch_min(at, Ordering::Relaxed);
@@ -312,19 +342,25 @@ impl DataMover {
         end: u64,
     ) -> Result<u64> {
         let mut at = start;
-        self.go_on(from, to, &mut at, end)?;
+        self.go_on(from, to, &mut at, end, false)?;
         Ok(at)
     }
 
-    /// As [`Self::copy_range`], moving `at`, which says how far it came whatever happens.
+    /// As [`Self::copy_range`], moving `at`, which says how far it came whatever happens. In a
+    /// file that others copy parts of at the same time if it is `shared`.
     fn go_on(
         &mut self,
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
         at: &mut u64,
         end: u64,
+        shared: bool,
     ) -> Result<()> {
         if end - *at > BUFFER_BYTES as u64 || self.io == Io::Ring {
+            if self.to.copies_itself {
+                self.trace.kernel(Word::CopyFileRange);
+                kernel_copy(from, to, at, end);
+            }
             if self.io != Io::Sync
                 && let Some(ring) = self.ring.get()
             {
@@ -333,14 +369,38 @@ impl DataMover {
                 let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
                 *at = range.start;
                 self.trace.by_ring(ring.rung());
-            } else if self.kernel_copies() {
-                *at = kernel_copy(from, to, *at, end);
-                self.trace.offload = Word::Yes;
-                self.trace.way = Word::CopyFileRange;
-                self.trace.refused = self.ring.refused();
+            } else if !shared {
+                self.trace.kernel(Word::Splice);
+                self.carry(from, to, at, end);
             }
         }
         self.copy_plainly(from, to, at, end)
+    }
+
+    /// Lets the kernel move data through a pipe.
+    fn carry(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
+        if self.conduit.is_none() {
+            self.conduit = Conduit::new().ok();
+        }
+        if let Some(conduit) = &self.conduit
+            && !conduit.carry(from, to, at, end)
+        {
+            self.conduit = None;
+        }
+    }
+
+    /// Finds out what the destination's file system is good at.
+    fn look_at_destination(&mut self, to: BorrowedFd<'_>, dev: u64) {
+        if self.to.dev == Some(dev) {
+            return;
+        }
+        let kind = sys::file_system_type(to).unwrap_or_default();
+        let copies_itself = matches!(kind, CEPH | CIFS | FUSE | NFS | SMB2);
+        self.to = Destination {
+            dev: Some(dev),
+            preallocates: kind == EXT4,
+            copies_itself: copies_itself && kernel_copies(),
+        };
     }
 
     /// As [`Self::copy_range`], by reads and writes of one buffer.
@@ -368,28 +428,25 @@ impl DataMover {
         }
         Ok(())
     }
-
-    /// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and
-    /// between file systems those before 5.19 (`man 2 copy_file_range`, BUGS).
-    fn kernel_copies(&mut self) -> bool {
-        *self.kernel_copies.get_or_insert_with(|| {
-            sys::kernel_version().is_ok_and(|version| version >= KernelVersion(5, 19))
-        })
-    }
 }
 
-/// Copies within the kernel from `start` on, up to `end`; returns how far that went. Every
+/// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and between
+/// file systems those before 5.19 (`man 2 copy_file_range`, BUGS).
+fn kernel_copies() -> bool {
+    sys::kernel_version().is_ok_and(|version| version >= KernelVersion(5, 19))
+}
+
+/// Copies within the kernel from `at` on, up to `end`; moves `at` as far as that went. Every
 /// error and every early end means "another way from here on".
-fn kernel_copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, start: u64, end: u64) -> u64 {
-    let (mut read_at, mut write_at) = (start, start);
-    while read_at < end {
-        let want = usize::try_from(end - read_at)
+fn kernel_copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
+    while *at < end {
+        let mut write_at = *at;
+        let want = usize::try_from(end - *at)
             .unwrap_or(usize::MAX)
             .min(KERNEL_COPY_BYTES);
-        match sys::copy_file_range(from, &mut read_at, to, &mut write_at, want) {
+        match sys::copy_file_range(from, at, to, &mut write_at, want) {
             Ok(1..) | Err(Errno::EINTR) => {}
             Ok(0) | Err(_) => break,
         }
     }
-    read_at
 }

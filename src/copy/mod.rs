@@ -7,12 +7,14 @@
 //! | `workers.rs` | several workers in one tree |
 //! | `progress.rs` | how far they have come |
 //! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
-//! | `plain.rs`, `pump.rs`, `lazy_ring.rs` | data by plain calls, and through the ring |
+//! | `plain.rs`, `conduit.rs` | data by plain calls, and within the kernel |
+//! | `pump.rs`, `lazy_ring.rs` | data through the ring |
 //! | `special.rs` | symlinks, device nodes, hard links |
 //! | `metadata.rs` | times, owner, permission bits |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
 //! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs`, `trace.rs` | what is asked for, and how the engine speaks |
 
+pub mod conduit;
 pub mod data;
 mod directory;
 mod engine;

@@ -20,12 +20,13 @@ pub enum Word {
     Cloned,
     Plain,
     CopyFileRange,
+    Splice,
     RingNoArray,
     RingDeferred,
     RingPlain,
 }
 
-const WORDS: [&[u8]; 13] = [
+const WORDS: [&[u8]; 14] = [
     b"unknown",
     b"no",
     b"yes",
@@ -36,6 +37,7 @@ const WORDS: [&[u8]; 13] = [
     b"clone",
     b"reads and writes",
     b"copy_file_range",
+    b"splice",
     b"io_uring (one issuer, deferred, no array)",
     b"io_uring (one issuer, deferred)",
     b"io_uring (no flags)",
@@ -65,6 +67,12 @@ impl Trace {
         way: Word::Nothing,
         refused: None,
     };
+
+    /// The kernel copies, by `way`.
+    pub const fn kernel(&mut self, way: Word) {
+        self.offload = Word::Yes;
+        self.way = way;
+    }
 
     /// Data went through the ring that stands on `rung`.
     pub const fn by_ring(&mut self, rung: Rung) {

@@ -110,16 +110,36 @@ pub fn copy_file_range(
     Errno::check(r)
 }
 
-/// Moves up to `len_bytes` from `from` to `to` at their current positions, as references to
-/// pages where the kernel can; one of the two is a pipe. 0 at the source's end. Waits only for
-/// the first byte and for the first room. Linux 2.6.17.
+/// Moves up to `len_bytes` from `from` to `to` as references to pages where the kernel can; one
+/// of the two is a pipe. 0 at the source's end. Waits only for the first byte and for the first
+/// room. What has an offset is used there, and that moved; else at its current position.
+/// Linux 2.6.17.
 ///
 /// # Errors
 /// `EINVAL` (no pipe among them, `O_APPEND`, what lies behind does not know how), `EAGAIN`,
 /// `EPIPE`, and those of [`read`] and [`write()`] (`man 2 splice`).
-pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len_bytes: usize) -> Result<usize> {
-    // SAFETY: without addresses of offsets the kernel reaches no memory of ours.
-    let r = unsafe { syscall6(nr::SPLICE, from.arg(), 0, to.arg(), 0, len_bytes, 0) };
+pub fn splice(
+    from: BorrowedFd<'_>,
+    from_offset: Option<&mut u64>,
+    to: BorrowedFd<'_>,
+    to_offset: Option<&mut u64>,
+    len_bytes: usize,
+) -> Result<usize> {
+    let address =
+        |offset: Option<&mut u64>| offset.map_or(0, |at| core::ptr::from_mut(at) as usize);
+    let (read_at, write_at) = (address(from_offset), address(to_offset));
+    // SAFETY: each offset is null or a number of ours to read and write.
+    let r = unsafe {
+        syscall6(
+            nr::SPLICE,
+            from.arg(),
+            read_at,
+            to.arg(),
+            write_at,
+            len_bytes,
+            0,
+        )
+    };
     Errno::check(r)
 }
 
@@ -218,6 +238,40 @@ pub fn ftruncate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
     // SAFETY: no addresses are passed.
     let r = unsafe { syscall2(nr::FTRUNCATE, fd.arg(), offset_arg(len_bytes)) };
     Errno::check_zero(r)
+}
+
+/// Allocates blocks for the first `len_bytes` of a file, whose length stays (`fallocate`,
+/// `KEEP_SIZE`). Linux 2.6.23.
+///
+/// # Errors
+/// `EOPNOTSUPP`, `ENOSPC`, `EFBIG`, … (`man 2 fallocate`).
+pub fn preallocate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
+    const KEEP_SIZE: usize = 1;
+    // SAFETY: no addresses are passed.
+    let r = unsafe {
+        syscall4(
+            nr::FALLOCATE,
+            fd.arg(),
+            KEEP_SIZE,
+            0,
+            offset_arg(len_bytes),
+        )
+    };
+    Errno::check_zero(r)
+}
+
+/// The type of the file system that holds the file (`include/uapi/linux/magic.h`).
+///
+/// # Errors
+/// `EBADF`, `EIO` (`man 2 fstatfs`).
+pub fn file_system_type(fd: BorrowedFd<'_>) -> Result<u64> {
+    // `struct statfs` is 120 bytes, the type first.
+    let mut buffer = [0_u64; 16];
+    // SAFETY: the kernel writes its structure to `buffer`, which is longer.
+    let r = unsafe { syscall2(nr::FSTATFS, fd.arg(), buffer.as_mut_ptr() as usize) };
+    Errno::check_zero(r)?;
+    // The generic ABI's type is signed: CIFS's number is negative there.
+    Ok(buffer[0] & 0xffff_ffff)
 }
 
 /// Tells the kernel that the file will be read from start to end: twice the read-ahead.
