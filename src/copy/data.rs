@@ -1,9 +1,22 @@
 //! One file's data: which way it goes, and what happens when a way is closed.
 //!
-//! Ways are tried from the cheapest on: sharing blocks (`FICLONE`), then for more than one
-//! buffer the ring or, where there is none, `copy_file_range`, then plain reads and writes,
-//! which work everywhere. A way that fails hands over at the offset it reached, so that the
-//! plain calls give the final word: the rest of the data, or the error to report.
+//! Ways are tried from the cheapest on: sharing blocks (`FICLONE`); what the kernel can do by
+//! itself; the ring or several workers for large files; then plain reads and writes, which
+//! work everywhere. A way that fails hands over at the offset it reached, so that the plain
+//! calls give the final word: the rest of the data, or the error to report.
+//!
+//! Measured with 1 GiB, cached, on two processors (seconds; Linux 6.18):
+//!
+//! | | ext4 | tmpfs | xfs | btrfs |
+//! | --- | --- | --- | --- | --- |
+//! | GNU cp | 0.25 | 0.51 | 0.18 | 0.91 |
+//! | the ring | 0.14 | 0.53 | 0.12 | 0.80 |
+//! | two workers, reads and writes of 512 KiB | 0.12 | 0.35 | 0.08 | 0.80 |
+//! | one worker, `splice` through 1 MiB | 0.14 | 0.44 | 0.09 | 0.82 |
+//! | one worker, reads and writes of 512 KiB | 0.19 | 0.51 | 0.13 | 0.90 |
+//!
+//! The first column with blocks allocated before (0.19 to 0.21 without, and 0.64 with the
+//! file made durable instead of 0.69); elsewhere that gains nothing or costs.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +40,10 @@ pub const SHARED_BYTES: u64 = 8 << 20;
 /// How much of it one of them takes at a time.
 const PART_BYTES: u64 = 4 << 20;
 
+/// From this size on `copy_file_range` is quicker than one read and one write: by a tenth, on
+/// tmpfs.
+const KERNEL_COPY_LEAST: u64 = 16 << 10;
+
 /// The most that one `copy_file_range` is asked for: a length that every file system takes.
 const KERNEL_COPY_BYTES: usize = 1 << 30;
 
@@ -46,8 +63,9 @@ pub struct Transfer {
 #[derive(Debug)]
 struct Destination {
     dev: Option<u64>,
-    /// Writes into blocks that were allocated beforehand cost less.
-    preallocates: bool,
+    /// Blocks are allocated beforehand, then writes cost half; and the ring pays: cached reads
+    /// are done inline and writes by a kernel worker, on two processors.
+    is_ext4: bool,
     /// It can have the data copied where it lies, behind a network.
     copies_itself: bool,
 }
@@ -76,6 +94,8 @@ pub struct DataMover {
     conduit: Option<Conduit>,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: Option<(u64, u64)>,
+    /// Whether `copy_file_range` can be trusted, once that was of interest.
+    kernel_copies: Option<bool>,
     /// What the last large file's destination is good at.
     to: Destination,
     /// How many files it had to wait for, as far as that can be told.
@@ -96,9 +116,10 @@ impl DataMover {
             ring: LazyRing::Untried,
             conduit: None,
             unshareable: None,
+            kernel_copies: None,
             to: Destination {
                 dev: None,
-                preallocates: false,
+                is_ext4: false,
                 copies_itself: false,
             },
             cold: 0,
@@ -134,7 +155,7 @@ impl DataMover {
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
-            return self.stream(from, to, false);
+            return self.stream(from, to, 0);
         }
         let size = stat.size_bytes;
         if self.io == Io::Ring && self.ring.is_missed(&mut **others.ui()) {
@@ -151,24 +172,33 @@ impl DataMover {
         }
         if size <= BUFFER_BYTES as u64 && self.io != Io::Ring {
             others.done.add(0, size);
-            return self.stream(from, to, true);
+            return self.stream(from, to, size);
         }
         self.look_at_destination(to, to_stat.id.dev);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         // Advice as well: a disk that is full says so when it is written.
-        if self.to.preallocates {
+        if self.to.is_ext4 {
             let _ = sys::preallocate(to, size);
         }
         self.copy_to_end(from, to, size, others)
     }
 
-    /// Reads `from` to its end and writes all to `to`, both at their current positions. Takes
-    /// note of a regular file that had to be waited for.
-    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, is_regular: bool) -> Result<()> {
+    /// Moves all of `from` to `to`, both at their current positions; a regular file if it has a
+    /// `size`, of which note is taken if it had to be waited for.
+    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<()> {
         self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
-        let mut asks = is_regular && self.asks == Some(true);
+        let mut asks = size > 0 && self.asks == Some(true);
+        if size >= KERNEL_COPY_LEAST {
+            if *self.kernel_copies.get_or_insert_with(kernel_copies) {
+                // At the current positions; on any answer but data, reads go on from there.
+                while let Ok(1..) = sys::copy_file_range(from, None, to, None, KERNEL_COPY_BYTES) {
+                    self.trace.kernel(Word::CopyFileRange);
+                    asks = false;
+                }
+            }
+        }
         self.buffer().during(Step::Read)?;
         let Some(buffer) = &mut self.buffer else {
             return Ok(());
@@ -266,7 +296,9 @@ impl DataMover {
         others: &Shared<'_>,
     ) -> Result<()> {
         let mut at = 0;
-        let helped = others.are_there() && !others.large.is_open();
+        // The ring keeps two processors busy by itself.
+        let alone = self.by_ring() && self.ring.get().is_some();
+        let helped = !alone && others.are_there() && !others.large.is_open();
         if size >= SHARED_BYTES && (helped || others.options.progress) {
             at = self.copy_together(from, to, size, others)?;
         } else {
@@ -356,12 +388,13 @@ impl DataMover {
         end: u64,
         shared: bool,
     ) -> Result<()> {
+        self.trace.way = Word::Plain;
         if end - *at > BUFFER_BYTES as u64 || self.io == Io::Ring {
             if self.to.copies_itself {
                 self.trace.kernel(Word::CopyFileRange);
                 kernel_copy(from, to, at, end);
             }
-            if self.io != Io::Sync
+            if self.by_ring()
                 && let Some(ring) = self.ring.get()
             {
                 let mut range = *at..end;
@@ -373,8 +406,18 @@ impl DataMover {
                 self.trace.kernel(Word::Splice);
                 self.carry(from, to, at, end);
             }
+            self.trace.refused = self.ring.refused();
         }
         self.copy_plainly(from, to, at, end)
+    }
+
+    /// Whether the ring, if there is one, is to move the data.
+    fn by_ring(&self) -> bool {
+        match self.io {
+            Io::Auto => self.to.is_ext4,
+            Io::Ring => true,
+            Io::Sync => false,
+        }
     }
 
     /// Lets the kernel move data through a pipe.
@@ -398,7 +441,7 @@ impl DataMover {
         let copies_itself = matches!(kind, CEPH | CIFS | FUSE | NFS | SMB2);
         self.to = Destination {
             dev: Some(dev),
-            preallocates: kind == EXT4,
+            is_ext4: kind == EXT4,
             copies_itself: copies_itself && kernel_copies(),
         };
     }
@@ -444,7 +487,7 @@ fn kernel_copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64)
         let want = usize::try_from(end - *at)
             .unwrap_or(usize::MAX)
             .min(KERNEL_COPY_BYTES);
-        match sys::copy_file_range(from, at, to, &mut write_at, want) {
+        match sys::copy_file_range(from, Some(at), to, Some(&mut write_at), want) {
             Ok(1..) | Err(Errno::EINTR) => {}
             Ok(0) | Err(_) => break,
         }

@@ -78,35 +78,46 @@ pub fn pwrite(fd: BorrowedFd<'_>, buf: &[u8], offset: u64) -> Result<usize> {
     Errno::check(r)
 }
 
-/// Copies up to `len_bytes` within the kernel, both positions given; 0 at the source's end,
-/// or where this pair of files cannot be copied so. Linux 4.5; on one file system reliable
-/// from 5.3, across two from 5.19.
+/// Copies up to `len_bytes` within the kernel; 0 at the source's end, or where this pair of
+/// files cannot be copied so. Offsets as for [`splice`]. Linux 4.5; on one file system
+/// reliable from 5.3, across two from 5.19.
 ///
 /// # Errors
 /// `EXDEV`, `EINVAL`, `EOPNOTSUPP`, `ENOSYS`, `EPERM`, … (`man 2 copy_file_range`).
 pub fn copy_file_range(
     from: BorrowedFd<'_>,
-    from_offset: &mut u64,
+    from_offset: Option<&mut u64>,
     to: BorrowedFd<'_>,
-    to_offset: &mut u64,
+    to_offset: Option<&mut u64>,
     len_bytes: usize,
 ) -> Result<usize> {
-    let (from_at, to_at) = (
-        core::ptr::from_mut(from_offset),
-        core::ptr::from_mut(to_offset),
-    );
-    // SAFETY: the kernel reads and writes the two offsets, which are exclusively ours.
-    let r = unsafe {
-        syscall6(
+    // SAFETY: `copy_file_range` takes the same arguments as `splice`.
+    unsafe {
+        move_within_kernel(
             nr::COPY_FILE_RANGE,
-            from.arg(),
-            from_at as usize,
-            to.arg(),
-            to_at as usize,
+            (from, from_offset),
+            (to, to_offset),
             len_bytes,
-            0,
         )
-    };
+    }
+}
+
+/// Issues one of the two calls that move data within the kernel.
+///
+/// # Safety
+/// The call takes descriptor and offset twice, a length and flags.
+#[inline(never)]
+unsafe fn move_within_kernel(
+    call: usize,
+    (from, from_offset): (BorrowedFd<'_>, Option<&mut u64>),
+    (to, to_offset): (BorrowedFd<'_>, Option<&mut u64>),
+    len_bytes: usize,
+) -> Result<usize> {
+    let address =
+        |offset: Option<&mut u64>| offset.map_or(0, |at| core::ptr::from_mut(at) as usize);
+    let (read_at, write_at) = (address(from_offset), address(to_offset));
+    // SAFETY: each offset is null or a number of ours to read and write.
+    let r = unsafe { syscall6(call, from.arg(), read_at, to.arg(), write_at, len_bytes, 0) };
     Errno::check(r)
 }
 
@@ -125,22 +136,8 @@ pub fn splice(
     to_offset: Option<&mut u64>,
     len_bytes: usize,
 ) -> Result<usize> {
-    let address =
-        |offset: Option<&mut u64>| offset.map_or(0, |at| core::ptr::from_mut(at) as usize);
-    let (read_at, write_at) = (address(from_offset), address(to_offset));
-    // SAFETY: each offset is null or a number of ours to read and write.
-    let r = unsafe {
-        syscall6(
-            nr::SPLICE,
-            from.arg(),
-            read_at,
-            to.arg(),
-            write_at,
-            len_bytes,
-            0,
-        )
-    };
-    Errno::check(r)
+    // SAFETY: `splice`'s arguments.
+    unsafe { move_within_kernel(nr::SPLICE, (from, from_offset), (to, to_offset), len_bytes) }
 }
 
 /// Makes a pipe, close-on-exec, and returns its two ends: one to read, one to write.
@@ -248,15 +245,7 @@ pub fn ftruncate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
 pub fn preallocate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
     const KEEP_SIZE: usize = 1;
     // SAFETY: no addresses are passed.
-    let r = unsafe {
-        syscall4(
-            nr::FALLOCATE,
-            fd.arg(),
-            KEEP_SIZE,
-            0,
-            offset_arg(len_bytes),
-        )
-    };
+    let r = unsafe { syscall4(nr::FALLOCATE, fd.arg(), KEEP_SIZE, 0, offset_arg(len_bytes)) };
     Errno::check_zero(r)
 }
 
