@@ -53,6 +53,8 @@ pub(super) struct Level {
     /// Where this level's items and names begin on their stacks.
     pub items_at: usize,
     pub names_at: usize,
+    /// It is a part of a directory that others finish.
+    pub is_part: bool,
     /// Its node, if something below it was handed over ([`super::workers`]).
     pub node: usize,
     /// The first of its items on the stack that was read ahead.
@@ -78,7 +80,7 @@ pub struct Walk {
     pub(super) levels: Vec<Level>,
     /// What is still to be copied, the next last.
     pub(super) items: Vec<Item>,
-    names: Vec<u8>,
+    pub(super) names: Vec<u8>,
     /// How long the operand's paths are.
     pub(super) operand: (usize, usize),
     /// The node of the directory around the first level, or [`NO_NODE`].
@@ -130,6 +132,9 @@ impl Engine<'_, '_> {
                 walk.dst.push(level.dst_end, name.to_bytes());
                 self.copy_here(walk, item.kind, false);
                 self.notice_cold();
+                if self.may_share(walk) && self.shared.is_idle() {
+                    self.share_items(walk);
+                }
             } else if level.exhausted || into_itself {
                 self.go_up(walk);
             } else {
@@ -189,6 +194,7 @@ impl Engine<'_, '_> {
                 dst_end: walk.dst.end(),
                 items_at: walk.items.len(),
                 names_at: walk.names.len(),
+                is_part: false,
                 node: NO_NODE,
                 ahead: usize::MAX,
                 position: 0,
@@ -199,7 +205,7 @@ impl Engine<'_, '_> {
                 before: job.before,
             };
             if self.may_hand_over(walk) {
-                match self.shared.hand_over(walk, level) {
+                match self.shared.hand_over(walk, level, None) {
                     Some(refused) => level = refused,
                     None => return,
                 }
@@ -231,7 +237,11 @@ impl Engine<'_, '_> {
         }
         let mut has_parent = false;
         if walk.levels.len() == 1 && walk.base != NO_NODE {
+            let is_part = walk.levels.last().is_some_and(|level| level.is_part);
             self.shared.surface(walk);
+            if is_part {
+                return;
+            }
             finished = self.open_outer(walk);
             has_parent = true;
         }
@@ -372,7 +382,50 @@ fn sort(items: &mut [Item]) {
     }
 }
 
+impl Walk {
+    /// Moves `count` of the innermost level's items, those whose turn is last, with their names.
+    pub(super) fn give_items(&mut self, count: usize, items: &mut Vec<Item>, names: &mut Vec<u8>) {
+        let Some(level) = self.levels.last() else {
+            return;
+        };
+        let own = self.items.get_mut(level.items_at..).unwrap_or_default();
+        items.clear();
+        items.extend_from_slice(own.get(..count).unwrap_or_default());
+        for item in &mut **items {
+            item.name_at -= level.names_at;
+        }
+        names.clear();
+        names.extend_from_slice(self.names.get(level.names_at..).unwrap_or_default());
+        let left = own.len() - count;
+        // One by one: the library's ways to move them take 500 bytes.
+        for at in 0..left {
+            if let Some(&item) = own.get(at + count)
+                && let Some(place) = own.get_mut(at)
+            {
+                *place = item;
+            }
+        }
+        self.items.truncate(level.items_at + left);
+    }
+}
+
 impl Level {
+    /// A part of this directory, for items of it; `None` where descriptors are short.
+    pub(super) fn part(&self) -> Option<Self> {
+        let (Some(src), Some(dst)) = (&self.src, &self.dst) else {
+            return None;
+        };
+        Some(Self {
+            src: Some(sys::duplicate_from(src.as_fd(), 3).ok()?),
+            dst: Some(sys::duplicate_from(dst.as_fd(), 3).ok()?),
+            is_part: true,
+            node: NO_NODE,
+            ahead: usize::MAX,
+            exhausted: true,
+            ..*self
+        })
+    }
+
     /// Saves two descriptors for a while.
     pub(super) fn close(&mut self) {
         self.src = None;

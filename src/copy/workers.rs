@@ -22,7 +22,7 @@ use super::plain::{self, NO_MODE};
 use super::progress::{Amount, watch};
 use super::table::FileTable;
 use super::ui::Ui;
-use super::walk::{Level, Walk};
+use super::walk::{Item, Level, Walk};
 use crate::sys::{
     self, BorrowedFd, CWD, FileId, Guard, Latch, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
     Vec,
@@ -39,6 +39,9 @@ const USUAL_MOST: u32 = 8;
 /// do not compete for processors.
 const COLD_WORKERS: u32 = 16;
 const COLD_FILES: u32 = 4;
+
+/// A directory with fewer items left than twice this is not worth sharing.
+const LEAST_ITEMS: usize = 16;
 
 /// Descriptors that a worker may need at once: those of its walk, of the file it copies, and of
 /// its ring, and of what it has handed over.
@@ -113,6 +116,9 @@ struct Place {
     operand: (usize, usize),
     base: usize,
     level: Option<Level>,
+    /// The items, if it is part of a directory.
+    items: Vec<Item>,
+    names: Vec<u8>,
 }
 
 /// A directory below which something was handed over.
@@ -229,6 +235,11 @@ impl<'a> Shared<'a> {
         self.waiting.load(Ordering::Relaxed) < self.count.load(Ordering::Relaxed)
     }
 
+    /// Whether others have nothing to do, and nothing waits for them.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0 && self.pool_changed.is_awaited()
+    }
+
     /// Whether there are other workers.
     pub(super) fn are_there(&self) -> bool {
         self.count.load(Ordering::Relaxed) > 1
@@ -248,10 +259,16 @@ impl<'a> Shared<'a> {
         })
     }
 
-    /// Hands a directory, which the walk's paths stand at, to whoever comes first. Gives it back
-    /// where too many wait.
+    /// Hands a directory, which the walk's paths stand at, to whoever comes first; or a `part`
+    /// of the innermost one's items, so many of those on the stack. Gives it back where too many
+    /// wait.
     #[inline(never)]
-    pub(super) fn hand_over(&self, walk: &mut Walk, level: Level) -> Option<Level> {
+    pub(super) fn hand_over(
+        &self,
+        walk: &mut Walk,
+        level: Level,
+        part: Option<usize>,
+    ) -> Option<Level> {
         let mut pool = self.pool.lock();
         let pool = &mut *pool;
         let count = self.count.load(Ordering::Relaxed) as usize;
@@ -271,6 +288,9 @@ impl<'a> Shared<'a> {
             place.dst.copy_from(&walk.dst);
             place.operand = walk.operand;
             place.base = base;
+            if let Some(count) = part {
+                walk.give_items(count, &mut place.items, &mut place.names);
+            }
             place.level = Some(Level {
                 items_at: 0,
                 names_at: 0,
@@ -351,6 +371,15 @@ impl<'a> Shared<'a> {
             }
             pool.release(at);
         }
+        // A part is no directory of its own: the whole has its descriptors, if it is here.
+        if let [.., part] = &*walk.levels
+            && part.is_part
+        {
+            let part = walk.levels.pop();
+            if let (Some(part), Some(whole)) = (part, walk.levels.last_mut()) {
+                (whole.src, whole.dst) = (part.src, part.dst);
+            }
+        }
     }
 
     /// Whether `id` is one of the directories around the walk's outermost one.
@@ -379,6 +408,9 @@ impl<'a> Shared<'a> {
                 if let Some(place) = pool.places.get_mut(first) {
                     swap(&mut walk.src, &mut place.src);
                     swap(&mut walk.dst, &mut place.dst);
+                    // Both of the walk's are empty.
+                    swap(&mut walk.items, &mut place.items);
+                    swap(&mut walk.names, &mut place.names);
                     walk.operand = place.operand;
                     walk.base = place.base;
                     if let Some(level) = place.level.take() {
@@ -489,11 +521,30 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Whether a directory may be handed over; calls other workers in when it is time to.
+    /// Whether a directory may be handed over.
     pub(super) fn may_hand_over(&mut self, walk: &mut Walk) -> bool {
         // Not the last thing to be done here: then this worker would look for work instead.
         let has_more = !walk.items.is_empty() || walk.levels.last().is_some_and(|l| !l.exhausted);
-        if !has_more || walk.alone {
+        has_more && self.may_share(walk) && self.shared.has_room()
+    }
+
+    /// Hands half of the innermost directory's items over, if others have nothing to do.
+    #[inline(never)]
+    pub(super) fn share_items(&mut self, walk: &mut Walk) {
+        let Some(level) = walk.levels.last() else {
+            return;
+        };
+        let count = (walk.items.len() - level.items_at) / 2;
+        if count >= LEAST_ITEMS
+            && let Some(part) = level.part()
+        {
+            drop(self.shared.hand_over(walk, part, Some(count)));
+        }
+    }
+
+    /// Whether others may help with the walk; calls them in when it is time to.
+    pub(super) fn may_share(&mut self, walk: &mut Walk) -> bool {
+        if walk.alone {
             return false;
         }
         if self.team.is_some() && walk.base == NO_NODE && !walk.checked {
@@ -504,11 +555,8 @@ impl Engine<'_, '_> {
             // Where one side lies in the other, what is read is what was written: only one
             // after the other comes out the same every time.
             walk.alone = !self.call_in() || overlaps(walk);
-            if walk.alone {
-                return false;
-            }
         }
-        self.shared.has_room()
+        !walk.alone
     }
 
     /// Starts the other workers if that was not done yet. Returns whether there are any.
