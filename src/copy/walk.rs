@@ -187,7 +187,7 @@ impl Engine<'_, '_> {
             }
         }
         if job.made.is_some() {
-            let mut level = Level {
+            let level = Level {
                 src: job.open,
                 dst: job.made,
                 src_end: walk.src.end(),
@@ -204,13 +204,10 @@ impl Engine<'_, '_> {
                 stat: job.stat,
                 before: job.before,
             };
-            if self.may_hand_over(walk) {
-                match self.shared.hand_over(walk, level, None) {
-                    Some(refused) => level = refused,
-                    None => return,
-                }
-            }
             walk.levels.push(level);
+            if self.may_hand_over(walk) && self.shared.hand_over(walk, 0) {
+                return;
+            }
             if let [.., outer, _, _, _, _] = &mut *walk.levels {
                 const { assert!(OPEN_LEVELS == 4) };
                 outer.close();
@@ -383,18 +380,23 @@ fn sort(items: &mut [Item]) {
 }
 
 impl Walk {
-    /// Moves `count` of the innermost level's items, those whose turn is last, with their names.
+    /// Moves `count` items of the level around the innermost one, those whose turn is last, with
+    /// their names; the innermost one is to go with them.
     pub(super) fn give_items(&mut self, count: usize, items: &mut Vec<Item>, names: &mut Vec<u8>) {
-        let Some(level) = self.levels.last() else {
+        items.clear();
+        names.clear();
+        let [.., level, part] = &mut *self.levels else {
             return;
         };
+        (part.items_at, part.names_at) = (0, 0);
+        if count == 0 {
+            return;
+        }
         let own = self.items.get_mut(level.items_at..).unwrap_or_default();
-        items.clear();
         items.extend_from_slice(own.get(..count).unwrap_or_default());
         for item in &mut **items {
             item.name_at -= level.names_at;
         }
-        names.clear();
         names.extend_from_slice(self.names.get(level.names_at..).unwrap_or_default());
         let left = own.len() - count;
         // One by one: the library's ways to move them take 500 bytes.

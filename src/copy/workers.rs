@@ -115,14 +115,14 @@ struct Place {
     dst: Path,
     operand: (usize, usize),
     base: usize,
-    level: Option<Level>,
-    /// The items, if it is part of a directory.
+    /// The directory, and the items if it is part of one.
+    levels: Vec<Level>,
     items: Vec<Item>,
     names: Vec<u8>,
 }
 
 /// A directory below which something was handed over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Node {
     /// How many folders directly below it others have to finish.
     pending: u32,
@@ -130,7 +130,7 @@ struct Node {
     outer: usize,
     id: FileId,
     /// The directory, once its worker has done what it had to do in it.
-    level: Option<Level>,
+    levels: Vec<Level>,
 }
 
 /// What a worker is to do.
@@ -259,26 +259,24 @@ impl<'a> Shared<'a> {
         })
     }
 
-    /// Hands a directory, which the walk's paths stand at, to whoever comes first; or a `part`
-    /// of the innermost one's items, so many of those on the stack. Gives it back where too many
-    /// wait.
+    /// Hands the innermost level, which the walk's paths stand at, to whoever comes first; a part
+    /// of a directory with the `part` items on the stack whose turn is last. Returns false where
+    /// too many wait.
     #[inline(never)]
-    pub(super) fn hand_over(
-        &self,
-        walk: &mut Walk,
-        level: Level,
-        part: Option<usize>,
-    ) -> Option<Level> {
+    pub(super) fn hand_over(&self, walk: &mut Walk, part: usize) -> bool {
         let mut pool = self.pool.lock();
         let pool = &mut *pool;
         let count = self.count.load(Ordering::Relaxed) as usize;
+        let Some((_, outer)) = walk.levels.split_last_mut() else {
+            return false;
+        };
         if pool.waiting >= count {
-            return Some(level);
+            return false;
         }
         while pool.places.len() < count {
             pool.places.push(Place::default());
         }
-        let base = pool.node_of(walk);
+        let base = pool.node_of(walk.base, outer);
         if let Some(node) = pool.nodes.get_mut(base) {
             node.pending += 1;
         }
@@ -288,14 +286,8 @@ impl<'a> Shared<'a> {
             place.dst.copy_from(&walk.dst);
             place.operand = walk.operand;
             place.base = base;
-            if let Some(count) = part {
-                walk.give_items(count, &mut place.items, &mut place.names);
-            }
-            place.level = Some(Level {
-                items_at: 0,
-                names_at: 0,
-                ..level
-            });
+            walk.give_items(part, &mut place.items, &mut place.names);
+            move_last(&mut walk.levels, &mut place.levels);
         }
         pool.waiting += 1;
         pool.active += 1;
@@ -303,7 +295,7 @@ impl<'a> Shared<'a> {
         // Anyone will do, the main thread too. All of 256 for each folder took fifty times as
         // long as one worker alone.
         self.pool_changed.give_to(1);
-        None
+        true
     }
 
     /// Takes down how many folders wait.
@@ -325,21 +317,22 @@ impl<'a> Shared<'a> {
             pool.release(at);
             return false;
         }
-        let Some(mut level) = walk.levels.pop() else {
+        let Some((level, levels)) = walk.levels.split_last_mut() else {
             return false;
         };
         // Opened again by whoever takes it: many may be left at a time.
         level.close();
+        (level.items_at, level.names_at, level.node) = (0, 0, NO_NODE);
         let mut outer = walk.base;
-        if !walk.levels.is_empty() {
-            outer = pool.node_of(walk);
+        if !levels.is_empty() {
+            outer = pool.node_of(outer, levels);
             if let Some(node) = pool.nodes.get_mut(outer) {
                 node.pending += 1;
             }
         }
         if let Some(node) = pool.nodes.get_mut(at) {
             node.outer = outer;
-            node.level = Some(level);
+            move_last(&mut walk.levels, &mut node.levels);
         }
         true
     }
@@ -355,30 +348,23 @@ impl<'a> Shared<'a> {
         };
         node.pending -= 1;
         walk.base = NO_NODE;
-        if node.pending == 0
-            && let Some(level) = node.level.take()
-        {
+        if node.pending == 0 && !node.levels.is_empty() {
             walk.base = node.outer;
-            let inner = walk.levels.pop();
-            walk.levels.push(Level {
-                items_at: 0,
-                names_at: 0,
-                node: NO_NODE,
-                ..level
-            });
-            if let Some(inner) = inner {
-                walk.levels.push(inner);
-            }
+            // What was left, below what is about to be finished.
+            swap(&mut walk.levels, &mut node.levels);
+            move_last(&mut node.levels, &mut walk.levels);
             pool.release(at);
         }
         // A part is no directory of its own: the whole has its descriptors, if it is here.
-        if let [.., part] = &*walk.levels
+        if let Some((part, outer)) = walk.levels.split_last_mut()
             && part.is_part
         {
-            let part = walk.levels.pop();
-            if let (Some(part), Some(whole)) = (part, walk.levels.last_mut()) {
-                (whole.src, whole.dst) = (part.src, part.dst);
+            if let Some(whole) = outer.last_mut() {
+                swap(&mut whole.src, &mut part.src);
+                swap(&mut whole.dst, &mut part.dst);
             }
+            let depth = outer.len();
+            walk.levels.truncate(depth);
         }
     }
 
@@ -408,14 +394,12 @@ impl<'a> Shared<'a> {
                 if let Some(place) = pool.places.get_mut(first) {
                     swap(&mut walk.src, &mut place.src);
                     swap(&mut walk.dst, &mut place.dst);
-                    // Both of the walk's are empty.
+                    // All three of the walk's are empty.
+                    swap(&mut walk.levels, &mut place.levels);
                     swap(&mut walk.items, &mut place.items);
                     swap(&mut walk.names, &mut place.names);
                     walk.operand = place.operand;
                     walk.base = place.base;
-                    if let Some(level) = place.level.take() {
-                        walk.levels.push(level);
-                    }
                 }
                 self.note(&pool);
                 return Next::Folder;
@@ -446,35 +430,34 @@ impl<'a> Shared<'a> {
 }
 
 impl Pool {
-    /// The node of the walk's innermost directory, made if it has none, and those of the
-    /// directories around it likewise, so that [`Shared::is_around`] finds them all.
-    fn node_of(&mut self, walk: &mut Walk) -> usize {
-        let mut outer = walk.base;
-        for level in &mut *walk.levels {
+    /// The node of the innermost of `levels`, whose outermost lies in the directory of node
+    /// `base`; made if it has none, and those of the directories around it likewise, so that [`Shared::is_around`] finds them all.
+    fn node_of(&mut self, base: usize, levels: &mut [Level]) -> usize {
+        let mut outer = base;
+        for level in levels {
             if level.node == NO_NODE {
-                level.node = self.new_node(outer, level.stat.id);
+                level.node = self.new_node();
+                if let Some(node) = self.nodes.get_mut(level.node) {
+                    node.pending = 0;
+                    node.outer = outer;
+                    node.id = level.stat.id;
+                }
             }
             outer = level.node;
         }
         outer
     }
 
-    fn new_node(&mut self, outer: usize, id: FileId) -> usize {
-        let node = Node {
-            pending: 0,
-            outer,
-            id,
-            level: None,
-        };
+    /// A node that is not in use.
+    fn new_node(&mut self) -> usize {
         let at = self.free;
-        if let Some(place) = self.nodes.get_mut(at) {
-            self.free = place.outer;
-            *place = node;
-            return at;
+        if let Some(node) = self.nodes.get(at) {
+            self.free = node.outer;
+        } else {
+            self.nodes.push(Node::default());
+            self.free = self.nodes.len();
         }
-        self.nodes.push(node);
-        self.free = self.nodes.len();
-        self.free - 1
+        at
     }
 
     /// Puts a node away for the next that is wanted.
@@ -521,10 +504,13 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Whether a directory may be handed over.
+    /// Whether the innermost directory, which is new, may be handed over.
     pub(super) fn may_hand_over(&mut self, walk: &mut Walk) -> bool {
         // Not the last thing to be done here: then this worker would look for work instead.
-        let has_more = !walk.items.is_empty() || walk.levels.last().is_some_and(|l| !l.exhausted);
+        let has_more = match &*walk.levels {
+            [.., outer, _] => !outer.exhausted || !walk.items.is_empty(),
+            _ => false,
+        };
         has_more && self.may_share(walk) && self.shared.has_room()
     }
 
@@ -538,7 +524,10 @@ impl Engine<'_, '_> {
         if count >= LEAST_ITEMS
             && let Some(part) = level.part()
         {
-            drop(self.shared.hand_over(walk, part, Some(count)));
+            walk.levels.push(part);
+            if !self.shared.hand_over(walk, count) {
+                drop(walk.levels.pop());
+            }
         }
     }
 
@@ -599,6 +588,14 @@ impl Engine<'_, '_> {
         // Relaxed: whoever is started reads it under the lock, or as a hint.
         let count = started.saturating_sub(watches) + 1;
         self.shared.count.store(count, Ordering::Relaxed);
+    }
+}
+
+/// Moves a level from one stack to another. It is what those who have it do not share.
+#[inline(never)]
+fn move_last(from: &mut Vec<Level>, to: &mut Vec<Level>) {
+    if let Some(level) = from.pop() {
+        to.push(level);
     }
 }
 

@@ -21,13 +21,18 @@ pub struct Vec<T> {
     owned: PhantomData<T>,
 }
 
-/// The capacity that an array begins with.
-const FIRST_CAPACITY: usize = 16;
+/// The capacity that an array begins with: for 256 bytes, or two elements.
+const FIRST_BYTES: usize = 256;
 
 /// The largest block that there may be.
 const LARGEST: usize = isize::MAX as usize;
 
 impl<T> Vec<T> {
+    const FIRST_CAPACITY: usize = {
+        let capacity = FIRST_BYTES / size_of::<T>();
+        if capacity > 2 { capacity } else { 2 }
+    };
+
     const NOT_EMPTY: () = assert!(size_of::<T>() != 0, "elements take room");
 
     /// An empty array; takes no memory yet.
@@ -58,7 +63,7 @@ impl<T> Vec<T> {
     fn reserve(&mut self, more: usize) {
         let needed = self.len + more;
         if needed > self.capacity {
-            let capacity = needed.max(2 * self.capacity).max(FIRST_CAPACITY);
+            let capacity = needed.max(2 * self.capacity).max(Self::FIRST_CAPACITY);
             let old = Layout::new::<T>();
             // SAFETY: the memory is of this capacity.
             self.start = unsafe { resized(self.start.cast(), old, self.capacity, capacity) }.cast();
