@@ -59,17 +59,6 @@ pub struct Transfer {
     end: AtomicU64,
 }
 
-/// What a destination's file system is good at.
-#[derive(Debug)]
-struct Destination {
-    dev: Option<u64>,
-    /// Blocks are allocated beforehand, then writes cost half; and the ring pays: cached reads
-    /// are done inline and writes by a kernel worker, on two processors.
-    is_ext4: bool,
-    /// It can have the data copied where it lies, behind a network.
-    copies_itself: bool,
-}
-
 /// File systems by `statfs` (`include/uapi/linux/magic.h`).
 const EXT4: u64 = 0xef53;
 const CEPH: u64 = 0x00c3_6400;
@@ -96,8 +85,8 @@ pub struct DataMover {
     unshareable: Option<(u64, u64)>,
     /// Whether `copy_file_range` can be trusted, once that was of interest.
     kernel_copies: Option<bool>,
-    /// What the last large file's destination is good at.
-    to: Destination,
+    /// The device that the last large file went to, and its file system's type.
+    destination: (u64, u64),
     /// How many files it had to wait for, as far as that can be told.
     pub(super) cold: u32,
     /// Whether to find that out; `None` outside trees.
@@ -117,11 +106,7 @@ impl DataMover {
             conduit: None,
             unshareable: None,
             kernel_copies: None,
-            to: Destination {
-                dev: None,
-                is_ext4: false,
-                copies_itself: false,
-            },
+            destination: (0, 0),
             cold: 0,
             asks: None,
             trace: Trace::NEW,
@@ -170,15 +155,22 @@ impl DataMover {
             others.done.add(0, size);
             return Ok(());
         }
-        if size <= BUFFER_BYTES as u64 && self.io != Io::Ring {
+        let by_ring = self.io == Io::Ring;
+        if size > BUFFER_BYTES as u64 && self.destination.0 != to_stat.id.dev {
+            // Unknown is as good as any other.
+            let kind = sys::file_system_type(to).unwrap_or_default();
+            self.destination = (to_stat.id.dev, kind);
+        }
+        // On a network file system the data is copied where it lies.
+        let is_far = matches!(self.destination.1, CEPH | CIFS | FUSE | NFS | SMB2);
+        if !by_ring && (size <= BUFFER_BYTES as u64 || is_far) {
             others.done.add(0, size);
             return self.stream(from, to, size);
         }
-        self.look_at_destination(to, to_stat.id.dev);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         // Advice as well: a disk that is full says so when it is written.
-        if self.to.is_ext4 {
+        if self.destination.1 == EXT4 {
             let _ = sys::preallocate(to, size);
         }
         self.copy_to_end(from, to, size, others)
@@ -390,10 +382,6 @@ impl DataMover {
     ) -> Result<()> {
         self.trace.way = Word::Plain;
         if end - *at > BUFFER_BYTES as u64 || self.io == Io::Ring {
-            if self.to.copies_itself {
-                self.trace.kernel(Word::CopyFileRange);
-                kernel_copy(from, to, at, end);
-            }
             if self.by_ring()
                 && let Some(ring) = self.ring.get()
             {
@@ -414,7 +402,9 @@ impl DataMover {
     /// Whether the ring, if there is one, is to move the data.
     fn by_ring(&self) -> bool {
         match self.io {
-            Io::Auto => self.to.is_ext4,
+            // There the ring pays: cached reads are done inline and writes by a kernel worker,
+            // on two processors.
+            Io::Auto => self.destination.1 == EXT4,
             Io::Ring => true,
             Io::Sync => false,
         }
@@ -430,20 +420,6 @@ impl DataMover {
         {
             self.conduit = None;
         }
-    }
-
-    /// Finds out what the destination's file system is good at.
-    fn look_at_destination(&mut self, to: BorrowedFd<'_>, dev: u64) {
-        if self.to.dev == Some(dev) {
-            return;
-        }
-        let kind = sys::file_system_type(to).unwrap_or_default();
-        let copies_itself = matches!(kind, CEPH | CIFS | FUSE | NFS | SMB2);
-        self.to = Destination {
-            dev: Some(dev),
-            is_ext4: kind == EXT4,
-            copies_itself: copies_itself && kernel_copies(),
-        };
     }
 
     /// As [`Self::copy_range`], by reads and writes of one buffer.
@@ -477,19 +453,4 @@ impl DataMover {
 /// file systems those before 5.19 (`man 2 copy_file_range`, BUGS).
 fn kernel_copies() -> bool {
     sys::kernel_version().is_ok_and(|version| version >= KernelVersion(5, 19))
-}
-
-/// Copies within the kernel from `at` on, up to `end`; moves `at` as far as that went. Every
-/// error and every early end means "another way from here on".
-fn kernel_copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
-    while *at < end {
-        let mut write_at = *at;
-        let want = usize::try_from(end - *at)
-            .unwrap_or(usize::MAX)
-            .min(KERNEL_COPY_BYTES);
-        match sys::copy_file_range(from, Some(at), to, Some(&mut write_at), want) {
-            Ok(1..) | Err(Errno::EINTR) => {}
-            Ok(0) | Err(_) => break,
-        }
-    }
 }

@@ -71,33 +71,33 @@ pub(super) struct Watch {
     counted: bool,
 }
 
-/// Counts what there is and shows how far the copy has come, until it ends.
-pub(super) fn watch(shared: &Shared<'_>) {
-    let mut step_ms = STEP_ELSEWHERE_MS;
-    if sys::is_terminal(sys::STDERR) {
-        step_ms = STEP_MS;
-    }
-    let begun_ms = sys::monotonic_ms();
-    let mut engine = Engine::new(shared, None);
-    let mut walk = Walk::default();
-    engine.watch = Some(Watch {
-        begun_ms,
-        next_ms: begun_ms + step_ms,
-        step_ms,
-        looks: 0,
-        counted: false,
-    });
-    for source in shared.sources {
-        engine.count_operand(&mut walk, source);
-    }
-    if let Some(watch) = &mut engine.watch {
-        watch.counted = true;
-        while !shared.wait_for_end(step_ms) {
-            watch.look(shared);
+impl Engine<'_, '_> {
+    /// Counts what there is and shows how far the copy has come, until it ends.
+    pub(super) fn watch(&mut self, walk: &mut Walk) {
+        let shared = self.shared;
+        let mut step_ms = STEP_ELSEWHERE_MS;
+        if sys::is_terminal(sys::STDERR) {
+            step_ms = STEP_MS;
         }
-        watch.show(shared, true);
+        let begun_ms = sys::monotonic_ms();
+        self.watch = Some(Watch {
+            begun_ms,
+            next_ms: begun_ms + step_ms,
+            step_ms,
+            looks: 0,
+            counted: false,
+        });
+        for source in shared.sources {
+            self.count_operand(walk, source);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.counted = true;
+            while !shared.wait_for_end(step_ms) {
+                watch.look(shared);
+            }
+            watch.show(shared, true);
+        }
     }
-    core::mem::forget((engine, walk));
 }
 
 impl Watch {

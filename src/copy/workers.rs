@@ -19,7 +19,7 @@ use super::engine::Engine;
 use super::options::Options;
 use super::path::{Path, trim_slashes};
 use super::plain::{self, NO_MODE};
-use super::progress::{Amount, watch};
+use super::progress::Amount;
 use super::table::FileTable;
 use super::ui::Ui;
 use super::walk::{Item, Level, Walk};
@@ -206,12 +206,14 @@ impl<'a> Shared<'a> {
 
     /// What a worker does from its beginning to its end.
     fn work(&self) {
-        if !self.watched.swap(true, Ordering::Relaxed) {
-            return watch(self);
-        }
         let mut engine = Engine::new(self, None);
-        engine.help(&mut Walk::default(), true);
-        core::mem::forget(engine);
+        let mut walk = Walk::default();
+        if self.watched.swap(true, Ordering::Relaxed) {
+            engine.help(&mut walk, true);
+        } else {
+            engine.watch(&mut walk);
+        }
+        core::mem::forget((engine, walk));
     }
 
     /// Waits until the copy has ended, or `timeout_ms` have passed. Returns whether it has.
