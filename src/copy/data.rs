@@ -87,10 +87,6 @@ pub struct DataMover {
     kernel_copies: Option<bool>,
     /// The device that the last large file went to, and its file system's type.
     destination: (u64, u64),
-    /// How many files it had to wait for, as far as that can be told.
-    pub(super) cold: u32,
-    /// Whether to find that out; `None` outside trees.
-    pub(super) asks: Option<bool>,
     /// Which way the last file went.
     pub(super) trace: Trace,
 }
@@ -107,8 +103,6 @@ impl DataMover {
             unshareable: None,
             kernel_copies: None,
             destination: (0, 0),
-            cold: 0,
-            asks: None,
             trace: Trace::NEW,
         }
     }
@@ -177,38 +171,19 @@ impl DataMover {
     }
 
     /// Moves all of `from` to `to`, both at their current positions; a regular file if it has a
-    /// `size`, of which note is taken if it had to be waited for.
+    /// `size`.
     fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<()> {
         self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
-        let mut asks = size > 0 && self.asks == Some(true);
-        if size >= KERNEL_COPY_LEAST {
-            if *self.kernel_copies.get_or_insert_with(kernel_copies) {
-                // At the current positions; on any answer but data, reads go on from there.
-                while let Ok(1..) = sys::copy_file_range(from, None, to, None, KERNEL_COPY_BYTES) {
-                    self.trace.kernel(Word::CopyFileRange);
-                    asks = false;
-                }
+        if size >= KERNEL_COPY_LEAST && *self.kernel_copies.get_or_insert_with(kernel_copies) {
+            // On any answer but data, reads go on from there.
+            while let Ok(1..) = sys::copy_file_range(from, None, to, None, KERNEL_COPY_BYTES) {
+                self.trace.kernel(Word::CopyFileRange);
             }
         }
-        self.buffer().during(Step::Read)?;
-        let Some(buffer) = &mut self.buffer else {
-            return Ok(());
-        };
+        let buffer = self.buffer().during(Step::Read)?;
         loop {
-            let mut count = Err(Errno::EAGAIN);
-            if asks {
-                asks = false;
-                count = sys::read_cached(from, buffer);
-                if count == Err(Errno::EAGAIN) {
-                    self.cold += 1;
-                }
-                self.asks = Some(count.is_ok() || count == Err(Errno::EAGAIN));
-            }
-            let count = match count {
-                Ok(count) => count,
-                Err(_) => plain::read(from, buffer).during(Step::Read)?,
-            };
+            let count = plain::read(from, buffer).during(Step::Read)?;
             match buffer.get(..count) {
                 Some(data @ [_, ..]) => plain::write_all(to, data).during(Step::Write)?,
                 _ => return Ok(()),

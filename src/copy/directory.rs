@@ -18,9 +18,7 @@ impl Engine<'_, '_> {
     pub(super) fn enter_directory(&mut self, job: &mut Job<'_>) -> Result<()> {
         if self.options.follow == Follow::Always {
             let id = job.stat.id;
-            if job.outer.iter().any(|level| level.stat.id == id)
-                || self.shared.is_around(job.base, id)
-            {
+            if job.outer.iter().any(|level| level.stat.id == id) {
                 return Step::Cyclic.into();
             }
         }

@@ -20,6 +20,8 @@ pub struct Engine<'a, 'ui> {
     pub(super) options: Options,
     /// How many names it has met.
     pub(super) names: u32,
+    /// How much had been read from a disk when that was last looked at.
+    pub(super) blocks: u64,
     umask: Option<Mode>,
     /// It counts what is to be copied, and copies nothing.
     pub(super) watch: Option<Watch>,
@@ -56,9 +58,8 @@ pub(super) struct Job<'a> {
     pub dst_dev: u64,
     /// A directory's mode where modes are not kept, if it is to change.
     pub otherwise: Option<Mode>,
-    /// The directories that the walk is in, and the node of the one around them.
+    /// The directories that the walk is in.
     pub outer: &'a [Level],
-    pub base: usize,
     /// How long the operand's paths are, with which this name's begin.
     pub operand_ends: (usize, usize),
     /// The source's metadata; at first no more than its type as the directory gave it.
@@ -74,6 +75,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         Self {
             options: shared.options,
             names: 0,
+            blocks: 0,
             umask: None,
             watch: None,
             shared,

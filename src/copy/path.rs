@@ -41,6 +41,7 @@ impl Path {
     }
 
     /// Makes this the same path as `other`.
+    #[inline(never)]
     pub(super) fn copy_from(&mut self, other: &Self) {
         self.bytes.clear();
         self.bytes.extend_from_slice(&other.bytes);

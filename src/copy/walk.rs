@@ -114,7 +114,6 @@ impl Engine<'_, '_> {
     /// Walks on until nothing is left that this worker has to do.
     #[inline(never)]
     pub(super) fn go_on(&mut self, walk: &mut Walk) {
-        self.data.asks.get_or_insert(true);
         while let Some(level) = walk.levels.last() {
             let into_itself = self.shared.into_itself.load(Ordering::Relaxed);
             if !into_itself
@@ -172,7 +171,6 @@ impl Engine<'_, '_> {
             dst_dev,
             otherwise: None,
             outer: &walk.levels,
-            base: walk.base,
             operand_ends: walk.operand,
             stat: Stat::default(),
             before: Stat::default(),

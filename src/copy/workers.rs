@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::data::Transfer;
 use super::engine::Engine;
-use super::options::Options;
+use super::options::{Follow, Options};
 use super::path::{Path, trim_slashes};
 use super::plain::{self, NO_MODE};
 use super::progress::Amount;
@@ -35,10 +35,11 @@ const ALONE_NAMES: u32 = 24;
 /// More workers than this are started only if asked for.
 const USUAL_MOST: u32 = 8;
 
-/// So many workers wait for a disk together, once one has waited for [`COLD_FILES`] files: they
-/// do not compete for processors.
+/// So many workers wait for a disk together, once one has read more than [`COLD_BLOCKS`] of 512
+/// bytes for [`COLD_NAMES`] names: they do not compete for processors.
 const COLD_WORKERS: u32 = 16;
-const COLD_FILES: u32 = 4;
+const COLD_NAMES: u32 = 16;
+const COLD_BLOCKS: u64 = 256;
 
 /// A directory with fewer items left than twice this is not worth sharing.
 const LEAST_ITEMS: usize = 16;
@@ -126,9 +127,9 @@ struct Place {
 struct Node {
     /// How many folders directly below it others have to finish.
     pending: u32,
-    /// The node of the directory around it; of a free one, the next that is free.
+    /// The node of the directory around it, once it is left; of a free one, the next that is
+    /// free.
     outer: usize,
-    id: FileId,
     /// The directory, once its worker has done what it had to do in it.
     levels: Vec<Level>,
 }
@@ -278,10 +279,7 @@ impl<'a> Shared<'a> {
         while pool.places.len() < count {
             pool.places.push(Place::default());
         }
-        let base = pool.node_of(walk.base, outer);
-        if let Some(node) = pool.nodes.get_mut(base) {
-            node.pending += 1;
-        }
+        let base = pool.wait_below(walk.base, outer);
         let at = (pool.first + pool.waiting) % count;
         if let Some(place) = pool.places.get_mut(at) {
             place.src.copy_from(&walk.src);
@@ -325,13 +323,7 @@ impl<'a> Shared<'a> {
         // Opened again by whoever takes it: many may be left at a time.
         level.close();
         (level.items_at, level.names_at, level.node) = (0, 0, NO_NODE);
-        let mut outer = walk.base;
-        if !levels.is_empty() {
-            outer = pool.node_of(outer, levels);
-            if let Some(node) = pool.nodes.get_mut(outer) {
-                node.pending += 1;
-            }
-        }
+        let outer = pool.wait_below(walk.base, levels);
         if let Some(node) = pool.nodes.get_mut(at) {
             node.outer = outer;
             move_last(&mut walk.levels, &mut node.levels);
@@ -368,19 +360,6 @@ impl<'a> Shared<'a> {
             let depth = outer.len();
             walk.levels.truncate(depth);
         }
-    }
-
-    /// Whether `id` is one of the directories around the walk's outermost one.
-    pub(super) fn is_around(&self, walk_base: usize, id: FileId) -> bool {
-        let pool = self.pool.lock();
-        let mut at = walk_base;
-        while let Some(node) = pool.nodes.get(at) {
-            if node.id == id {
-                return true;
-            }
-            at = node.outer;
-        }
-        false
     }
 
     /// Waits for something to do. Nothing is left for the main thread once no walk is active,
@@ -432,34 +411,25 @@ impl<'a> Shared<'a> {
 }
 
 impl Pool {
-    /// The node of the innermost of `levels`, whose outermost lies in the directory of node
-    /// `base`; made if it has none, and those of the directories around it likewise, so that [`Shared::is_around`] finds them all.
-    fn node_of(&mut self, base: usize, levels: &mut [Level]) -> usize {
-        let mut outer = base;
-        for level in levels {
-            if level.node == NO_NODE {
-                level.node = self.new_node();
-                if let Some(node) = self.nodes.get_mut(level.node) {
-                    node.pending = 0;
-                    node.outer = outer;
-                    node.id = level.stat.id;
-                }
+    /// The node of the innermost of `levels`, with one folder more to wait for; the `base` where
+    /// there are no levels, which waits for the walk already.
+    fn wait_below(&mut self, base: usize, levels: &mut [Level]) -> usize {
+        let Some(level) = levels.last_mut() else {
+            return base;
+        };
+        if level.node == NO_NODE {
+            level.node = self.free;
+            if let Some(node) = self.nodes.get(level.node) {
+                self.free = node.outer;
+            } else {
+                self.nodes.push(Node::default());
+                self.free = self.nodes.len();
             }
-            outer = level.node;
         }
-        outer
-    }
-
-    /// A node that is not in use.
-    fn new_node(&mut self) -> usize {
-        let at = self.free;
-        if let Some(node) = self.nodes.get(at) {
-            self.free = node.outer;
-        } else {
-            self.nodes.push(Node::default());
-            self.free = self.nodes.len();
+        if let Some(node) = self.nodes.get_mut(level.node) {
+            node.pending += 1;
         }
-        at
+        level.node
     }
 
     /// Puts a node away for the next that is wanted.
@@ -545,7 +515,8 @@ impl Engine<'_, '_> {
             walk.checked = true;
             // Where one side lies in the other, what is read is what was written: only one
             // after the other comes out the same every time.
-            walk.alone = !self.call_in() || overlaps(walk);
+            // Through symlinks one may come to either, and round in circles.
+            walk.alone = self.options.follow == Follow::Always || !self.call_in() || overlaps(walk);
         }
         !walk.alone
     }
@@ -563,14 +534,23 @@ impl Engine<'_, '_> {
         self.shared.are_there()
     }
 
-    /// Calls more workers in if files have to be waited for.
+    /// Calls more workers in if files have to be waited for: looks now and then how much had to
+    /// be read from a disk.
     pub(super) fn notice_cold(&mut self) {
-        if self.data.cold >= COLD_FILES && self.team.is_some() {
-            self.data.cold = 0;
-            if !self.shared.cold.swap(true, Ordering::Relaxed) && self.options.jobs == 0 {
+        if self.team.is_none()
+            || !self.names.is_multiple_of(COLD_NAMES)
+            || self.shared.cold.load(Ordering::Relaxed)
+        {
+            return;
+        }
+        let blocks = sys::blocks_read();
+        if blocks - self.blocks > COLD_BLOCKS {
+            self.shared.cold.store(true, Ordering::Relaxed);
+            if self.options.jobs == 0 {
                 self.start(COLD_WORKERS);
             }
         }
+        self.blocks = blocks;
     }
 
     /// Sees to it that `wanted` workers are there, as far as there may be that many.

@@ -19,33 +19,6 @@ pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
     Errno::check(r)
 }
 
-/// As [`read`], of what is in memory already: `EAGAIN` rather than wait for a disk
-/// (`RWF_NOWAIT`, `man 2 preadv2`). Linux 4.14.
-///
-/// # Errors
-/// `EAGAIN`: nothing of it is in memory. `EOPNOTSUPP`: the file system cannot tell. `ENOSYS`
-/// before Linux 4.6. Else as [`read`].
-pub fn read_cached(fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
-    const NOWAIT: usize = 8;
-    const CURRENT_POSITION: usize = usize::MAX;
-    let vector = [buf.as_mut_ptr() as usize, buf.len()];
-    let address = vector.as_ptr() as usize;
-    let position = CURRENT_POSITION;
-    // SAFETY: `vector` is one struct iovec; the kernel writes at most `buf.len()` bytes to `buf`.
-    let r = unsafe {
-        syscall6(
-            nr::PREADV2,
-            fd.arg(),
-            address,
-            1,
-            position,
-            position,
-            NOWAIT,
-        )
-    };
-    Errno::check(r)
-}
-
 /// Writes at the current position; may write less than all.
 ///
 /// # Errors

@@ -211,6 +211,7 @@ pub mod nr {
     pub const FCHOWN: usize = 93;
     pub const UMASK: usize = 95;
     pub const UNAME: usize = 63;
+    pub const GETRUSAGE: usize = 98;
     pub const FSTATFS: usize = 138;
     pub const FALLOCATE: usize = 285;
     pub const GETDENTS64: usize = 217;
@@ -230,7 +231,6 @@ pub mod nr {
     pub const UTIMENSAT: usize = 280;
     pub const PIPE2: usize = 293;
     pub const COPY_FILE_RANGE: usize = 326;
-    pub const PREADV2: usize = 327;
     pub const STATX: usize = 332;
     pub const IO_URING_SETUP: usize = 425;
     pub const IO_URING_ENTER: usize = 426;
