@@ -38,8 +38,8 @@ const USUAL_MOST: u32 = 8;
 /// So many workers wait for a disk together, once one has read more than [`COLD_BLOCKS`] of 512
 /// bytes for [`COLD_NAMES`] names: they do not compete for processors.
 const COLD_WORKERS: u32 = 16;
-const COLD_NAMES: u32 = 16;
-const COLD_BLOCKS: u64 = 256;
+const COLD_NAMES: u32 = 64;
+const COLD_BLOCKS: u64 = 640;
 
 /// A directory with fewer items left than twice this is not worth sharing.
 const LEAST_ITEMS: usize = 16;
