@@ -24,8 +24,9 @@ pub struct Vec<T> {
 /// The capacity that an array begins with.
 const FIRST_CAPACITY: usize = 16;
 
-/// The largest block that there may be.
-const LARGEST: usize = isize::MAX as usize;
+/// The largest block that there may be: whole pages, so that rounding up does not exceed
+/// `isize::MAX`.
+const LARGEST: usize = isize::MAX as usize & !0xfff;
 
 impl<T> Vec<T> {
     const NOT_EMPTY: () = assert!(size_of::<T>() != 0, "elements take room");
@@ -119,11 +120,11 @@ impl<T: Copy> Vec<T> {
 /// The memory at `start` is of `old` elements; it is not used again.
 #[inline(never)]
 unsafe fn resized(start: NonNull<u8>, one: Layout, old: usize, new: usize) -> NonNull<u8> {
-    let bytes = |count: usize| count.checked_mul(one.size());
-    let (Some(old_bytes), Some(new_bytes @ 0..=LARGEST)) = (bytes(old), bytes(new)) else {
-        panic!("an array longer than memory");
-    };
+    // More than memory can hold becomes a size that no allocator has; the check for it was the
+    // program's last panic, and half a kilobyte.
+    let bytes = |count: usize| count.saturating_mul(one.size()).min(LARGEST);
     let align = one.align();
+    let (old_bytes, new_bytes) = (bytes(old), bytes(new));
     let block = if old == 0 {
         // SAFETY: not above `isize::MAX`, the alignment is a type's.
         let layout = unsafe { Layout::from_size_align_unchecked(new_bytes, align) };
