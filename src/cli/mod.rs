@@ -55,14 +55,10 @@ struct Invocation {
 }
 
 impl Invocation {
-    /// Whether the environment holds `name`, whatever its value.
-    fn has_env(&self, name: &[u8]) -> bool {
-        self.env.clone().any(|entry| {
-            entry
-                .to_bytes()
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(b"="))
-        })
+    /// Whether the environment holds an entry that begins with `start`: a name and `=`.
+    fn has_env(&self, start: &[u8]) -> bool {
+        let mut entries = self.env.clone();
+        entries.any(|entry| entry.to_bytes().starts_with(start))
     }
 }
 
@@ -156,7 +152,7 @@ fn read_arguments(
     diagnostics: &mut Diagnostics,
     take: &mut dyn FnMut(Given, &mut Diagnostics) -> bool,
 ) -> Option<CommandLine> {
-    let posix = invocation.has_env(b"POSIXLY_CORRECT");
+    let posix = invocation.has_env(b"POSIXLY_CORRECT=");
     let mut parser = OptionParser::new(command.table, invocation.args.clone(), posix);
     let mut io = Io::Auto;
     loop {
@@ -190,11 +186,15 @@ fn read_arguments(
 
 /// The value of `--io`. `None` if it is none; a message was given.
 fn io_way(value: Option<&CStr>, diagnostics: &mut Diagnostics) -> Option<Io> {
+    // Four letters are compared as one number.
+    const AUTO: u32 = u32::from_ne_bytes(*b"auto");
+    const RING: u32 = u32::from_ne_bytes(*b"ring");
+    const SYNC: u32 = u32::from_ne_bytes(*b"sync");
     let value = value.unwrap_or_default().to_bytes();
-    match value {
-        b"auto" => Some(Io::Auto),
-        b"ring" => Some(Io::Ring),
-        b"sync" => Some(Io::Sync),
+    match value.try_into().map(u32::from_ne_bytes) {
+        Ok(AUTO) => Some(Io::Auto),
+        Ok(RING) => Some(Io::Ring),
+        Ok(SYNC) => Some(Io::Sync),
         _ => {
             diagnostics.usage_error(Complaint::WrongIo, &[value]);
             None

@@ -166,9 +166,9 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             }
             ambiguous |= found.is_some_and(|other| other.id != row.id);
             found = found.or(Some(row));
-            for part in [b" '--", row.name, b"'"] {
-                self.candidates.extend_from_slice(part);
-            }
+            self.candidates.extend_from_slice(b" '--");
+            self.candidates.extend_from_slice(row.name);
+            self.candidates.push(b'\'');
         }
         if ambiguous {
             wrong.complaint = Complaint::AmbiguousName;
