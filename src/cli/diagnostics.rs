@@ -127,15 +127,21 @@ impl Diagnostics {
 
     /// Writes out what is left and returns the exit status: 1 if anything failed.
     #[must_use]
+    #[inline] // in place: a move would copy it
     pub fn finish(mut self) -> u8 {
-        self.flush();
-        if let Some(errno) = self.output_error {
-            self.tell(cat::WRITE_ERROR, &[], Some(errno));
-        }
+        self.end();
         let status = u8::from(self.failed);
         // The program ends: no time or code for giving things back.
         core::mem::forget(self);
         status
+    }
+
+    #[inline(never)]
+    fn end(&mut self) {
+        self.flush();
+        if let Some(errno) = self.output_error {
+            self.tell(cat::WRITE_ERROR, &[], Some(errno));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod quote;
 mod texts;
 
 use core::ffi::CStr;
-use core::mem::forget;
+use core::mem::{ManuallyDrop, forget, take};
 
 use crate::copy::basename;
 use crate::copy::options::Io;
@@ -143,17 +143,22 @@ struct CommandLine {
     posix: bool,
 }
 
-/// Reads a command's arguments and gives its own options to `take`, which returns false for a
+/// Reads a command's arguments and gives its own options to `apply`, which returns false for a
 /// wrong one, after a message. `None` if there is nothing more to do: something was wrong, or
 /// help was asked for.
 fn read_arguments(
     command: &Command,
     invocation: &Invocation,
     diagnostics: &mut Diagnostics,
-    take: &mut dyn FnMut(Given, &mut Diagnostics) -> bool,
+    apply: &mut dyn FnMut(Given, &mut Diagnostics) -> bool,
 ) -> Option<CommandLine> {
     let posix = invocation.has_env(b"POSIXLY_CORRECT=");
-    let mut parser = OptionParser::new(command.table, invocation.args.clone(), posix);
+    // The program ends after it: no code for giving things back.
+    let mut parser = ManuallyDrop::new(OptionParser::new(
+        command.table,
+        invocation.args.clone(),
+        posix,
+    ));
     let mut io = Io::Auto;
     loop {
         match parser.next_option() {
@@ -168,7 +173,7 @@ fn read_arguments(
                     return None;
                 }
                 b'i' => io = io_way(given.value, diagnostics)?,
-                _ if take(given, diagnostics) => {}
+                _ if apply(given, diagnostics) => {}
                 _ => return None,
             },
             Err(error) => {
@@ -178,9 +183,9 @@ fn read_arguments(
         }
     }
     Some(CommandLine {
-        operands: parser.operands,
+        operands: take(&mut parser.operands),
         io,
-        posix,
+        posix: parser.stops_at_operand,
     })
 }
 
