@@ -197,7 +197,7 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
         Follow::Always
     });
     let to = match destination(settings, operands) {
-        Ok(to) => to,
+        Ok(to) => &ManuallyDrop::new(to),
         Err((complaint, name, errno)) => {
             diagnostics.tell(complaint.into(), &[name], errno);
             if errno.is_none() {
@@ -225,7 +225,6 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
         }
         forget(name);
     });
-    forget(to);
 }
 
 /// Where the operands go.

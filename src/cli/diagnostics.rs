@@ -127,15 +127,21 @@ impl Diagnostics {
 
     /// Writes out what is left and returns the exit status: 1 if anything failed.
     #[must_use]
+    #[inline] // in place: a move would copy it
     pub fn finish(mut self) -> u8 {
-        self.flush();
-        if let Some(errno) = self.output_error {
-            self.tell(cat::WRITE_ERROR, &[], Some(errno));
-        }
+        self.end();
         let status = u8::from(self.failed);
         // The program ends: no time or code for giving things back.
         core::mem::forget(self);
         status
+    }
+
+    #[inline(never)]
+    fn end(&mut self) {
+        self.flush();
+        if let Some(errno) = self.output_error {
+            self.tell(cat::WRITE_ERROR, &[], Some(errno));
+        }
     }
 }
 
@@ -185,23 +191,23 @@ impl Ui for Diagnostics {
     }
 }
 
-/// Appends the template `rest` with `names` in their places (see [`Ui`]).
-fn append(line: &mut Vec<u8>, mut rest: &[u8], names: &[&[u8]], quotes: Quotes) {
-    while let [byte, after @ ..] = rest {
-        let (as_it_is, digit, after) = match rest {
-            [b'{', b'=', digit, b'}', after @ ..] => (true, digit, after),
-            [b'{', digit, b'}', after @ ..] => (false, digit, after),
-            _ => {
-                line.push(*byte);
-                rest = after;
-                continue;
-            }
-        };
-        rest = after;
-        let name = names
-            .get(usize::from(digit.wrapping_sub(b'0')))
-            .copied()
-            .unwrap_or_default();
+/// Appends `template` with `names` in their places (see [`Ui`]); a `{` stands for nothing else.
+fn append(line: &mut Vec<u8>, template: &[u8], names: &[&[u8]], quotes: Quotes) {
+    let mut bytes = template.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'{' {
+            line.push(byte);
+            continue;
+        }
+        let mut digit = bytes.next();
+        let as_it_is = digit == Some(b'=');
+        if as_it_is {
+            digit = bytes.next();
+        }
+        // What closes it.
+        bytes.next();
+        let number = digit.unwrap_or_default().wrapping_sub(b'0');
+        let name = names.get(usize::from(number)).copied().unwrap_or_default();
         if as_it_is {
             line.extend_from_slice(name);
         } else {

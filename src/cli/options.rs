@@ -41,28 +41,14 @@ pub struct OptionError {
     pub name: &'static [u8],
 }
 
-/// A line of an option table.
-#[derive(Clone, Copy)]
-struct Row {
-    id: u8,
-    letter: u8,
-    takes: u8,
-    name: &'static [u8],
-}
+/// A line of an option table: id, letter and what it takes, and the name.
+type Row = (&'static [u8; 3], &'static [u8]);
 
 /// The options of `table`.
 fn rows(table: &'static [u8]) -> impl Iterator<Item = Row> {
-    table.split(|&byte| byte == b'\n').filter_map(|line| {
-        let &[id, letter, takes, ref name @ ..] = line else {
-            return None;
-        };
-        Some(Row {
-            id,
-            letter,
-            takes,
-            name,
-        })
-    })
+    table
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| line.split_first_chunk())
 }
 
 /// Reads a command's arguments; operands gather in [`Self::operands`].
@@ -73,7 +59,7 @@ pub struct OptionParser<I> {
     /// What is left of a bundle of short options; it keeps its final NUL.
     bundle: &'static [u8],
     /// Whether the first operand ends the options, as under `POSIXLY_CORRECT`.
-    stops_at_operand: bool,
+    pub stops_at_operand: bool,
     ended: bool,
     /// The arguments that are not options, in order.
     pub operands: Vec<&'static CStr>,
@@ -124,14 +110,14 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
     fn short(&mut self) -> Result<Given, OptionError> {
         let (letter, rest) = self.bundle.split_at_checked(1).unwrap_or_default();
         self.bundle = rest;
-        let Some(row) = rows(self.table).find(|row| letter == [row.letter]) else {
+        let Some((row, _)) = rows(self.table).find(|(row, _)| letter == [row[1]]) else {
             return Err(OptionError {
                 complaint: Complaint::WrongLetter,
                 name: letter,
             });
         };
         let mut attached = None;
-        if row.takes != NOTHING {
+        if row[2] != NOTHING {
             self.bundle = b"";
             attached = Some(until_nul(rest)).filter(|value| !value.is_empty());
         }
@@ -156,52 +142,53 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
         let mut found: Option<Row> = None;
         let mut ambiguous = false;
         for row in rows(self.table) {
-            if row.name.is_empty() || !row.name.starts_with(name) {
+            let (&[id, ..], whole) = row;
+            if whole.is_empty() || !whole.starts_with(name) {
                 continue;
             }
-            if row.name.len() == name.len() {
+            if whole.len() == name.len() {
                 found = Some(row);
                 ambiguous = false;
                 break;
             }
-            ambiguous |= found.is_some_and(|other| other.id != row.id);
+            ambiguous |= found.is_some_and(|(&[other, ..], _)| other != id);
             found = found.or(Some(row));
-            for part in [b" '--", row.name, b"'"] {
-                self.candidates.extend_from_slice(part);
-            }
+            self.candidates.extend_from_slice(b" '--");
+            self.candidates.extend_from_slice(whole);
+            self.candidates.push(b'\'');
         }
         if ambiguous {
             wrong.complaint = Complaint::AmbiguousName;
             return Err(wrong);
         }
-        let Some(row) = found else {
+        let Some((row, name)) = found else {
             return Err(wrong);
         };
-        if row.takes == NOTHING && attached.is_some() {
+        if row[2] == NOTHING && attached.is_some() {
             return Err(OptionError {
                 complaint: Complaint::NameWithValue,
-                name: row.name,
+                name,
             });
         }
-        self.given(row, attached, Complaint::NameWithoutValue, row.name)
+        self.given(row, attached, Complaint::NameWithoutValue, name)
     }
 
-    /// The option of `row`, with the next argument for a value if it needs one. Where there is
+    /// The option of that row, with the next argument for a value if it needs one. Where there is
     /// none, the error is `complaint` of `name`.
     fn given(
         &mut self,
-        row: Row,
+        &[id, _, takes]: &[u8; 3],
         mut value: Option<&'static CStr>,
         complaint: Complaint,
         name: &'static [u8],
     ) -> Result<Given, OptionError> {
-        if row.takes == VALUE && value.is_none() {
+        if takes == VALUE && value.is_none() {
             value = self.args.next();
             if value.is_none() {
                 return Err(OptionError { complaint, name });
             }
         }
-        Ok(Given { id: row.id, value })
+        Ok(Given { id, value })
     }
 }
 

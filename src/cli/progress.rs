@@ -46,13 +46,16 @@ pub fn line(out: &mut Vec<u8>, now: &Snapshot) {
 }
 
 /// `part / whole * scale`, for a scale and numbers of any size.
-fn part_of(part: u64, whole: u64, scale: u64) -> u64 {
-    let product = u128::from(part) * u128::from(scale);
-    // A shift makes both fit where they do not; nobody sees what it loses.
-    let shift = (128 - product.leading_zeros()).saturating_sub(64);
-    #[allow(clippy::cast_possible_truncation)] // shifted to fit
-    let product = (product >> shift) as u64;
-    product / (whole >> shift).max(1)
+#[inline(never)]
+fn part_of(mut part: u64, mut whole: u64, scale: u64) -> u64 {
+    loop {
+        if let Some(product) = part.checked_mul(scale) {
+            return product / whole.max(1);
+        }
+        // Nobody sees what it loses.
+        part >>= 1;
+        whole >>= 1;
+    }
 }
 
 fn push_number(out: &mut Vec<u8>, number: u64) {

@@ -61,8 +61,9 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
     if let 0x07..=0x0d = byte {
         out.push(b"abtnvfr"[usize::from(byte - 7)]);
     } else {
-        let digit = |shift: u8| b'0' + (byte >> shift & 7);
-        out.extend_from_slice(&[digit(6), digit(3), digit(0)]);
+        for shift in [6, 3, 0] {
+            out.push(b'0' + (byte >> shift & 7));
+        }
     }
 }
 

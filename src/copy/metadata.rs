@@ -108,9 +108,8 @@ impl Engine<'_, '_> {
             copied.target.set_times(from).during(Step::Times)?;
         }
         let mut mode = from.mode;
-        if preserve.contains(Preserve::OWNERSHIP) && !keep_owner(preserve, from, copied)? {
-            // Not this owner's privileges for somebody else.
-            mode -= Mode::SPECIAL;
+        if preserve.contains(Preserve::OWNERSHIP) {
+            keep_owner(preserve, from, copied, &mut mode)?;
         }
         let keeps_mode = preserve.contains(Preserve::MODE);
         let wanted = if keeps_mode {
@@ -138,20 +137,21 @@ impl Engine<'_, '_> {
     }
 }
 
-/// Sets the owner. Returns whether it is kept: an ordinary user may not give files away, which
-/// is expected, and no error.
-fn keep_owner(preserve: Preserve, from: &Stat, copied: &Copied<'_>) -> Result<bool> {
+/// Sets the owner. Where it is not kept, takes from the `mode` to be set this owner's
+/// privileges, which are not for somebody else: an ordinary user may not give files away,
+/// which is expected, and no error.
+fn keep_owner(preserve: Preserve, from: &Stat, copied: &Copied<'_>, mode: &mut Mode) -> Result<()> {
     if let Some(before) = copied.before {
         if (before.uid, before.gid) == (from.uid, from.gid) {
-            return Ok(true);
+            return Ok(());
         }
         // Before an existing file changes hands, its old owner's permissions that its new one
         // may not want are taken away.
         if preserve.contains(Preserve::MODE)
             && !(before.mode & (!from.mode | Mode::SPECIAL)).is_empty()
         {
-            let mode = before.mode & from.mode & Mode::RWXU;
-            copied.target.set_mode(mode).during(Step::ClearMode)?;
+            let common = before.mode & from.mode & Mode::RWXU;
+            copied.target.set_mode(common).during(Step::ClearMode)?;
         }
     }
     let set = copied.target.set_owner(from.uid, from.gid);
@@ -159,8 +159,9 @@ fn keep_owner(preserve: Preserve, from: &Stat, copied: &Copied<'_>) -> Result<bo
         // The group may be one of ours even so.
         let _ = copied.target.set_owner(KEEP_ID, from.gid);
         if sys::geteuid() != 0 {
-            return Ok(false);
+            *mode -= Mode::SPECIAL;
+            return Ok(());
         }
     }
-    set.during(Step::Owner).map(|()| true)
+    set.during(Step::Owner)
 }

@@ -191,6 +191,7 @@ impl<'a> Place<'a> {
     }
 
     /// The whole path, as messages show it.
+    #[inline(never)]
     #[must_use]
     pub fn shown(&self) -> &'a [u8] {
         self.path.shown()

@@ -10,6 +10,7 @@ use super::metadata::{Copied, Target, withheld};
 use super::options::{Follow, Preserve};
 use super::path::{Place, last_part, open_parent};
 use super::table::{Claim, Role};
+use super::workers::Shared;
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
@@ -116,8 +117,7 @@ impl Engine<'_, '_> {
         }
         if let Err(errno) = linked {
             let names = [job.dst.shown(), until_nul(&self.earlier).to_bytes()];
-            shared.ui().tell(Step::HardLink.into(), &names, Some(errno));
-            return Step::Told.into();
+            return shared.tell(Step::HardLink, &names, Some(errno));
         }
         Step::Nothing.into()
     }
@@ -136,15 +136,14 @@ impl Engine<'_, '_> {
         let met = shared.met();
         if met.find(Role::Made, &id, b"").is_some() {
             shared.into_itself.store(true, Ordering::Relaxed);
-            shared.ui().tell(Step::IntoItself.into(), &[src, dst], None);
-            return Step::Told.into();
+            return shared.tell(Step::IntoItself, &[src, dst], None);
         }
         let Some(earlier) = met.find(Role::Copied, &id, b"") else {
             return Ok(());
         };
         let earlier = earlier.to_bytes();
         if same_entry(earlier, job.dst.shown()) {
-            shared.ui().tell(Step::DirectoryTwice.into(), &[src], None);
+            let _ = shared.tell(Step::DirectoryTwice, &[src], None);
             return Step::Nothing.into();
         }
         // Through symlinks a directory may rightly be met twice.
@@ -152,7 +151,15 @@ impl Engine<'_, '_> {
             return Ok(());
         }
         let names = [job.dst.shown(), earlier];
-        shared.ui().tell(Step::LinkToDirectory.into(), &names, None);
+        shared.tell(Step::LinkToDirectory, &names, None)
+    }
+}
+
+impl Shared<'_> {
+    /// Tells that a name was not copied, which is then known.
+    #[inline(never)]
+    fn tell(&self, step: Step, names: &[&[u8]], errno: Option<Errno>) -> Result<()> {
+        self.ui().tell(step.into(), names, errno);
         Step::Told.into()
     }
 }

@@ -3,7 +3,7 @@
 use super::failure::Step;
 use super::ui::Ui;
 use crate::ring::Rung;
-use crate::sys::Errno;
+use crate::sys::{Errno, nth_text};
 
 /// What can be said of a part of the copy; the first ones are GNU's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,22 +26,22 @@ pub enum Word {
     RingPlain,
 }
 
-const WORDS: [&[u8]; 14] = [
-    b"unknown",
-    b"no",
-    b"yes",
-    b"unsupported",
-    b"avoided",
-    b"SEEK_HOLE",
-    b"none",
-    b"clone",
-    b"reads and writes",
-    b"copy_file_range",
-    b"splice",
-    b"io_uring (one issuer, deferred, no array)",
-    b"io_uring (one issuer, deferred)",
-    b"io_uring (no flags)",
-];
+/// One text with NULs in it, which a table of slices would cost 16 bytes a word more.
+const WORDS: &[u8] = b"\
+unknown\0\
+no\0\
+yes\0\
+unsupported\0\
+avoided\0\
+SEEK_HOLE\0\
+none\0\
+clone\0\
+reads and writes\0\
+copy_file_range\0\
+splice\0\
+io_uring (one issuer, deferred, no array)\0\
+io_uring (one issuer, deferred)\0\
+io_uring (no flags)\0";
 
 /// Which way a file's data went.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ impl Trace {
     /// Says it: GNU's line, and one about the data.
     #[inline(never)]
     pub fn say(&self, ui: &mut dyn Ui) {
-        let word = |word: Word| WORDS.get(word as usize).copied().unwrap_or_default();
+        let word = |word: Word| nth_text(WORDS, word as usize).to_bytes();
         let words = [self.offload, self.reflink, self.sparse, self.way].map(word);
         ui.say_message(Step::Trace.into(), &words, None);
         if let Some(errno) = self.refused {

@@ -19,6 +19,20 @@ pub fn until_nul(bytes: &[u8]) -> &CStr {
     c""
 }
 
+/// The text of that number, from 0, among texts that each end with a NUL; empty where there
+/// are not as many.
+#[must_use]
+#[inline(never)]
+pub fn nth_text(mut texts: &[u8], mut number: usize) -> &CStr {
+    while let [byte, rest @ ..] = texts
+        && number > 0
+    {
+        texts = rest;
+        number -= usize::from(*byte == 0);
+    }
+    until_nul(texts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +43,12 @@ mod tests {
         assert_eq!(until_nul(b"\0"), c"");
         assert_eq!(until_nul(b"abc"), c"");
         assert_eq!(until_nul(b""), c"");
+    }
+
+    #[test]
+    fn texts_by_number() {
+        let texts = b"a\0\0bc\0";
+        let found = [0, 1, 2, 3, 4].map(|number| nth_text(texts, number));
+        assert_eq!(found, [c"a", c"", c"bc", c"", c""]);
     }
 }

@@ -13,26 +13,27 @@ use core::ptr::NonNull;
 
 /// A growing array, used as `alloc`'s `Vec` is.
 pub struct Vec<T> {
-    /// Memory for `capacity` elements, of which the first `len` are in use; dangling while
-    /// `capacity` is 0.
-    start: NonNull<T>,
-    capacity: usize,
-    len: usize,
+    /// Memory for elements of this type, of which the first `len` are in use.
+    block: Block,
     owned: PhantomData<T>,
 }
 
-/// The capacity that an array begins with: for 256 bytes, or two elements.
+/// What an array is whatever its elements are: growing it is the same code for all.
+struct Block {
+    /// Memory for `capacity` elements; dangling while that is 0.
+    start: NonNull<u8>,
+    capacity: usize,
+    len: usize,
+}
+
+/// The capacity that an array begins with, in bytes, and one element more.
 const FIRST_BYTES: usize = 256;
 
-/// The largest block that there may be.
-const LARGEST: usize = isize::MAX as usize;
+/// The largest block that there may be: whole pages, so that rounding up does not exceed
+/// `isize::MAX`.
+const LARGEST: usize = isize::MAX as usize & !0xfff;
 
 impl<T> Vec<T> {
-    const FIRST_CAPACITY: usize = {
-        let capacity = FIRST_BYTES / size_of::<T>();
-        if capacity > 2 { capacity } else { 2 }
-    };
-
     const NOT_EMPTY: () = assert!(size_of::<T>() != 0, "elements take room");
 
     /// An empty array; takes no memory yet.
@@ -40,9 +41,11 @@ impl<T> Vec<T> {
     pub const fn new() -> Self {
         let () = Self::NOT_EMPTY;
         Self {
-            start: NonNull::dangling(),
-            capacity: 0,
-            len: 0,
+            block: Block {
+                start: NonNull::<T>::dangling().cast(),
+                capacity: 0,
+                len: 0,
+            },
             owned: PhantomData,
         }
     }
@@ -50,42 +53,40 @@ impl<T> Vec<T> {
     /// How many elements there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len
+        self.block.len
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.block.len == 0
     }
 
-    /// Makes room for `more` further elements, if there is none.
-    fn reserve(&mut self, more: usize) {
-        let needed = self.len + more;
-        if needed > self.capacity {
-            let capacity = needed.max(2 * self.capacity).max(Self::FIRST_CAPACITY);
-            let old = Layout::new::<T>();
-            // SAFETY: the memory is of this capacity.
-            self.start = unsafe { resized(self.start.cast(), old, self.capacity, capacity) }.cast();
-            self.capacity = capacity;
-        }
+    const fn start(&self) -> NonNull<T> {
+        self.block.start.cast()
+    }
+
+    /// Makes room for `more` further elements, and gives where they begin.
+    fn reserve(&mut self, more: usize) -> NonNull<T> {
+        // SAFETY: the block's memory is of such elements.
+        unsafe { self.block.reserve(Layout::new::<T>(), more) };
+        // SAFETY: `len` is not above the capacity.
+        unsafe { self.start().add(self.block.len) }
     }
 
     /// Appends `element`.
     pub fn push(&mut self, element: T) {
-        self.reserve(1);
-        // SAFETY: `len` is below the capacity now.
-        let end = unsafe { self.start.add(self.len) };
-        // SAFETY: as above; nothing is there yet.
+        let end = self.reserve(1);
+        // SAFETY: there is room; nothing is there yet.
         unsafe { end.write(element) };
-        self.len += 1;
+        self.block.len += 1;
     }
 
     /// Takes the last element off.
     pub fn pop(&mut self) -> Option<T> {
-        self.len = self.len.checked_sub(1)?;
+        self.block.len = self.block.len.checked_sub(1)?;
         // SAFETY: the element was in use until now.
-        let last = unsafe { self.start.add(self.len) };
+        let last = unsafe { self.start().add(self.block.len) };
         // SAFETY: as above; it is not used again.
         Some(unsafe { last.read() })
     }
@@ -93,9 +94,9 @@ impl<T> Vec<T> {
     /// Drops all elements but the first `len`.
     pub fn truncate(&mut self, len: usize) {
         if !needs_drop::<T>() {
-            self.len = self.len.min(len);
+            self.block.len = self.block.len.min(len);
         }
-        while self.len > len {
+        while self.block.len > len {
             drop(self.pop());
         }
     }
@@ -109,12 +110,29 @@ impl<T> Vec<T> {
 impl<T: Copy> Vec<T> {
     /// Appends `elements`.
     pub fn extend_from_slice(&mut self, elements: &[T]) {
-        self.reserve(elements.len());
-        // SAFETY: `len` is not above the capacity.
-        let end = unsafe { self.start.add(self.len) };
+        let end = self.reserve(elements.len());
         // SAFETY: there is room for as many; what the array holds is borrowed by nobody else.
         unsafe { end.copy_from_nonoverlapping(NonNull::from(elements).cast(), elements.len()) };
-        self.len += elements.len();
+        self.block.len += elements.len();
+    }
+}
+
+impl Block {
+    /// Makes room for `more` further elements, if there is none.
+    ///
+    /// # Safety
+    /// The memory is of elements that are laid out as `one`.
+    #[inline(never)]
+    unsafe fn reserve(&mut self, one: Layout, more: usize) {
+        let needed = self.len + more;
+        if needed > self.capacity {
+            let capacity = needed
+                .max(2 * self.capacity)
+                .max(FIRST_BYTES / one.size() + 1);
+            // SAFETY: the memory is of this capacity.
+            self.start = unsafe { resized(self.start, one, self.capacity, capacity) };
+            self.capacity = capacity;
+        }
     }
 }
 
@@ -122,13 +140,12 @@ impl<T: Copy> Vec<T> {
 ///
 /// # Safety
 /// The memory at `start` is of `old` elements; it is not used again.
-#[inline(never)]
 unsafe fn resized(start: NonNull<u8>, one: Layout, old: usize, new: usize) -> NonNull<u8> {
-    let bytes = |count: usize| count.checked_mul(one.size());
-    let (Some(old_bytes), Some(new_bytes @ 0..=LARGEST)) = (bytes(old), bytes(new)) else {
-        panic!("an array longer than memory");
-    };
+    // More than memory can hold becomes a size that no allocator has; the check for it was the
+    // program's last panic, and half a kilobyte.
+    let bytes = |count: usize| count.saturating_mul(one.size()).min(LARGEST);
     let align = one.align();
+    let (old_bytes, new_bytes) = (bytes(old), bytes(new));
     let block = if old == 0 {
         // SAFETY: not above `isize::MAX`, the alignment is a type's.
         let layout = unsafe { Layout::from_size_align_unchecked(new_bytes, align) };
@@ -149,13 +166,13 @@ unsafe impl<T: Send> Send for Vec<T> {}
 
 impl<T> Drop for Vec<T> {
     fn drop(&mut self) {
-        if self.capacity != 0 {
+        if self.block.capacity != 0 {
             self.clear();
-            let size = self.capacity * size_of::<T>();
+            let size = self.block.capacity * size_of::<T>();
             // SAFETY: the layout that it was allocated by.
             let layout = unsafe { Layout::from_size_align_unchecked(size, align_of::<T>()) };
             // SAFETY: as above; nobody has it any more.
-            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+            unsafe { dealloc(self.block.start.as_ptr(), layout) };
         }
     }
 }
@@ -165,14 +182,14 @@ impl<T> Deref for Vec<T> {
 
     fn deref(&self) -> &[T] {
         // SAFETY: the first `len` elements are in use.
-        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+        unsafe { core::slice::from_raw_parts(self.start().as_ptr(), self.block.len) }
     }
 }
 
 impl<T> DerefMut for Vec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: the first `len` elements are in use, and borrowed by nobody else.
-        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+        unsafe { core::slice::from_raw_parts_mut(self.start().as_ptr(), self.block.len) }
     }
 }
 
