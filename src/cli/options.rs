@@ -175,6 +175,7 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
 
     /// The option of that row, with the next argument for a value if it needs one. Where there is
     /// none, the error is `complaint` of `name`.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // part of a row
     fn given(
         &mut self,
         &[id, _, takes]: &[u8; 3],

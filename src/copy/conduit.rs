@@ -65,6 +65,7 @@ impl Conduit {
 }
 
 /// Makes a pipe hold as much as it shall, if it may, and says whether it is a pipe.
+#[allow(clippy::must_use_candidate)] // advice, and whether it is a pipe
 pub fn widen(fd: BorrowedFd<'_>) -> bool {
     let size = sys::pipe_size(fd);
     if size.is_ok_and(|bytes| bytes < PIPE_BYTES) {
