@@ -73,7 +73,7 @@ pub(super) struct Level {
 }
 
 /// A tree, or a part of one, being copied by one worker. Kept for its memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Walk {
     pub(super) src: Path,
     pub(super) dst: Path,
@@ -378,6 +378,22 @@ fn sort(items: &mut [Item]) {
 }
 
 impl Walk {
+    /// Nothing yet.
+    #[inline(never)]
+    pub(super) fn new() -> Self {
+        Self {
+            src: Path::default(),
+            dst: Path::default(),
+            levels: Vec::new(),
+            items: Vec::new(),
+            names: Vec::new(),
+            operand: (0, 0),
+            base: NO_NODE,
+            checked: false,
+            alone: false,
+        }
+    }
+
     /// Moves `count` items of the level around the innermost one, those whose turn is last, with
     /// their names; the innermost one is to go with them.
     pub(super) fn give_items(&mut self, count: usize, items: &mut Vec<Item>, names: &mut Vec<u8>) {

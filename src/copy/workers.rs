@@ -11,7 +11,7 @@
 //! not grow with the tree.
 
 use core::ffi::CStr;
-use core::mem::swap;
+use core::mem::{ManuallyDrop, swap};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::data::Transfer;
@@ -189,8 +189,9 @@ impl<'a> Shared<'a> {
     #[inline(never)]
     pub fn run(&self, body: impl FnOnce(&mut Engine<'_, '_>, &mut Walk)) {
         Team::with(self, Self::work, |team| {
-            let mut engine = Engine::new(self, Some(team));
-            let mut walk = Walk::default();
+            // The program ends after it: no time or code for giving things back.
+            let mut engine = ManuallyDrop::new(Engine::new(self, Some(team)));
+            let mut walk = ManuallyDrop::new(Walk::new());
             if self.options.progress {
                 engine.call_in();
             }
@@ -200,21 +201,18 @@ impl<'a> Shared<'a> {
                 self.pool.lock().closed = true;
                 self.pool_changed.give();
             }
-            // The program ends: no time or code for giving things back.
-            core::mem::forget((engine, walk));
         });
     }
 
     /// What a worker does from its beginning to its end.
     fn work(&self) {
-        let mut engine = Engine::new(self, None);
-        let mut walk = Walk::default();
+        let mut engine = ManuallyDrop::new(Engine::new(self, None));
+        let mut walk = ManuallyDrop::new(Walk::new());
         if self.watched.swap(true, Ordering::Relaxed) {
             engine.help(&mut walk, true);
         } else {
             engine.watch(&mut walk);
         }
-        core::mem::forget((engine, walk));
     }
 
     /// Waits until the copy has ended, or `timeout_ms` have passed. Returns whether it has.

@@ -41,6 +41,7 @@ fn futex_wait_for(
 }
 
 /// Wakes up to `count` threads of this process that sleep on `word`.
+#[inline(never)]
 fn futex_wake(word: &AtomicU32, count: u32) {
     const WAKE: usize = 1;
     let address = word.as_ptr() as usize;
