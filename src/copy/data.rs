@@ -82,7 +82,7 @@ pub struct DataMover {
     ring: LazyRing,
     conduit: Option<Conduit>,
     /// Source and destination devices between which blocks cannot be shared.
-    unshareable: Option<(u64, u64)>,
+    unshareable: (u64, u64),
     /// Whether `copy_file_range` can be trusted, once that was of interest.
     kernel_copies: Option<bool>,
     /// The device that the last large file went to, and its file system's type.
@@ -100,7 +100,7 @@ impl DataMover {
             buffer: None,
             ring: LazyRing::Untried,
             conduit: None,
-            unshareable: None,
+            unshareable: (0, 0),
             kernel_copies: None,
             destination: (0, 0),
             trace: Trace::NEW,
@@ -196,7 +196,7 @@ impl DataMover {
     #[inline(never)]
     fn share(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, devices: (u64, u64)) -> bool {
         self.trace.reflink = Word::Unsupported;
-        if self.unshareable == Some(devices) {
+        if self.unshareable == devices {
             return false;
         }
         let shared = sys::ficlone(from, to);
@@ -208,7 +208,7 @@ impl DataMover {
             shared,
             Err(Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS)
         ) {
-            self.unshareable = Some(devices);
+            self.unshareable = devices;
         }
         shared.is_ok()
     }
