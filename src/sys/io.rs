@@ -129,6 +129,32 @@ pub fn ftruncate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
     Errno::check_zero(r)
 }
 
+/// The type of the file system that holds the file (`include/uapi/linux/magic.h`).
+///
+/// # Errors
+/// `EBADF`, `EIO` (`man 2 fstatfs`).
+pub fn file_system_type(fd: BorrowedFd<'_>) -> Result<u64> {
+    // `struct statfs` is 120 bytes, the type first.
+    let mut buffer = [0_u64; 16];
+    // SAFETY: the kernel writes its structure to `buffer`, which is longer.
+    let r = unsafe { syscall2(nr::FSTATFS, fd.arg(), buffer.as_mut_ptr() as usize) };
+    Errno::check_zero(r)?;
+    Ok(buffer[0])
+}
+
+/// Allocates blocks for the first `len_bytes` of a file, whose length stays (`fallocate`,
+/// `KEEP_SIZE`). Linux 2.6.23.
+///
+/// # Errors
+/// `EOPNOTSUPP`, `ENOSPC`, `EFBIG`, … (`man 2 fallocate`).
+pub fn preallocate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
+    const KEEP_SIZE: usize = 1;
+    let len = offset_arg(len_bytes);
+    // SAFETY: no addresses are passed.
+    let r = unsafe { syscall4(nr::FALLOCATE, fd.arg(), KEEP_SIZE, 0, len) };
+    Errno::check_zero(r)
+}
+
 /// Tells the kernel that the file will be read from start to end: twice the read-ahead.
 ///
 /// # Errors

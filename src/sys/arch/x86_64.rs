@@ -149,6 +149,8 @@ pub mod nr {
     pub const FCHOWN: usize = 93;
     pub const UMASK: usize = 95;
     pub const UNAME: usize = 63;
+    pub const FSTATFS: usize = 138;
+    pub const FALLOCATE: usize = 285;
     pub const GETDENTS64: usize = 217;
     pub const FADVISE64: usize = 221;
     pub const EXIT_GROUP: usize = 231;
