@@ -762,6 +762,10 @@ fn large_files_that_do_not_fit() {
                 assert_eq!(ran.stderr, message, "{way} {jobs}");
                 assert!(fs::read(full.join("small")).unwrap() == small);
                 assert!(full.join("none").exists());
+                // What is there is whole: parts behind the first that failed are cut off.
+                let left = fs::read(full.join("large")).unwrap();
+                let whole = fs::read(path.join("large")).unwrap();
+                assert!(whole.starts_with(&left), "{way} {jobs}: {}", left.len());
             })
             .expect("a tmpfs");
         }
@@ -769,6 +773,58 @@ fn large_files_that_do_not_fit() {
 }
 
 // Messages.
+
+#[test]
+fn debug_says_which_way_the_data_went() {
+    in_memory(|dir| {
+        fs::write(dir.join("small"), b"x").unwrap();
+        fs::write(dir.join("large"), vec![7; 9 << 20]).unwrap();
+        File::create(dir.join("hole"))
+            .unwrap()
+            .set_len(1 << 20)
+            .unwrap();
+        let said = |line: &str| {
+            let ran = cp(&format!("--debug {line}"), dir, &with(|_| ())).expect_success();
+            ran.stdout_text()
+        };
+        assert_eq!(
+            said("small to"),
+            "'small' -> 'to'\ncopy offload: avoided, reflink: unsupported, sparse detection: no\n\
+             data: reads and writes\n"
+        );
+        assert_eq!(
+            said("--io=sync -j1 large to2"),
+            "'large' -> 'to2'\ncopy offload: yes, reflink: unsupported, sparse detection: no\n\
+             data: splice\n"
+        );
+        assert!(said("--io=ring large to3").contains("data: io_uring ("));
+        assert!(said("hole to4").contains("sparse detection: SEEK_HOLE\n"));
+    });
+}
+
+#[test]
+fn progress_is_shown_when_asked_for() {
+    in_memory(|dir| {
+        fs::create_dir(dir.join("s")).unwrap();
+        for name in 0..100 {
+            fs::write(dir.join(format!("s/{name}")), vec![7; 1000]).unwrap();
+        }
+        for jobs in JOBS {
+            let ran = cp(&format!("-r {jobs} -g s to{jobs}"), dir, &with(|_| ())).expect_status(0);
+            let shown = &ran.stderr;
+            assert!(shown.starts_with("[####"), "{shown}");
+            assert!(shown.contains("] 100%  97.6 KiB of 97.6 KiB"), "{shown}");
+            assert!(shown.contains("  100 of 100 files  "), "{shown}");
+            assert_eq!(
+                shown.matches('\n').count(),
+                1,
+                "no terminal, one line: {shown}"
+            );
+            let ran = cp(&format!("-r {jobs} s quiet{jobs}"), dir, &with(|_| ())).expect_success();
+            assert_eq!(ran.stderr, "");
+        }
+    });
+}
 
 #[test]
 fn messages_are_whole_lines() {

@@ -9,7 +9,7 @@ use crate::cat;
 use crate::copy::Snapshot;
 use crate::copy::plain::write_all;
 use crate::copy::ui::{Message, Ui};
-use crate::sys::{Errno, STDERR, STDOUT, Vec, decimal, is_terminal};
+use crate::sys::{Errno, STDERR, STDOUT, Vec, decimal, terminal_columns};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
@@ -169,11 +169,16 @@ impl Ui for Diagnostics {
     fn progress(&mut self, now: &Snapshot) {
         self.flush();
         self.line.clear();
-        let on_terminal = is_terminal(STDERR);
+        let columns = terminal_columns(STDERR);
+        let on_terminal = columns.is_some();
         if on_terminal {
             self.line.push(b'\r');
         }
         progress::line(&mut self.line, now);
+        if let Some(columns @ 1..) = columns {
+            // One that wraps could not be renewed.
+            self.line.truncate(columns.into());
+        }
         if on_terminal {
             // What a longer line has left behind.
             self.line.extend_from_slice(b"\x1b[K");

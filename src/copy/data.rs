@@ -271,13 +271,18 @@ impl DataMover {
         } else {
             others.done.add(0, size);
         }
-        at = self.copy_range(from, to, at, size)?;
-        // What the source has gained since; where it has lost, cut off what may lie behind.
-        self.copy_plainly(from, to, &mut at, u64::MAX)?;
-        if at < size {
-            return sys::ftruncate(to, at).during(Step::Extend);
+        let mut moved = self.go_on(from, to, &mut at, size, false);
+        if moved.is_ok() {
+            // What the source has gained since.
+            moved = self.copy_plainly(from, to, &mut at, u64::MAX);
         }
-        Ok(())
+        // Where it has lost, or something failed, parts may lie behind what is whole, and blocks
+        // that were allocated.
+        if at < size {
+            let cut = sys::ftruncate(to, at).during(Step::Extend);
+            return moved.and(cut);
+        }
+        moved
     }
 
     /// Copies the first `size` bytes in parts, which whoever has nothing else to do takes as

@@ -76,7 +76,7 @@ impl Engine<'_, '_> {
     pub(super) fn watch(&mut self, walk: &mut Walk) {
         let shared = self.shared;
         let mut step_ms = STEP_ELSEWHERE_MS;
-        if sys::is_terminal(sys::STDERR) {
+        if sys::terminal_columns(sys::STDERR).is_some() {
             step_ms = STEP_MS;
         }
         let begun_ms = sys::monotonic_ms();

@@ -166,14 +166,17 @@ pub fn ficlone(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     Errno::check_zero(r)
 }
 
-/// Whether `fd` is a terminal (`TCGETS`, `man 2 ioctl_tty`).
+/// How many columns the terminal `fd` has, 0 if it does not know; `None` if it is no terminal
+/// (`TIOCGWINSZ`, `man 2 ioctl_tty`).
 #[must_use]
-pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
-    const TCGETS: usize = 0x5401;
-    let mut termios = [0_u32; 16];
-    // SAFETY: the kernel writes its `struct termios`, 36 bytes.
-    let r = unsafe { syscall3(nr::IOCTL, fd.arg(), TCGETS, termios.as_mut_ptr() as usize) };
-    Errno::check_zero(r).is_ok()
+pub fn terminal_columns(fd: BorrowedFd<'_>) -> Option<u16> {
+    const TIOCGWINSZ: usize = 0x5413;
+    // `struct winsize`: rows, columns, and two that nobody uses.
+    let mut size = [0_u16; 4];
+    let address = size.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes its structure to `size`.
+    let r = unsafe { syscall3(nr::IOCTL, fd.arg(), TIOCGWINSZ, address) };
+    Errno::check_zero(r).is_ok().then_some(size[1])
 }
 
 /// Where [`lseek`] goes.
