@@ -802,6 +802,26 @@ fn debug_says_which_way_the_data_went() {
     });
 }
 
+/// On ext4 a large operand goes through the ring, its blocks allocated before.
+#[test]
+fn large_operands_on_ext4_go_through_the_ring() {
+    let dir = temp_dir();
+    let path = c_path(dir.path());
+    // SAFETY: all zeros are a `struct statfs`.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: a C string, and a structure to write.
+    assert_eq!(unsafe { libc::statfs(path.as_ptr(), &raw mut found) }, 0);
+    if found.f_type != libc::EXT4_SUPER_MAGIC {
+        return println!("the folder for temporary files is not on ext4: nothing to see");
+    }
+    fs::write(dir.path().join("large"), vec![7; 20 << 20]).unwrap();
+    for line in ["large to", "-r large to2"] {
+        let ran = cp(&format!("--debug {line}"), dir.path(), &with(|_| ())).expect_success();
+        let said = ran.stdout_text();
+        assert!(said.contains("data: io_uring ("), "{line}: {said}");
+    }
+}
+
 #[test]
 fn progress_is_shown_when_asked_for() {
     in_memory(|dir| {

@@ -150,10 +150,12 @@ impl DataMover {
             return Ok(());
         }
         let by_ring = self.io == Io::Ring;
-        if size > BUFFER_BYTES as u64 && self.destination.0 != to_stat.id.dev {
+        // An operand's device is 0: it is not known.
+        let dev = to_stat.id.dev;
+        if size > BUFFER_BYTES as u64 && (dev == 0 || self.destination.0 != dev) {
             // Unknown is as good as any other.
             let kind = sys::file_system_type(to).unwrap_or_default();
-            self.destination = (to_stat.id.dev, kind);
+            self.destination = (dev, kind);
         }
         // On a network file system the data is copied where it lies.
         let is_far = matches!(self.destination.1, CEPH | CIFS | FUSE | NFS | SMB2);
