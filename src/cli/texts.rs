@@ -5,7 +5,7 @@ use super::{complaint, cp};
 use crate::cat;
 use crate::copy::failure;
 use crate::copy::ui::Message;
-use crate::sys::{Errno, Vec, errno, until_nul};
+use crate::sys::{Errno, Vec, errno, start_of_text, until_nul};
 
 /// First what is wanted most: unpacking goes from the beginning to what is wanted.
 #[allow(long_running_const_eval)] // some seconds, and it ends
@@ -100,25 +100,10 @@ impl Texts {
         }
         let last = &mut self.last[usize::from(number > ERRNO_0)];
         if last.0 != number {
-            *last = (number, start_of(&self.unpacked, number));
+            *last = (number, start_of_text(&self.unpacked, number));
         }
         until_nul(self.unpacked.get(last.1..).unwrap_or_default()).to_bytes()
     }
-}
-
-/// Where the text of that number begins.
-fn start_of(texts: &[u8], mut number: usize) -> usize {
-    let mut start = 0;
-    for &byte in texts {
-        if number == 0 {
-            break;
-        }
-        start += 1;
-        if byte == 0 {
-            number -= 1;
-        }
-    }
-    start
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ use super::trace::{Trace, Word};
 use super::workers::Shared;
 use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence};
 
-/// Size of the one buffer that plain copies use; more data than this goes through the ring.
+/// Size of the one buffer that plain copies use: it fits a processor's own cache. A file of more
+/// is worth another way.
 pub const BUFFER_BYTES: usize = 512 << 10;
 
 /// A file of this size is copied by several workers, if there are any or can be.
@@ -149,7 +150,6 @@ impl DataMover {
             others.done.add(0, size);
             return Ok(());
         }
-        let by_ring = self.io == Io::Ring;
         // An operand's device is 0: it is not known.
         let dev = to_stat.id.dev;
         if size > BUFFER_BYTES as u64 && (dev == 0 || self.destination.0 != dev) {
@@ -159,7 +159,7 @@ impl DataMover {
         }
         // On a network file system the data is copied where it lies.
         let is_far = matches!(self.destination.1, CEPH | CIFS | FUSE | NFS | SMB2);
-        if !by_ring && (size <= BUFFER_BYTES as u64 || is_far) {
+        if self.io != Io::Ring && (size <= BUFFER_BYTES as u64 || is_far) {
             others.done.add(0, size);
             return self.stream(from, to, size);
         }
@@ -239,7 +239,8 @@ impl DataMover {
             // Both move forward, whatever a file system answers: no answer makes this loop.
             let data = data.max(at);
             let hole = hole.max(data + 1);
-            at = self.copy_range(from, to, data, hole)?;
+            at = data;
+            self.go_on(from, to, &mut at, hole, false)?;
             if at < hole {
                 // The source ends inside the extent.
                 end = 0;
@@ -338,22 +339,9 @@ impl DataMover {
         }
     }
 
-    /// Copies the bytes from `start` to `end`, less where the source ends before; returns
-    /// where it stopped.
-    fn copy_range(
-        &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-        start: u64,
-        end: u64,
-    ) -> Result<u64> {
-        let mut at = start;
-        self.go_on(from, to, &mut at, end, false)?;
-        Ok(at)
-    }
-
-    /// As [`Self::copy_range`], moving `at`, which says how far it came whatever happens. In a
-    /// file that others copy parts of at the same time if it is `shared`.
+    /// Copies the bytes from `at` to `end`, less where the source ends before; `at` says how far
+    /// it came whatever happens. In a file that others copy parts of at the same time if it is
+    /// `shared`.
     fn go_on(
         &mut self,
         from: BorrowedFd<'_>,
@@ -404,7 +392,7 @@ impl DataMover {
         }
     }
 
-    /// As [`Self::copy_range`], by reads and writes of one buffer.
+    /// As [`Self::go_on`], by reads and writes of one buffer.
     fn copy_plainly(
         &mut self,
         from: BorrowedFd<'_>,

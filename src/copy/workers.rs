@@ -61,7 +61,7 @@ pub struct Shared<'a> {
     pub(super) found: Amount,
     /// Somebody watches how far the copy has come.
     watched: AtomicBool,
-    /// 1 once the copy has ended.
+    /// The copy has ended.
     ended: Latch,
     /// Whether several operands go to one directory, so that they may meet there.
     pub(super) many: bool,

@@ -22,15 +22,25 @@ pub fn until_nul(bytes: &[u8]) -> &CStr {
 /// The text of that number, from 0, among texts that each end with a NUL; empty where there
 /// are not as many.
 #[must_use]
+pub fn nth_text(texts: &[u8], number: usize) -> &CStr {
+    let start = start_of_text(texts, number);
+    until_nul(texts.get(start..).unwrap_or_default())
+}
+
+/// Where the text of that number begins, as for [`nth_text`]; the end where there are not as
+/// many.
+#[must_use]
 #[inline(never)]
-pub fn nth_text(mut texts: &[u8], mut number: usize) -> &CStr {
-    while let [byte, rest @ ..] = texts
-        && number > 0
-    {
-        texts = rest;
-        number -= usize::from(*byte == 0);
+pub fn start_of_text(texts: &[u8], mut number: usize) -> usize {
+    let mut start = 0;
+    for &byte in texts {
+        if number == 0 {
+            break;
+        }
+        start += 1;
+        number -= usize::from(byte == 0);
     }
-    until_nul(texts)
+    start
 }
 
 #[cfg(test)]

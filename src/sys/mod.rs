@@ -25,7 +25,7 @@ mod vec;
 
 pub use arch::memory::{ByteRange, copy_run};
 pub use arena::{Arena, Mark};
-pub use cstr::{nth_text, until_nul};
+pub use cstr::{nth_text, start_of_text, until_nul};
 pub use decimal::decimal;
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
