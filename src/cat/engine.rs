@@ -3,7 +3,9 @@
 use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
-use crate::copy::conduit::{Conduit, widen};
+use crate::copy::ahead::Ahead;
+use crate::copy::conduit::{Conduit, MOVED_BYTES, widen};
+use crate::copy::data::EXT4;
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
 use crate::copy::options::Io;
@@ -19,10 +21,6 @@ use crate::sys::{
 /// In one mapping with as much again for filtered output. Pages that are not reached are
 /// never touched.
 const BUFFER_BYTES: usize = 128 << 10;
-
-/// How much the kernel is asked to move at a time. Not all that a pipe holds: file systems make
-/// one block of pages of one write, and those of 1 MiB are dear to find.
-const MOVED_BYTES: usize = 256 << 10;
 
 /// What is being done: which message an error gets. Beside a `Result` of one register this
 /// costs less than an error that tells it.
@@ -216,34 +214,51 @@ impl Cat<'_> {
         widen(from);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
+        let mut at = position(from);
+        let mut ahead = Ahead::up_to(NONE);
+        if at == NONE {
+            at = 0;
+            ahead = Ahead::NEW;
+        }
         if widen(STDOUT) {
-            while matches!(sys::splice(from, None, STDOUT, None, MOVED_BYTES), Ok(1..)) {}
+            while let Ok(moved @ 1..) = sys::splice(from, None, STDOUT, None, MOVED_BYTES) {
+                at += moved as u64;
+                ahead.of(from, at);
+            }
             return Ok(());
         }
-        let Ok(Conduit { outlet, inlet }) = Conduit::new() else {
+        let Ok(conduit) = Conduit::new() else {
             return Ok(());
         };
-        while let Ok(mut held @ 1..) = sys::splice(from, None, inlet.as_fd(), None, MOVED_BYTES) {
-            while held > 0 {
-                let Ok(moved @ 1..) = sys::splice(outlet.as_fd(), None, STDOUT, None, held) else {
-                    // What is in the pipe has been read from the input: it comes first.
-                    drop(inlet);
-                    return self.print_plainly(outlet.as_fd(), usize::MAX).map(drop);
-                };
-                held -= moved;
-            }
+        // As a file is copied: what is written into allocated blocks there costs half.
+        if self.to_file && sys::file_system_type(STDOUT) == Ok(EXT4) && at < self.stat.size_bytes {
+            let _ = sys::preallocate(STDOUT, Self::written_at(), self.stat.size_bytes - at);
         }
-        Ok(())
+        if conduit.carry(from, STDOUT, &mut at, NONE, &mut ahead, Place::Stream) {
+            return Ok(());
+        }
+        // What is in the pipe has been read from the input: it comes first.
+        let Conduit { outlet, inlet } = conduit;
+        drop(inlet);
+        self.print_plainly(outlet.as_fd(), usize::MAX).map(drop)
+    }
+
+    /// Where the next byte goes in the file that standard output is.
+    #[inline(never)]
+    fn written_at() -> u64 {
+        if sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND)) {
+            let mut stat = Stat::default();
+            let looked = sys::stat_fd(STDOUT, &mut stat);
+            looked.map_or(NONE, |()| stat.size_bytes)
+        } else {
+            position(STDOUT)
+        }
     }
 
     /// Refuses a file that is its own output and would grow as fast as it is read: because
     /// writes go to its end, or to a place that is still to be read.
     fn check_order(&mut self, from: BorrowedFd<'_>) -> Result<()> {
-        let mut written_at = self.stat.size_bytes;
-        if !sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND)) {
-            written_at = position(STDOUT);
-        }
-        if position(from) < written_at {
+        if position(from) < Self::written_at() {
             self.step = Step::SameFile;
             return Err(Errno::EINVAL);
         }
@@ -279,7 +294,8 @@ impl Cat<'_> {
         } else {
             Place::Position
         };
-        pump(ring, from, STDOUT, &mut left, place)?;
+        let mut ahead = Ahead::up_to(left.end);
+        pump(ring, from, STDOUT, &mut left, place, &mut ahead)?;
         // Without a position there is nothing that this could move.
         advance(STDOUT, before.wrapping_add(left.start - begin));
         self.step = Step::Read;

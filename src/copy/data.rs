@@ -20,6 +20,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::ahead::Ahead;
 use super::conduit::Conduit;
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
@@ -28,17 +29,23 @@ use super::plain;
 use super::progress::Amount;
 use super::pump::{self, Place};
 use super::trace::{Trace, Word};
-use super::workers::Shared;
-use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, OwnedFd, Stat, Whence};
+use super::workers::{Others, Shared};
+use crate::sys::{
+    self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Lendable, Stat, Whence,
+};
 
-/// Size of the one buffer that plain copies use: it fits a processor's own cache. A file of more
-/// is worth another way.
-pub const BUFFER_BYTES: usize = 512 << 10;
+/// Size of the one buffer that plain copies use. It fits a processor's own cache, and file
+/// systems make one block of pages of one write: larger ones are at times dear to find (see
+/// [`super::conduit::MOVED_BYTES`]).
+const BUFFER_BYTES: usize = 256 << 10;
 
-/// A file of this size is copied by several workers, if there are any or can be.
-pub const SHARED_BYTES: u64 = 8 << 20;
+/// A file of more than this is worth another way.
+const LARGE_BYTES: u64 = 512 << 10;
 
-/// How much of it one of them takes at a time.
+/// A file with so much data is copied by several workers, if there are any or can be.
+const SHARED_BYTES: u64 = 8 << 20;
+
+/// How much of that one of them takes at a time.
 const PART_BYTES: u64 = 4 << 20;
 
 /// From this size on `copy_file_range` is quicker than one read and one write: by a tenth, on
@@ -50,9 +57,13 @@ const KERNEL_COPY_BYTES: usize = 1 << 30;
 
 /// A large file that several workers copy parts of.
 #[derive(Debug)]
-pub struct Transfer {
-    from: OwnedFd,
-    to: OwnedFd,
+pub struct Transfer<'a> {
+    from: BorrowedFd<'a>,
+    to: BorrowedFd<'a>,
+    /// It has holes, which are left out.
+    sparse: bool,
+    /// How long a part is.
+    part_bytes: u64,
     /// Where the next part begins that nobody has taken.
     next: AtomicU64,
     /// Where the copy ends: where it is to end, or the first offset that could not be read or
@@ -61,35 +72,52 @@ pub struct Transfer {
 }
 
 /// File systems by `statfs` (`include/uapi/linux/magic.h`).
-const EXT4: u64 = 0xef53;
+pub const EXT4: u64 = 0xef53;
 const CEPH: u64 = 0x00c3_6400;
 const CIFS: u64 = 0xff53_4d42;
 const FUSE: u64 = 0x6573_5546;
 const NFS: u64 = 0x6969;
 const SMB2: u64 = 0xfe53_4d42;
 
-impl Transfer {
+/// A [`Transfer`], to be lent.
+#[derive(Debug)]
+pub struct Transfers;
+
+impl Lendable for Transfers {
+    type For<'a> = Transfer<'a>;
+}
+
+impl Transfer<'_> {
     /// How many parts it has, at most.
     pub(super) fn parts(&self) -> u32 {
-        let parts = self.end.load(Ordering::Relaxed) / PART_BYTES;
-        u32::try_from(parts).unwrap_or(u32::MAX >> 1)
+        let parts = self
+            .end
+            .load(Ordering::Relaxed)
+            .checked_div(self.part_bytes);
+        u32::try_from(parts.unwrap_or(1)).unwrap_or(u32::MAX >> 1)
     }
 }
 
 /// Copies files' data; keeps the buffer, the ring and what was learnt from file to file.
+///
+/// In this order: what lies within 128 bytes of the start takes three bytes less to address.
+#[repr(C)]
 pub struct DataMover {
     io: Io,
-    buffer: Option<Buffer>,
-    ring: LazyRing,
-    conduit: Option<Conduit>,
-    /// Source and destination devices between which blocks cannot be shared.
-    unshareable: (u64, u64),
-    /// Whether `copy_file_range` can be trusted, once that was of interest.
-    kernel_copies: Option<bool>,
-    /// The device that the last large file went to, and its file system's type.
-    destination: (u64, u64),
+    /// Others copy at the same time: no processor is left for the ring's workers.
+    crowded: bool,
     /// Which way the last file went.
     pub(super) trace: Trace,
+    buffer: Option<Buffer>,
+    /// Source and destination devices between which blocks cannot be shared.
+    unshareable: (u64, u64),
+    /// The device that the last large file went to, and its file system's type.
+    destination: (u64, u64),
+    ahead: Ahead,
+    conduit: Option<Conduit>,
+    /// Whether `copy_file_range` can be trusted, once that was of interest.
+    kernel_copies: Option<bool>,
+    ring: LazyRing,
 }
 
 impl DataMover {
@@ -101,9 +129,11 @@ impl DataMover {
             buffer: None,
             ring: LazyRing::Untried,
             conduit: None,
+            ahead: Ahead::NEW,
             unshareable: (0, 0),
             kernel_copies: None,
             destination: (0, 0),
+            crowded: false,
             trace: Trace::NEW,
         }
     }
@@ -129,7 +159,7 @@ impl DataMover {
         &mut self,
         (from, stat): (BorrowedFd<'_>, &Stat),
         (to, to_stat): (BorrowedFd<'_>, &Stat),
-        others: &Shared<'_>,
+        others: Others<'_, '_>,
     ) -> Result<()> {
         self.trace = Trace::NEW;
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
@@ -138,38 +168,40 @@ impl DataMover {
             return self.stream(from, to, 0);
         }
         let size = stat.size_bytes;
-        if self.io == Io::Ring && self.ring.is_missed(&mut **others.ui()) {
+        let done = &others.shared.done;
+        if self.io == Io::Ring && self.ring.is_missed(&mut **others.shared.ui()) {
             return Step::Told.into();
         }
         if self.io != Io::Ring && self.share(from, to, (stat.id.dev, to_stat.id.dev)) {
-            others.done.add(0, size);
+            done.add(0, size);
             return Ok(());
         }
         self.trace.sparse = Word::No;
-        if stat.blocks.saturating_mul(512) < size && self.copy_extents(from, stat, to)? {
-            others.done.add(0, size);
-            return Ok(());
-        }
         // An operand's device is 0: it is not known.
         let dev = to_stat.id.dev;
-        if size > BUFFER_BYTES as u64 && (dev == 0 || self.destination.0 != dev) {
+        if size > LARGE_BYTES && (dev == 0 || self.destination.0 != dev) {
             // Unknown is as good as any other.
             let kind = sys::file_system_type(to).unwrap_or_default();
             self.destination = (dev, kind);
         }
+        let data = stat.blocks.saturating_mul(512);
+        if data < size {
+            self.trace.sparse = Word::SeekHole;
+            return self.copy_to_end(from, to, size, data.max(1), others);
+        }
         // On a network file system the data is copied where it lies.
         let is_far = matches!(self.destination.1, CEPH | CIFS | FUSE | NFS | SMB2);
-        if self.io != Io::Ring && (size <= BUFFER_BYTES as u64 || is_far) {
-            others.done.add(0, size);
+        if self.io != Io::Ring && (size <= LARGE_BYTES || is_far) {
+            done.add(0, size);
             return self.stream(from, to, size);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         // Advice as well: a disk that is full says so when it is written.
         if self.destination.1 == EXT4 {
-            let _ = sys::preallocate(to, size);
+            let _ = sys::preallocate(to, 0, size);
         }
-        self.copy_to_end(from, to, size, others)
+        self.copy_to_end(from, to, size, size, others)
     }
 
     /// Moves all of `from` to `to`, both at their current positions; a regular file if it has a
@@ -215,77 +247,87 @@ impl DataMover {
         shared.is_ok()
     }
 
-    /// Copies the source's data extents and leaves holes where it has holes. False where the
-    /// file system cannot tell them apart; nothing was written then.
-    fn copy_extents(
-        &mut self,
-        from: BorrowedFd<'_>,
-        stat: &Stat,
-        to: BorrowedFd<'_>,
-    ) -> Result<bool> {
-        self.trace.sparse = Word::SeekHole;
-        let mut at = 0;
-        let mut end = stat.size_bytes;
-        loop {
-            let data = sys::lseek(from, at, Whence::Data);
-            let hole = data.and_then(|data| sys::lseek(from, data, Whence::Hole));
-            let (data, hole) = match (data, hole) {
-                (Ok(data), Ok(hole)) => (data, hole),
-                // A hole up to the end, or cut short since.
-                (_, Err(Errno::ENXIO)) => break,
-                _ if at == 0 => return Ok(false),
-                (_, error) => return error.during(Step::Read).map(|_| false),
-            };
-            // Both move forward, whatever a file system answers: no answer makes this loop.
-            let data = data.max(at);
-            let hole = hole.max(data + 1);
-            at = data;
-            self.go_on(from, to, &mut at, hole, false)?;
-            if at < hole {
-                // The source ends inside the extent.
-                end = 0;
-                break;
-            }
-        }
-        // The source's length now: it may have been cut or have grown a hole.
-        let mut now = Stat::default();
-        if end != 0 && sys::stat_fd(from, &mut now).is_ok() {
-            end = now.size_bytes;
-        }
-        sys::ftruncate(to, end.max(at))
-            .during(Step::Extend)
-            .map(|()| true)
-    }
-
-    /// Copies from offset 0 to wherever the source ends; `size` is where that is expected.
+    /// Copies from offset 0 to wherever the source ends. That is expected at `size`, and before
+    /// it `data` bytes of data: less where there are holes, which are left out.
     fn copy_to_end(
         &mut self,
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
         size: u64,
-        others: &Shared<'_>,
+        data: u64,
+        others: Others<'_, '_>,
     ) -> Result<()> {
+        let sparse = data < size;
+        self.ahead = Ahead::up_to(size);
         let mut at = 0;
+        self.crowded = others.shared.are_there();
         // The ring keeps two processors busy by itself.
-        let alone = self.by_ring() && self.ring.get().is_some();
-        let helped = !alone && others.are_there() && !others.large.is_open();
-        if size >= SHARED_BYTES && (helped || others.options.progress) {
-            at = self.copy_together(from, to, size, others)?;
+        let alone = !sparse && self.by_ring() && self.ring.get().is_some();
+        let helped =
+            data >= SHARED_BYTES && !alone && others.call_in() && !others.shared.large.is_open();
+        let Others { shared, .. } = others;
+        if helped || (data >= SHARED_BYTES && shared.options.progress) {
+            at = self.copy_together(from, to, size, data, shared);
         } else {
-            others.done.add(0, size);
+            shared.done.add(0, size);
         }
-        let mut moved = self.go_on(from, to, &mut at, size, false);
-        if moved.is_ok() {
-            // What the source has gained since.
-            moved = self.copy_plainly(from, to, &mut at, u64::MAX);
+        let mut moved;
+        if sparse {
+            moved = self.copy_extents(from, to, &mut at, u64::MAX, false);
+        } else {
+            moved = self.go_on(from, to, &mut at, size, false);
+            if moved.is_ok() {
+                // What the source has gained since.
+                moved = self.copy_plainly(from, to, &mut at, u64::MAX);
+            }
         }
-        // Where it has lost, or something failed, parts may lie behind what is whole, and blocks
-        // that were allocated.
-        if at < size {
+        // Where the source has lost, or something failed, parts may lie behind what is whole, and
+        // blocks that were allocated; before its end, a hole.
+        if sparse || at < size {
             let cut = sys::ftruncate(to, at).during(Step::Extend);
             return moved.and(cut);
         }
         moved
+    }
+
+    /// As [`Self::go_on`], leaving out holes.
+    fn copy_extents(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        at: &mut u64,
+        end: u64,
+        shared: bool,
+    ) -> Result<()> {
+        while *at < end {
+            // Both move forward, whatever a file system answers: no answer makes this loop.
+            let data = match sys::lseek(from, *at, Whence::Data) {
+                Ok(data) => data.max(*at),
+                // A hole up to the source's end, which may be another by now.
+                Err(Errno::ENXIO) => {
+                    let mut now = Stat::default();
+                    sys::stat_fd(from, &mut now).during(Step::Read)?;
+                    *at = now.size_bytes.max(*at).min(end);
+                    break;
+                }
+                // It was told before: what cannot be read says why.
+                Err(_) => *at,
+            };
+            if data >= end {
+                *at = end;
+                break;
+            }
+            let hole = sys::lseek(from, data, Whence::Hole).unwrap_or(end);
+            let hole = hole.max(data + 1).min(end);
+            *at = data;
+            self.ahead = Ahead::up_to(hole);
+            self.go_on(from, to, at, hole, shared)?;
+            if *at < hole {
+                // The source ends inside the extent.
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Copies the first `size` bytes in parts, which whoever has nothing else to do takes as
@@ -296,44 +338,47 @@ impl DataMover {
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
         size: u64,
+        data: u64,
         others: &Shared<'_>,
-    ) -> Result<u64> {
-        // Descriptors of their own: nothing that is lent may end before its loan.
-        let duplicate = |fd| sys::duplicate_from(fd, 3);
-        let (Ok(from), Ok(to)) = (duplicate(from), duplicate(to)) else {
-            return Ok(0);
-        };
+    ) -> u64 {
         let transfer = Transfer {
             from,
             to,
+            sparse: data < size,
+            part_bytes: PART_BYTES * size.checked_div(data).unwrap_or(1),
             next: AtomicU64::new(0),
             end: AtomicU64::new(size),
         };
-        if !others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
-            return Ok(0);
+        if others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
+            transfer.end.into_inner()
+        } else {
+            0
         }
-        let Transfer { to, end, .. } = transfer;
-        // May be the one that learns of a failed write.
-        to.close().during(Step::Close)?;
-        Ok(end.into_inner())
     }
 
     /// Copies parts of a large file until none is left.
-    pub(super) fn take_part(&mut self, transfer: &Transfer, done: &Amount) {
+    pub(super) fn take_part(&mut self, transfer: &Transfer<'_>, done: &Amount) {
         loop {
             // Relaxed: the numbers stand for themselves; what was written is the kernel's.
-            let start = transfer.next.fetch_add(PART_BYTES, Ordering::Relaxed);
+            let start = transfer
+                .next
+                .fetch_add(transfer.part_bytes, Ordering::Relaxed);
             let end = transfer.end.load(Ordering::Relaxed);
             if start >= end {
                 break;
             }
-            let end = end.min(start + PART_BYTES);
+            let part_end = end.min(start + transfer.part_bytes);
             let mut at = start;
-            let (from, to) = (transfer.from.as_fd(), transfer.to.as_fd());
+            let (from, to) = (transfer.from, transfer.to);
             // An error shows again to whoever goes on from there.
-            let _ = self.go_on(from, to, &mut at, end, true);
+            let _ = if transfer.sparse {
+                self.copy_extents(from, to, &mut at, part_end, true)
+            } else {
+                self.ahead = Ahead::up_to(end);
+                self.go_on(from, to, &mut at, part_end, true)
+            };
             done.add(0, at - start);
-            if at < end {
+            if at < part_end {
                 transfer.end.fetch_min(at, Ordering::Relaxed);
             }
         }
@@ -351,13 +396,13 @@ impl DataMover {
         shared: bool,
     ) -> Result<()> {
         self.trace.way = Word::Plain;
-        if end - *at > BUFFER_BYTES as u64 || self.io == Io::Ring {
+        if end - *at > LARGE_BYTES || self.io == Io::Ring {
             if self.by_ring()
                 && let Some(ring) = self.ring.get()
             {
                 let mut range = *at..end;
                 // Where the ring broke, all of it again.
-                let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
+                let _ = pump::pump(ring, from, to, &mut range, Place::Offsets, &mut self.ahead);
                 *at = range.start;
                 self.trace.by_ring(ring.rung());
             } else if !shared {
@@ -374,7 +419,7 @@ impl DataMover {
         match self.io {
             // There the ring pays: cached reads are done inline and writes by a kernel worker,
             // on two processors.
-            Io::Auto => self.destination.1 == EXT4,
+            Io::Auto => self.destination.1 == EXT4 && !self.crowded,
             Io::Ring => true,
             Io::Sync => false,
         }
@@ -386,7 +431,7 @@ impl DataMover {
             self.conduit = Conduit::new().ok();
         }
         if let Some(conduit) = &self.conduit
-            && !conduit.carry(from, to, at, end)
+            && !conduit.carry(from, to, at, end, &mut self.ahead, Place::Offsets)
         {
             self.conduit = None;
         }
@@ -400,11 +445,14 @@ impl DataMover {
         at: &mut u64,
         end: u64,
     ) -> Result<()> {
-        let buffer = self.buffer().during(Step::Read)?;
         while *at < end {
             let want = usize::try_from(end - *at)
                 .unwrap_or(BUFFER_BYTES)
                 .min(BUFFER_BYTES);
+            if want == BUFFER_BYTES {
+                self.ahead.of(from, *at);
+            }
+            let buffer = self.buffer().during(Step::Read)?;
             let room = buffer.get_mut(..want).unwrap_or_default();
             let count = plain::read_at(from, room, *at).during(Step::Read)?;
             match room.get(..count) {

@@ -1,6 +1,5 @@
 //! Regular files, and what is copied as one.
 
-use super::data::SHARED_BYTES;
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::metadata::{Before, Copied, Target, withheld};
@@ -42,11 +41,9 @@ impl Engine<'_, '_> {
         let destination = opened?;
         let fd = destination.as_fd();
         // On failure GNU stops here: metadata would make a broken copy look whole.
-        if job.stat.size_bytes >= SHARED_BYTES {
-            self.call_in();
-        }
         let (from, to) = ((source.as_fd(), &job.stat), (fd, &job.before));
-        let moved = self.data.copy(from, to, self.shared);
+        let others = self.others();
+        let moved = self.data.copy(from, to, others);
         if self.options.debug {
             self.say_copied(job);
         }

@@ -73,22 +73,25 @@ pub(super) struct Level {
 }
 
 /// A tree, or a part of one, being copied by one worker. Kept for its memory.
+///
+/// In this order: what lies within 128 bytes of the start takes three bytes less to address.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Walk {
-    pub(super) src: Path,
-    pub(super) dst: Path,
     pub(super) levels: Vec<Level>,
     /// What is still to be copied, the next last.
     pub(super) items: Vec<Item>,
     pub(super) names: Vec<u8>,
-    /// How long the operand's paths are.
-    pub(super) operand: (usize, usize),
     /// The node of the directory around the first level, or [`NO_NODE`].
     pub(super) base: usize,
     /// It was found out whether anything of the operand may be handed over,
     pub(super) checked: bool,
     /// and nothing may.
     pub(super) alone: bool,
+    pub(super) src: Path,
+    pub(super) dst: Path,
+    /// How long the operand's paths are.
+    pub(super) operand: (usize, usize),
 }
 
 impl Engine<'_, '_> {
@@ -345,7 +348,7 @@ fn read_ahead(walk: &mut Walk) {
             let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
             // Advice only: whatever goes wrong, goes wrong again when it matters.
             if let Ok(file) = plain::open(dir.as_fd(), name, flags, NO_MODE) {
-                let _ = sys::fadvise_will_need(file.as_fd());
+                let _ = sys::fadvise_will_need(file.as_fd(), 0..0);
             }
         }
     }
@@ -394,34 +397,27 @@ impl Walk {
         }
     }
 
-    /// Moves `count` items of the level around the innermost one, those whose turn is last, with
-    /// their names; the innermost one is to go with them.
-    pub(super) fn give_items(&mut self, count: usize, items: &mut Vec<Item>, names: &mut Vec<u8>) {
-        items.clear();
-        names.clear();
-        let [.., level, part] = &mut *self.levels else {
+    /// Moves the next `count` items of the level around the innermost one to `part`, with the
+    /// level's names; the innermost one is to go with them.
+    pub(super) fn give_items(&mut self, count: usize, part: &mut Self) {
+        part.items.clear();
+        part.names.clear();
+        let [.., level, of_part] = &mut *self.levels else {
             return;
         };
-        (part.items_at, part.names_at) = (0, 0);
+        (of_part.items_at, of_part.names_at) = (0, 0);
         if count == 0 {
             return;
         }
-        let own = self.items.get_mut(level.items_at..).unwrap_or_default();
-        items.extend_from_slice(own.get(..count).unwrap_or_default());
-        for item in &mut **items {
+        let left = self.items.len() - count;
+        let given = self.items.get(left..).unwrap_or_default();
+        part.items.extend_from_slice(given);
+        for item in &mut *part.items {
             item.name_at -= level.names_at;
         }
-        names.extend_from_slice(self.names.get(level.names_at..).unwrap_or_default());
-        let left = own.len() - count;
-        // One by one: the library's ways to move them take 500 bytes.
-        for at in 0..left {
-            if let Some(&item) = own.get(at + count)
-                && let Some(place) = own.get_mut(at)
-            {
-                *place = item;
-            }
-        }
-        self.items.truncate(level.items_at + left);
+        let names = self.names.get(level.names_at..).unwrap_or_default();
+        part.names.extend_from_slice(names);
+        self.items.truncate(left);
     }
 }
 

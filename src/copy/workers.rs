@@ -14,7 +14,7 @@ use core::ffi::CStr;
 use core::mem::{ManuallyDrop, swap};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::data::Transfer;
+use super::data::{Transfer, Transfers};
 use super::engine::Engine;
 use super::options::{Follow, Options};
 use super::path::{Path, trim_slashes};
@@ -22,7 +22,7 @@ use super::plain::{self, NO_MODE};
 use super::progress::Amount;
 use super::table::FileTable;
 use super::ui::Ui;
-use super::walk::{Item, Level, Walk};
+use super::walk::{Level, Walk};
 use crate::sys::{
     self, BorrowedFd, CWD, FileId, Guard, Latch, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
     Vec,
@@ -52,54 +52,65 @@ const DESCRIPTORS_EACH: u64 = 20;
 pub const NO_NODE: usize = usize::MAX;
 
 /// What lasts from operand to operand, for all workers.
+///
+/// In this order: what lies within 128 bytes of the start takes three bytes less to address.
+#[repr(C)]
 pub struct Shared<'a> {
     pub(super) options: Options,
-    /// The operands, to be counted.
-    pub(super) sources: &'a [&'static CStr],
-    /// What is copied, and what was found that is to be.
-    pub(super) done: Amount,
-    pub(super) found: Amount,
-    /// Somebody watches how far the copy has come.
-    watched: AtomicBool,
-    /// The copy has ended.
-    ended: Latch,
     /// Whether several operands go to one directory, so that they may meet there.
     pub(super) many: bool,
-    /// The directory that operands' destinations are relative to, and its path as messages
-    /// show it, empty for the working directory.
-    pub(super) root: BorrowedFd<'a>,
-    pub(super) root_path: &'a [u8],
-    /// Where in a destination's shown path begins what is relative to the root.
-    pub(super) dst_root: usize,
-    ui: Mutex<&'a mut (dyn Ui + Send)>,
-    /// The files that are remembered.
-    met: Mutex<FileTable>,
-    /// A file that a worker had set about copying is copied, or is not.
-    pub(super) met_settled: Signal,
     /// The present operand's copy has made a directory.
     pub(super) made_any: AtomicBool,
     /// A directory was about to be copied into itself: nothing more of the operand is.
     pub(super) into_itself: AtomicBool,
-    /// How many workers there are; 0 before that was settled.
-    count: AtomicU32,
     /// The source comes from a disk, and is to be read ahead.
     pub(super) cold: AtomicBool,
-    pool: Mutex<Pool>,
-    pool_changed: Signal,
+    /// Whether parts of the large file are left to be taken.
+    pub(super) large_left: AtomicBool,
+    /// Somebody watches how far the copy has come.
+    watched: AtomicBool,
+    /// How many workers there are; 0 before that was settled.
+    count: AtomicU32,
     /// How many folders wait, for a look without the lock.
     waiting: AtomicU32,
+    /// The directory that operands' destinations are relative to, and its path as messages
+    /// show it, empty for the working directory.
+    pub(super) root: BorrowedFd<'a>,
+    pool_changed: Signal,
+    /// A file that a worker had set about copying is copied, or is not.
+    pub(super) met_settled: Signal,
+    /// The copy has ended.
+    ended: Latch,
+    /// Where in a destination's shown path begins what is relative to the root.
+    pub(super) dst_root: usize,
+    /// What is copied, and what was found that is to be.
+    pub(super) done: Amount,
+    pub(super) found: Amount,
+    ui: Mutex<&'a mut (dyn Ui + Send)>,
+    pool: Mutex<Pool>,
     /// The large file that anyone may copy parts of.
-    pub(super) large: Loan<Transfer>,
-    /// Whether parts of it are left to be taken.
-    pub(super) large_left: AtomicBool,
+    pub(super) large: Loan<Transfers>,
+    /// The files that are remembered.
+    met: Mutex<FileTable>,
+    pub(super) root_path: &'a [u8],
+    /// The operands, to be counted.
+    pub(super) sources: &'a [&'static CStr],
+}
+
+/// The workers of a copy, as one of them sees them.
+#[derive(Clone, Copy)]
+pub struct Others<'a, 'ui> {
+    pub(super) shared: &'a Shared<'ui>,
+    /// The first one has it, who calls others in.
+    team: Option<&'a Team<'a, Shared<'ui>>>,
 }
 
 /// Folders on their way from one worker to another.
 #[derive(Debug, Default)]
 struct Pool {
-    /// Those that wait begin at `first`; each place keeps its paths' memory for the next.
-    places: Vec<Place>,
-    first: usize,
+    /// Walks that are to begin: the first `waiting`, of which the last one comes first. Each
+    /// place keeps its memory for the next.
+    places: Vec<Walk>,
     waiting: usize,
     nodes: Vec<Node>,
     /// The first node that is not in use.
@@ -107,19 +118,6 @@ struct Pool {
     /// Walks that are not at their end, those that wait included.
     active: u32,
     closed: bool,
-}
-
-/// A walk that is to begin.
-#[derive(Debug, Default)]
-struct Place {
-    src: Path,
-    dst: Path,
-    operand: (usize, usize),
-    base: usize,
-    /// The directory, and the items if it is part of one.
-    levels: Vec<Level>,
-    items: Vec<Item>,
-    names: Vec<u8>,
 }
 
 /// A directory below which something was handed over.
@@ -193,7 +191,7 @@ impl<'a> Shared<'a> {
             let mut engine = ManuallyDrop::new(Engine::new(self, Some(team)));
             let mut walk = ManuallyDrop::new(Walk::new());
             if self.options.progress {
-                engine.call_in();
+                engine.others().call_in();
             }
             body(&mut engine, &mut walk);
             if self.count.load(Ordering::Relaxed) > 0 {
@@ -249,7 +247,7 @@ impl<'a> Shared<'a> {
     /// Runs `body` while others may take parts of a large file as well. Returns false without
     /// running it where that is done for another file.
     #[must_use]
-    pub(super) fn share_large(&self, transfer: &Transfer, body: impl FnOnce()) -> bool {
+    pub(super) fn share_large(&self, transfer: &Transfer<'_>, body: impl FnOnce()) -> bool {
         self.large.lend(transfer, || {
             self.large_left.store(true, Ordering::Relaxed);
             // Whoever has not seen it waits by now, and whoever has not locked yet will see it.
@@ -274,17 +272,16 @@ impl<'a> Shared<'a> {
         if pool.waiting >= count {
             return false;
         }
-        while pool.places.len() < count {
-            pool.places.push(Place::default());
+        if pool.waiting == pool.places.len() {
+            pool.places.push(Walk::new());
         }
         let base = pool.wait_below(walk.base, outer);
-        let at = (pool.first + pool.waiting) % count;
-        if let Some(place) = pool.places.get_mut(at) {
+        if let Some(place) = pool.places.get_mut(pool.waiting) {
             place.src.copy_from(&walk.src);
             place.dst.copy_from(&walk.dst);
             place.operand = walk.operand;
             place.base = base;
-            walk.give_items(part, &mut place.items, &mut place.names);
+            walk.give_items(part, place);
             move_last(&mut walk.levels, &mut place.levels);
         }
         pool.waiting += 1;
@@ -367,18 +364,10 @@ impl<'a> Shared<'a> {
         let mut pool = self.pool.lock();
         loop {
             if pool.waiting > 0 {
-                let first = pool.first;
-                pool.first = (first + 1) % pool.places.len().max(1);
                 pool.waiting -= 1;
-                if let Some(place) = pool.places.get_mut(first) {
-                    swap(&mut walk.src, &mut place.src);
-                    swap(&mut walk.dst, &mut place.dst);
-                    // All three of the walk's are empty.
-                    swap(&mut walk.levels, &mut place.levels);
-                    swap(&mut walk.items, &mut place.items);
-                    swap(&mut walk.names, &mut place.names);
-                    walk.operand = place.operand;
-                    walk.base = place.base;
+                let at = pool.waiting;
+                if let Some(place) = pool.places.get_mut(at) {
+                    swap(walk, place);
                 }
                 self.note(&pool);
                 return Next::Folder;
@@ -440,7 +429,7 @@ impl Pool {
     }
 }
 
-impl Engine<'_, '_> {
+impl<'a, 'ui> Engine<'a, 'ui> {
     /// Does what is to be done by anyone, until nothing is left.
     #[inline(never)]
     pub(super) fn help(&mut self, walk: &mut Walk, is_helper: bool) {
@@ -494,9 +483,10 @@ impl Engine<'_, '_> {
         if count >= LEAST_ITEMS
             && let Some(part) = level.part()
         {
+            let depth = walk.levels.len();
             walk.levels.push(part);
             if !self.shared.hand_over(walk, count) {
-                drop(walk.levels.pop());
+                walk.levels.truncate(depth);
             }
         }
     }
@@ -514,22 +504,10 @@ impl Engine<'_, '_> {
             // Where one side lies in the other, what is read is what was written: only one
             // after the other comes out the same every time.
             // Through symlinks one may come to either, and round in circles.
-            walk.alone = self.options.follow == Follow::Always || !self.call_in() || overlaps(walk);
+            walk.alone =
+                self.options.follow == Follow::Always || !self.others().call_in() || overlaps(walk);
         }
         !walk.alone
-    }
-
-    /// Starts the other workers if that was not done yet. Returns whether there are any.
-    #[inline(never)]
-    pub(super) fn call_in(&mut self) -> bool {
-        if self.shared.count.load(Ordering::Relaxed) == 0 {
-            let mut wanted = self.options.jobs;
-            if wanted == 0 {
-                wanted = sys::processor_count().min(USUAL_MOST);
-            }
-            self.start(wanted);
-        }
-        self.shared.are_there()
     }
 
     /// Calls more workers in if files have to be waited for: looks now and then how much had to
@@ -545,14 +523,37 @@ impl Engine<'_, '_> {
         if blocks - self.blocks > COLD_BLOCKS {
             self.shared.cold.store(true, Ordering::Relaxed);
             if self.options.jobs == 0 {
-                self.start(COLD_WORKERS);
+                self.others().start(COLD_WORKERS);
             }
         }
         self.blocks = blocks;
     }
 
+    /// The workers, as this one sees them.
+    pub(super) const fn others(&self) -> Others<'a, 'ui> {
+        Others {
+            shared: self.shared,
+            team: self.team,
+        }
+    }
+}
+
+impl Others<'_, '_> {
+    /// Starts the other workers if that was not done yet. Returns whether there are any.
+    #[inline(never)]
+    pub(super) fn call_in(self) -> bool {
+        if self.shared.count.load(Ordering::Relaxed) == 0 {
+            let mut wanted = self.shared.options.jobs;
+            if wanted == 0 {
+                wanted = sys::processor_count().min(USUAL_MOST);
+            }
+            self.start(wanted);
+        }
+        self.shared.are_there()
+    }
+
     /// Sees to it that `wanted` workers are there, as far as there may be that many.
-    fn start(&mut self, wanted: u32) {
+    fn start(self, wanted: u32) {
         let Some(team) = self.team else { return };
         let mut most = u64::from(MAX_THREADS);
         if let Ok(limit) = sys::descriptor_limit() {
@@ -561,7 +562,7 @@ impl Engine<'_, '_> {
             let used = probe.map_or(0, |fd| u64::from(fd.raw().unsigned_abs()));
             most = limit.saturating_sub(used) / DESCRIPTORS_EACH;
         }
-        let watches = u32::from(self.options.progress);
+        let watches = u32::from(self.shared.options.progress);
         let others = u64::from(wanted).min(most).saturating_sub(1);
         #[allow(clippy::cast_possible_truncation)] // no more than wanted
         let started = team.start(others as u32 + watches);

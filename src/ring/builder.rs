@@ -52,11 +52,13 @@ impl Rung {
     /// The highest rung whose flags are all in `flags`.
     #[must_use]
     pub fn of(flags: SetupFlags) -> Self {
-        let reached = |rung: &Self| flags.contains(rung.flags());
-        Self::LADDER
-            .into_iter()
-            .find(reached)
-            .unwrap_or(Self::Plain)
+        if flags.contains(Self::NoArray.flags()) {
+            Self::NoArray
+        } else if flags.contains(Self::Deferred.flags()) {
+            Self::Deferred
+        } else {
+            Self::Plain
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Moving data through descriptors, and what concerns a file's extent.
 
+use core::ops::Range;
+
 use super::arch::{nr, syscall2, syscall3, syscall4, syscall6};
 use super::errno::Result;
 use super::{BorrowedFd, Errno, OwnedFd};
@@ -213,15 +215,16 @@ pub fn ftruncate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
     Errno::check_zero(r)
 }
 
-/// Allocates blocks for the first `len_bytes` of a file, whose length stays (`fallocate`,
+/// Allocates blocks for `len_bytes` of a file from `offset` on; its length stays (`fallocate`,
 /// `KEEP_SIZE`). Linux 2.6.23.
 ///
 /// # Errors
 /// `EOPNOTSUPP`, `ENOSPC`, `EFBIG`, … (`man 2 fallocate`).
-pub fn preallocate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
+pub fn preallocate(fd: BorrowedFd<'_>, offset: u64, len_bytes: u64) -> Result<()> {
     const KEEP_SIZE: usize = 1;
+    let (offset, len) = (offset_arg(offset), offset_arg(len_bytes));
     // SAFETY: no addresses are passed.
-    let r = unsafe { syscall4(nr::FALLOCATE, fd.arg(), KEEP_SIZE, 0, offset_arg(len_bytes)) };
+    let r = unsafe { syscall4(nr::FALLOCATE, fd.arg(), KEEP_SIZE, offset, len) };
     Errno::check_zero(r)
 }
 
@@ -245,21 +248,24 @@ pub fn file_system_type(fd: BorrowedFd<'_>) -> Result<u64> {
 /// `ESPIPE` for a pipe (`man 2 posix_fadvise`).
 pub fn fadvise_sequential(fd: BorrowedFd<'_>) -> Result<()> {
     const SEQUENTIAL: usize = 2;
-    fadvise(fd, SEQUENTIAL)
+    fadvise(fd, 0..0, SEQUENTIAL)
 }
 
-/// Has the kernel begin to read the whole file, and does not wait for it.
+/// Has the kernel begin to read the bytes of `range`, or all from its start on if it ends at 0,
+/// and does not wait for them. It begins with no more than a device takes at a time.
 ///
 /// # Errors
 /// As [`fadvise_sequential`].
-pub fn fadvise_will_need(fd: BorrowedFd<'_>) -> Result<()> {
+pub fn fadvise_will_need(fd: BorrowedFd<'_>, range: Range<u64>) -> Result<()> {
     const WILLNEED: usize = 3;
-    fadvise(fd, WILLNEED)
+    fadvise(fd, range, WILLNEED)
 }
 
-fn fadvise(fd: BorrowedFd<'_>, advice: usize) -> Result<()> {
+fn fadvise(fd: BorrowedFd<'_>, range: Range<u64>, advice: usize) -> Result<()> {
+    let start = offset_arg(range.start);
+    let len = offset_arg(range.end.saturating_sub(range.start));
     // SAFETY: no addresses are passed.
-    let r = unsafe { syscall4(nr::FADVISE64, fd.arg(), 0, 0, advice) };
+    let r = unsafe { syscall4(nr::FADVISE64, fd.arg(), start, len, advice) };
     Errno::check_zero(r)
 }
 

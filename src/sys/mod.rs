@@ -35,6 +35,6 @@ pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{KernelVersion, blocks_read, exit, geteuid, kernel_version, monotonic_ms};
 pub use startup::{AuxKey, CStrings, Startup};
-pub use sync::{Guard, Latch, Loan, Mutex, Signal};
+pub use sync::{Guard, Latch, Lendable, Loan, Mutex, Signal};
 pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count, thread_arena};
 pub use vec::Vec;

@@ -5,6 +5,7 @@
 //! ends the program.
 
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -223,10 +224,17 @@ impl Latch {
 #[derive(Debug)]
 pub struct Loan<T> {
     /// What is lent, or null. Changed under the lock of `users`.
-    value: AtomicPtr<T>,
+    value: AtomicPtr<()>,
     /// How many use it now.
     users: Mutex<u32>,
     returned: Signal,
+    lends: PhantomData<T>,
+}
+
+/// What a [`Loan`] lends: a type that may hold references, told apart from how long those last.
+pub trait Lendable {
+    /// The type with references that last for `'a`.
+    type For<'a>: Sync;
 }
 
 impl<T> Default for Loan<T> {
@@ -243,6 +251,7 @@ impl<T> Loan<T> {
             value: AtomicPtr::new(null_mut()),
             users: Mutex::new(0),
             returned: Signal::new(),
+            lends: PhantomData,
         }
     }
 
@@ -253,17 +262,17 @@ impl<T> Loan<T> {
     }
 }
 
-impl<T: Sync> Loan<T> {
+impl<T: Lendable> Loan<T> {
     /// Lends `value` while `body` runs, and returns once nobody uses it any more. Returns false
     /// without running `body` where something else is lent.
     #[must_use]
-    pub fn lend(&self, value: &T, body: impl FnOnce()) -> bool {
+    pub fn lend(&self, value: &T::For<'_>, body: impl FnOnce()) -> bool {
         let users = self.users.lock();
         if self.is_open() {
             return false;
         }
-        self.value
-            .store(core::ptr::from_ref(value).cast_mut(), Ordering::Relaxed);
+        let value = core::ptr::from_ref(value).cast_mut().cast();
+        self.value.store(value, Ordering::Relaxed);
         drop(users);
         // Takes it back by being dropped, so that no way out of `body` leaves it lent.
         let _lent = Lent(self);
@@ -272,11 +281,12 @@ impl<T: Sync> Loan<T> {
     }
 
     /// Uses what is lent, if something is. Returns whether that was so.
-    pub fn borrow(&self, body: impl FnOnce(&T)) -> bool {
+    pub fn borrow(&self, body: impl for<'a> FnOnce(&T::For<'a>)) -> bool {
         let mut users = self.users.lock();
-        let value = self.value.load(Ordering::Relaxed);
+        let value = self.value.load(Ordering::Relaxed).cast::<T::For<'_>>();
         // SAFETY: not null, it is what a `lend` was given that has not returned: under the
-        // lock it has not begun to wait for users, of which this is one from here on.
+        // lock it has not begun to wait for users, of which this is one from here on. What it
+        // refers to lasts as long, and `body` takes whatever time that is.
         let Some(value) = (unsafe { value.as_ref() }) else {
             return false;
         };
@@ -299,6 +309,7 @@ impl<T> Drop for Lent<'_, T> {
             value,
             users,
             returned,
+            ..
         } = self.0;
         let mut users = users.lock();
         value.store(null_mut(), Ordering::Relaxed);
@@ -352,9 +363,16 @@ mod tests {
         assert_eq!(*turn.lock(), 3000);
     }
 
+    /// A number.
+    struct Number;
+
+    impl Lendable for Number {
+        type For<'a> = AtomicU32;
+    }
+
     #[test]
     fn a_loan_ends_only_when_nobody_uses_it() {
-        let loan = Loan::new();
+        let loan = Loan::<Number>::new();
         let done = AtomicU32::new(0);
         let uses = AtomicU32::new(0);
         thread::scope(|scope| {
