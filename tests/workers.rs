@@ -597,6 +597,50 @@ fn no_needless_threads() {
     assert_eq!(ran.status, -libc::SIGSYS, "{ran:?}");
 }
 
+/// A root of its own stands for a container that sees its control group's limit.
+#[test]
+fn no_more_workers_than_a_control_group_allows() {
+    const TEST: &str = "no_more_workers_than_a_control_group_allows";
+    if !is_root() {
+        return skip(TEST, "changes root, which takes root");
+    }
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        return skip(TEST, "one processor, so there is one worker anyway");
+    }
+    let dir = temp_dir();
+    grove().build(dir.path());
+    fs::copy(annulet(), dir.path().join("cp")).expect("the program");
+    let group = dir.path().join("sys/fs/cgroup");
+    fs::create_dir_all(group.join("cpu")).expect("a folder");
+    let setting = with(|s| {
+        s.chroot = Some(dir.path().to_owned());
+        // With two workers the program dies of it.
+        s.deadly = CLONES.into();
+    });
+    let (max, quota) = ("cpu.max", "cpu/cpu.cfs_quota_us");
+    for (file, limit, jobs, is_alone) in [
+        (max, "max 100000\n", "", false),
+        (max, "100000 100000\n", "", true),
+        (max, "10000 100000\n", "", true),
+        (max, "100001 100000\n", "", false),
+        (max, "400000 400000\n", "", true),
+        (max, "100000 100000\n", "-j2", false),
+        (max, "", "", false),
+        (max, "\0\u{7f} what", "", false),
+        (quota, "-1\n", "", false),
+        (quota, "50000\n", "", true),
+        (quota, "200000\n", "", false),
+    ] {
+        fs::write(group.join(file), limit).expect("a limit");
+        let args = child::words(&format!("{jobs} -r /s /t"));
+        let ran = run_cp(Path::new("/cp"), &args, dir.path(), &setting);
+        let expected = if is_alone { 0 } else { -libc::SIGSYS };
+        assert_eq!(ran.status, expected, "{file} {limit:?}: {ran:?}");
+        fs::remove_file(group.join(file)).expect("a limit");
+        remove(&dir.path().join("t"));
+    }
+}
+
 // Large files.
 
 const WAYS: &[&str] = &["--io=auto", "--io=ring", "--io=sync"];
@@ -624,6 +668,72 @@ fn large_files_in_parts() {
     };
     in_memory(check);
     check(temp_dir().path());
+}
+
+/// Also where parts begin and end in holes and in data.
+#[test]
+fn files_with_holes_in_parts() {
+    const MIB: u64 = 1 << 20;
+    let check = |dir: &Path| {
+        let from = dir.join("from");
+        // Where data lies, and how long the file is.
+        let layouts: &[(&[(u64, u64)], u64)] = &[
+            (&[(0, 9 * MIB)], 100 * MIB),
+            (&[(91 * MIB, 9 * MIB)], 100 * MIB),
+            (
+                &[(3 * MIB + 1, 5 * MIB), (50 * MIB - 7, 5 * MIB)],
+                64 * MIB + 1,
+            ),
+        ];
+        let many: Vec<_> = (0..150).map(|at| (at * 3 * MIB, 70_000)).collect();
+        for (data, length) in layouts.iter().copied().chain([(&*many, 500 * MIB)]) {
+            let file = File::create(&from).expect("a file");
+            for &(at, len) in data {
+                let content = noise(len.try_into().unwrap(), at);
+                file.write_all_at(&content, at).expect("data");
+            }
+            file.set_len(length).expect("a length");
+            for (way, jobs) in [
+                ("auto", ""),
+                ("ring", "-j2"),
+                ("sync", "-j2"),
+                ("sync", "-j8"),
+            ] {
+                let to = dir.join("to");
+                let line = format!("--io={way} {jobs} from to");
+                cp(&line, dir, &with(|_| ())).expect_success();
+                let copy = fs::metadata(&to).unwrap();
+                assert_eq!(copy.len(), length, "{line}");
+                assert_eq!(first_difference(&from, &to), None, "{line}");
+                let blocks = file.metadata().unwrap().blocks();
+                assert!(copy.blocks() <= blocks + 128, "{line}: {}", copy.blocks());
+                fs::remove_file(&to).unwrap();
+            }
+        }
+        let setting = with(|s| s.deadly = CLONES.into());
+        let ran = cp("-j2 from to", dir, &setting);
+        assert_eq!(ran.status, -libc::SIGSYS, "by one worker: {ran:?}");
+    };
+    in_memory(check);
+    check(temp_dir().path());
+}
+
+/// Where two files differ first.
+fn first_difference(a: &Path, b: &Path) -> Option<u64> {
+    let [a, b] = [a, b].map(|path| File::open(path).expect("a file"));
+    let (mut of_a, mut of_b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    let mut at = 0;
+    loop {
+        let read = |file: &File, buffer: &mut [u8]| file.read_at(buffer, at).expect("data");
+        let count = read(&a, &mut of_a);
+        if read(&b, &mut of_b) != count || of_a[..count] != of_b[..count] {
+            return Some(at);
+        }
+        if count == 0 {
+            return None;
+        }
+        at += count as u64;
+    }
 }
 
 /// Only one of them can be worked on by all at a time.
@@ -661,6 +771,9 @@ fn large_files_that_change() {
         for name in ["shrinking", "growing", "both"] {
             fs::write(dir.join(name), &content).expect("a file");
         }
+        // As "both", with a hole in it.
+        let holes = File::create(dir.join("holes")).expect("a file");
+        holes.write_all_at(&content, 9 << 20).expect("data");
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -673,14 +786,19 @@ fn large_files_that_change() {
                     let end = SIZE + (round % 512) * 32_768;
                     files[1].write_all_at(&[7; 4096], end).unwrap();
                     files[2].set_len((round % 9) * 3_000_000).unwrap();
+                    holes.set_len((round % 9) * 4_500_000).unwrap();
                     std::thread::sleep(Duration::from_micros(50));
                 }
             });
             let setting = with(|s| s.limit = Duration::from_secs(20));
             for round in 0..4 {
                 for way in WAYS {
-                    for (jobs, name) in [("-j2", "shrinking"), ("-j8", "growing"), ("-j8", "both")]
-                    {
+                    for (jobs, name) in [
+                        ("-j2", "shrinking"),
+                        ("-j8", "growing"),
+                        ("-j8", "both"),
+                        ("-j2", "holes"),
+                    ] {
                         let what = format!("{way} {jobs} {name}, round {round}");
                         let ran = cp(&format!("{way} {jobs} {name} to"), dir, &setting);
                         assert!((0..=1).contains(&ran.status), "{what}: {ran:?}");
@@ -1067,7 +1185,7 @@ fn idle_workers_sleep() {
             fs::create_dir(&at).expect("a folder");
         }
         fs::write(dir.join("large"), noise(64 << 20, 1)).expect("a file");
-        // Nothing can be shared of this one: holes are copied by one worker.
+        // One with holes.
         let sparse = File::create(dir.join("sparse")).expect("a file");
         sparse
             .write_all_at(&noise(48 << 20, 1), 1 << 20)

@@ -12,6 +12,7 @@
 
 use core::ffi::CStr;
 use core::mem::{ManuallyDrop, swap};
+use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::data::{Transfer, Transfers};
@@ -25,7 +26,7 @@ use super::ui::Ui;
 use super::walk::{Level, Walk};
 use crate::sys::{
     self, BorrowedFd, CWD, FileId, Guard, Latch, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
-    Vec,
+    Vec, nth_text, two_numbers,
 };
 
 /// So many names are copied by one worker before others are called in: starting one takes as
@@ -34,6 +35,13 @@ const ALONE_NAMES: u32 = 24;
 
 /// More workers than this are started only if asked for.
 const USUAL_MOST: u32 = 8;
+
+/// Where a container sees its limit on processor time: how much in how long, both in
+/// microseconds, or "max"; with version 1 of control groups only how much, or -1
+/// (`Documentation/admin-guide/cgroup-v2.rst`, `Documentation/scheduler/sched-bwc.rst`).
+const CPU_LIMITS: &[u8] = b"/sys/fs/cgroup/cpu.max\0/sys/fs/cgroup/cpu/cpu.cfs_quota_us\0";
+/// The period that nobody changes.
+const USUAL_PERIOD: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
 
 /// So many workers wait for a disk together, once one has read more than [`COLD_BLOCKS`] of 512
 /// bytes for [`COLD_NAMES`] names: they do not compete for processors.
@@ -545,7 +553,7 @@ impl Others<'_, '_> {
         if self.shared.count.load(Ordering::Relaxed) == 0 {
             let mut wanted = self.shared.options.jobs;
             if wanted == 0 {
-                wanted = sys::processor_count().min(USUAL_MOST);
+                wanted = usual_count();
             }
             self.start(wanted);
         }
@@ -570,6 +578,28 @@ impl Others<'_, '_> {
         let count = started.saturating_sub(watches) + 1;
         self.shared.count.store(count, Ordering::Relaxed);
     }
+}
+
+/// As many workers as there are processors for them: those that the process may run on, or
+/// fewer where its control group's time on them is limited, and at most [`USUAL_MOST`].
+fn usual_count() -> u32 {
+    let mut count = sys::processor_count().min(USUAL_MOST);
+    if count > 1 {
+        for version in 0..2 {
+            let mut text = [0; 32];
+            let path = nth_text(CPU_LIMITS, version);
+            if let Ok(file) = plain::open(CWD, path, OFlags::empty(), NO_MODE)
+                && sys::read(file.as_fd(), &mut text).is_ok()
+            {
+                let [quota, period] = two_numbers(&text, b' ');
+                let period = NonZeroU32::new(period).unwrap_or(USUAL_PERIOD);
+                if quota > 0 {
+                    count = count.min((quota - 1) / period + 1);
+                }
+            }
+        }
+    }
+    count
 }
 
 /// Moves a level from one stack to another. It is what those who have it do not share.

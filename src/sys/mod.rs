@@ -26,7 +26,7 @@ mod vec;
 pub use arch::memory::{ByteRange, copy_run};
 pub use arena::{Arena, Mark};
 pub use cstr::{nth_text, start_of_text, until_nul};
-pub use decimal::decimal;
+pub use decimal::{decimal, two_numbers};
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
 pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout};
