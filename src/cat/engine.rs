@@ -231,8 +231,11 @@ impl Cat<'_> {
             return Ok(());
         };
         // As a file is copied: what is written into allocated blocks there costs half.
-        if self.to_file && sys::file_system_type(STDOUT) == Ok(EXT4) && at < self.stat.size_bytes {
-            let _ = sys::preallocate(STDOUT, Self::written_at(), self.stat.size_bytes - at);
+        if self.to_file && sys::file_system_type(STDOUT) == Ok(EXT4) {
+            // No more than the input has blocks for: there are files whose size is no promise.
+            let data = self.stat.blocks.saturating_mul(512);
+            let left = data.min(self.stat.size_bytes).saturating_sub(at);
+            let _ = sys::preallocate(STDOUT, self.written_at(), left);
         }
         if conduit.carry(from, STDOUT, &mut at, NONE, &mut ahead, Place::Stream) {
             return Ok(());
@@ -245,11 +248,11 @@ impl Cat<'_> {
 
     /// Where the next byte goes in the file that standard output is.
     #[inline(never)]
-    fn written_at() -> u64 {
-        if sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND)) {
-            let mut stat = Stat::default();
-            let looked = sys::stat_fd(STDOUT, &mut stat);
-            looked.map_or(NONE, |()| stat.size_bytes)
+    fn written_at(&mut self) -> u64 {
+        if sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND))
+            && sys::stat_fd(STDOUT, &mut self.stat).is_ok()
+        {
+            self.stat.size_bytes
         } else {
             position(STDOUT)
         }
@@ -258,7 +261,7 @@ impl Cat<'_> {
     /// Refuses a file that is its own output and would grow as fast as it is read: because
     /// writes go to its end, or to a place that is still to be read.
     fn check_order(&mut self, from: BorrowedFd<'_>) -> Result<()> {
-        if position(from) < Self::written_at() {
+        if position(from) < self.written_at() {
             self.step = Step::SameFile;
             return Err(Errno::EINVAL);
         }

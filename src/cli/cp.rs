@@ -47,27 +47,44 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
       --version             output version information and exit
 ";
 
+/// The options' ids: the letters from A on without a gap, so that the table that
+/// [`Settings::take`] jumps by is short. What is none of these is `-v`.
+const ARCHIVE: u8 = b'A';
+const LINKS_KEPT: u8 = b'B';
+const DEBUG: u8 = b'C';
+const FORCE: u8 = b'D';
+const PROGRESS: u8 = b'E';
+const FOLLOW_OPERANDS: u8 = b'F';
+const JOBS: u8 = b'G';
+const FOLLOW_ALL: u8 = b'H';
+const NO_CLOBBER: u8 = b'I';
+const FOLLOW_NONE: u8 = b'J';
+const NO_TARGET: u8 = b'K';
+const PRESERVE: u8 = b'L';
+const RECURSIVE: u8 = b'M';
+const TARGET: u8 = b'N';
+
 /// See [`super::options`].
 const COMMAND: Command = Command {
     name: b"cp",
     usage: Usage::Cp,
     table: b"\
-aa archive\n\
-dd \n\
-D\0 debug\n\
-ff force\n\
-gg progress\n\
-HH \n\
-jj=jobs\n\
-LL dereference\n\
-nn no-clobber\n\
-PP no-dereference\n\
-TT no-target-directory\n\
-pp \n\
-rr recursive\n\
-rR \n\
-tt=target-directory\n\
-vv verbose\n\
+Aa archive\n\
+Bd \n\
+C\0 debug\n\
+Df force\n\
+Eg progress\n\
+FH \n\
+Gj=jobs\n\
+HL dereference\n\
+In no-clobber\n\
+JP no-dereference\n\
+KT no-target-directory\n\
+Lp \n\
+Mr recursive\n\
+MR \n\
+Nt=target-directory\n\
+Ov verbose\n\
 i\0=io\n\
 ?\0 help\n\
 !\0 version",
@@ -135,30 +152,30 @@ impl Settings {
         let basic = Preserve::MODE | Preserve::OWNERSHIP | Preserve::TIMESTAMPS;
         let options = &mut self.options;
         match given.id {
-            b'a' => {
+            ARCHIVE => {
                 options.recursive = true;
                 options.preserve = Preserve::all();
                 self.follow = Some(Follow::Never);
             }
-            b'd' => {
+            LINKS_KEPT => {
                 options.preserve |= Preserve::LINKS;
                 self.follow = Some(Follow::Never);
             }
-            b'f' => options.force = true,
-            b'H' => self.follow = Some(Follow::Operands),
-            b'L' => self.follow = Some(Follow::Always),
-            b'n' => options.no_clobber = true,
-            b'P' => self.follow = Some(Follow::Never),
-            b'T' => self.no_target = true,
-            b'p' => options.preserve |= basic,
-            b'r' => options.recursive = true,
-            b'D' => {
+            FORCE => options.force = true,
+            FOLLOW_OPERANDS => self.follow = Some(Follow::Operands),
+            FOLLOW_ALL => self.follow = Some(Follow::Always),
+            NO_CLOBBER => options.no_clobber = true,
+            FOLLOW_NONE => self.follow = Some(Follow::Never),
+            NO_TARGET => self.no_target = true,
+            PRESERVE => options.preserve |= basic,
+            RECURSIVE => options.recursive = true,
+            DEBUG => {
                 options.verbose = true;
                 options.debug = true;
             }
-            b'g' => options.progress = true,
-            b'j' => return self.take_jobs(given, diagnostics),
-            b't' => {
+            PROGRESS => options.progress = true,
+            JOBS => return self.take_jobs(given, diagnostics),
+            TARGET => {
                 if self.target.is_some() {
                     diagnostics.tell(Complaint::TwoTargets.into(), &[], None);
                     return false;
@@ -282,4 +299,37 @@ fn destination<'a>(
 /// Opens a directory to put names into; what it holds need not be readable.
 fn open_directory(path: &CStr) -> sys::Result<OwnedFd> {
     plain::open(CWD, path, OFlags::PATH | OFlags::DIRECTORY, NO_MODE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_the_table() {
+        let id = |letter: u8| {
+            let mut lines = COMMAND.table.split(|&b| b == b'\n');
+            lines.find(|line| line.get(1) == Some(&letter)).unwrap()[0]
+        };
+        let expected = [
+            ARCHIVE,
+            LINKS_KEPT,
+            FORCE,
+            PROGRESS,
+            FOLLOW_OPERANDS,
+            JOBS,
+            FOLLOW_ALL,
+            NO_CLOBBER,
+            FOLLOW_NONE,
+            NO_TARGET,
+            PRESERVE,
+            RECURSIVE,
+            RECURSIVE,
+            TARGET,
+        ];
+        assert_eq!(b"adfgHjLnPTprRt".map(id), expected);
+        assert!(COMMAND.table.windows(9).any(|line| line == b"C\0 debug\n"));
+        assert_eq!(DEBUG, b'C');
+        assert_eq!(id(b'v'), b'O');
+    }
 }

@@ -56,11 +56,9 @@ impl Diagnostics {
 
     /// Points at `--help`.
     pub fn hint(&mut self) {
+        let hint = b"Try '{=0} --help' for more information.\n";
         self.line.clear();
-        self.line.extend_from_slice(b"Try '");
-        self.line.extend_from_slice(self.program);
-        self.line
-            .extend_from_slice(b" --help' for more information.\n");
+        append(&mut self.line, hint, &[self.program], self.quotes);
         let _ = write_all(STDERR, &self.line);
     }
 

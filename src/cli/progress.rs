@@ -11,7 +11,7 @@ const BAR: u64 = 24;
 pub fn line(out: &mut Vec<u8>, now: &Snapshot) {
     let [done, found] = now.bytes;
     // A file takes as long as so many bytes, whatever it holds.
-    let work = |files: u64, bytes: u64| bytes.saturating_add(files << 16);
+    let work = |files: u64, bytes: u64| bytes.wrapping_add(files << 16);
     let part = work(now.files[0], done);
     let whole = work(now.files[1], found).max(1);
     let filled = part_of(part, whole, BAR);
@@ -19,31 +19,35 @@ pub fn line(out: &mut Vec<u8>, now: &Snapshot) {
     for at in 0..BAR {
         out.push(if at < filled { b'#' } else { b' ' });
     }
-    out.extend_from_slice(b"] ");
-    push_number(out, part_of(part, whole, 100));
-    out.extend_from_slice(b"%  ");
-    push_size(out, done);
-    out.extend_from_slice(b" of ");
-    push_size(out, found);
-    if !now.counted {
-        out.push(b'+');
-    }
-    out.extend_from_slice(b"  ");
-    push_number(out, now.files[0]);
-    out.extend_from_slice(b" of ");
-    push_number(out, now.files[1]);
-    out.extend_from_slice(b" files  ");
     let ms = now.elapsed_ms.max(1);
-    push_size(out, part_of(done, ms, 1000));
-    out.extend_from_slice(b"/s  ");
+    let mut left_ms = part_of(whole.saturating_sub(part), part.max(1), ms);
     if now.ended {
-        push_number(out, ms / 1000);
-        out.push(b's');
-    } else {
-        push_number(out, part_of(whole - part, part.max(1), ms) / 1000);
-        out.extend_from_slice(b"s left");
+        left_ms = ms;
+    }
+    let percent = part_of(part, whole, 100);
+    let rate = part_of(done, ms, 1000);
+    let [files, all_files] = now.files;
+    let values = [percent, done, found, files, all_files, rate, left_ms / 1000];
+    let mut values = values.iter();
+    for &byte in TEMPLATE {
+        if let b'N' | b'S' = byte {
+            let value = values.next().copied().unwrap_or_default();
+            if byte == b'N' {
+                push_number(out, value);
+            } else {
+                push_size(out, value);
+            }
+        } else if byte != b'+' || !now.counted {
+            out.push(byte);
+        }
+    }
+    if !now.ended {
+        out.extend_from_slice(b" left");
     }
 }
+
+/// What follows the bar: N for a number, S for a size, + only while not all is counted.
+const TEMPLATE: &[u8] = b"] N%  S of S+  N of N files  S/s  Ns";
 
 /// `part / whole * scale`, for a scale and numbers of any size.
 #[inline(never)]
@@ -65,7 +69,7 @@ fn push_number(out: &mut Vec<u8>, number: u64) {
 
 /// A size with the unit that leaves one to four digits before the point.
 fn push_size(out: &mut Vec<u8>, bytes: u64) {
-    let (mut tenths, mut unit) = (bytes.saturating_mul(10), 0);
+    let (mut tenths, mut unit) = (bytes.wrapping_mul(10), 0);
     while tenths >= 10_240 && unit < 4 {
         tenths >>= 10;
         unit += 1;

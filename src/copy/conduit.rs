@@ -6,7 +6,7 @@
 
 use super::ahead::Ahead;
 use super::pump::Place;
-use crate::sys::{self, BorrowedFd, OwnedFd, Result};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
 
 /// How much a pipe shall hold: 16 times the usual, what anyone may ask for.
 const PIPE_BYTES: usize = 1 << 20;
@@ -26,18 +26,18 @@ pub struct Conduit {
 }
 
 impl Conduit {
-    /// Makes a pipe, never as one of the three standard descriptors (see
-    /// [`OwnedFd::above_standard`]), and widens it if that may be.
+    /// Makes a pipe and widens it if that may be.
     ///
     /// # Errors
-    /// `EMFILE`, `ENFILE`.
+    /// `EMFILE`, `ENFILE`; `EMFILE` too where one of the three standard descriptors is free,
+    /// which an end of it would become: what is said there must not be taken for data.
     pub fn new() -> Result<Self> {
         let (outlet, inlet) = sys::pipe()?;
+        if outlet.raw().min(inlet.raw()) <= STDERR.raw() {
+            return Err(Errno::EMFILE);
+        }
         widen(inlet.as_fd());
-        Ok(Self {
-            outlet: outlet.above_standard()?,
-            inlet: inlet.above_standard()?,
-        })
+        Ok(Self { outlet, inlet })
     }
 
     /// Moves the bytes from `at` up to `end` of `from` to the same `place` in `to`, or wherever

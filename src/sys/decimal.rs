@@ -17,6 +17,7 @@ pub fn decimal(mut number: u32, room: &mut [u8; 10]) -> &[u8] {
 /// The two numbers that `text` begins with, `between` them: 0 for one that is not there, the
 /// greatest there is for one that is too large.
 #[inline(never)]
+#[must_use]
 pub fn two_numbers(text: &[u8], between: u8) -> [u32; 2] {
     let mut numbers = [0_u32; 2];
     let mut at = 0;
