@@ -270,7 +270,6 @@ impl Cat<'_> {
 
     /// Prints a regular file through the ring if that can be had, and leaves both positions
     /// where plain calls would.
-    #[inline(never)]
     fn print_by_ring(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         // Else the ring's own descriptor would have its number.
         if stdin_is_closed() {

@@ -107,7 +107,6 @@ impl Filter {
     }
 
     /// To be called once before any data. In place: a move would copy the whole table.
-    #[inline(never)]
     pub fn prepare(&mut self) {
         let state = self.state;
         for (byte, shown) in (0..).zip(&mut self.forms) {

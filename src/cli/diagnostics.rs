@@ -134,7 +134,6 @@ impl Diagnostics {
         status
     }
 
-    #[inline(never)]
     fn end(&mut self) {
         self.flush();
         if let Some(errno) = self.output_error {

@@ -109,7 +109,6 @@ struct Pump<'a> {
 }
 
 impl Pump<'_> {
-    #[inline(never)]
     fn run(&mut self) -> Result<()> {
         let mut last = SLOTS - 1;
         loop {

@@ -88,7 +88,6 @@ impl Engine<'_, '_> {
     /// Where the source was copied before under another name, links the destination to that
     /// copy, and nothing remains to be done. Else it is for this worker to copy, and others
     /// wait until it has said how that went ([`super::table::FileTable::settle`]).
-    #[inline(never)]
     pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
         let shared = self.shared;
         let mut met = shared.met();

@@ -88,7 +88,6 @@ impl FileTable {
     }
 
     /// Finds out who is to copy file `id`; from now on whoever asked, if nobody else is.
-    #[inline(never)]
     pub fn claim(&mut self, id: &FileId) -> Claim<'_> {
         let Some(at) = self.index(Role::Copied, id, b"") else {
             self.insert(Role::Copied, id, b"");
@@ -111,7 +110,6 @@ impl FileTable {
     }
 
     /// Says where a file that was claimed was copied to, or that it was not.
-    #[inline(never)]
     pub fn settle(&mut self, id: &FileId, path: Option<&[u8]>) {
         let mut path_at = NOT_COPIED;
         if let Some(path) = path {

@@ -85,7 +85,6 @@ impl Trace {
     }
 
     /// Says it: GNU's line, and one about the data.
-    #[inline(never)]
     #[allow(clippy::trivially_copy_pass_by_ref)] // its callers have it in memory
     pub fn say(&self, ui: &mut dyn Ui) {
         let word = |word: Word| nth_text(WORDS, word as usize).to_bytes();

@@ -97,7 +97,6 @@ pub struct Walk {
 impl Engine<'_, '_> {
     /// Copies `src`, relative to the working directory, to `dst`, relative to the engine's
     /// root, with all it holds. `absent` says that nothing was found at `dst`.
-    #[inline(never)]
     pub fn copy_operand(&mut self, walk: &mut Walk, src: &CStr, dst: &CStr, absent: bool) {
         walk.src.start(b"", src);
         walk.dst.start(self.shared.root_path, dst);
@@ -218,7 +217,6 @@ impl Engine<'_, '_> {
 
     /// Finishes the innermost level, or leaves it to others who are still below it, and returns
     /// to the one around it.
-    #[inline(never)]
     fn go_up(&mut self, walk: &mut Walk) {
         let Some(level) = walk.levels.last() else {
             return;
@@ -305,6 +303,12 @@ impl Engine<'_, '_> {
                         level.exhausted = false;
                         level.position = entry.next_offset;
                         let name = entry.name.to_bytes_with_nul();
+                        if let Some(watch) = &mut self.watch
+                            && watch.passes_over(entry.kind)
+                        {
+                            self.shared.found.add(1, 0);
+                            continue;
+                        }
                         if !matches!(name, b".\0" | b"..\0") {
                             items.push(Item {
                                 ino: entry.ino,
@@ -330,7 +334,6 @@ impl Engine<'_, '_> {
 
 /// Has the kernel begin to read the innermost level's next files, so that a disk has more than
 /// one thing to do at a time.
-#[inline(never)]
 fn read_ahead(walk: &mut Walk) {
     let Some(level) = walk.levels.last_mut() else {
         return;
@@ -446,7 +449,6 @@ impl Level {
 
     /// Opens both sides again, if they were closed, from the level below, which is just
     /// finished and whose paths are given.
-    #[inline(never)]
     fn reopen(
         &mut self,
         below: &Self,

@@ -192,7 +192,6 @@ impl<'a> Shared<'a> {
     }
 
     /// Runs `body` with the engine that operands are given to.
-    #[inline(never)]
     pub fn run(&self, body: impl FnOnce(&mut Engine<'_, '_>, &mut Walk)) {
         Team::with(self, Self::work, |team| {
             // The program ends after it: no time or code for giving things back.
@@ -309,7 +308,6 @@ impl<'a> Shared<'a> {
 
     /// Leaves the innermost directory to whoever finishes the last one below it, if others are
     /// still at work there. Returns whether it did.
-    #[inline(never)]
     pub(super) fn leave(&self, walk: &mut Walk) -> bool {
         let mut pool = self.pool.lock();
         let Some(at) = walk.levels.last().map(|level| level.node) else {
@@ -367,7 +365,6 @@ impl<'a> Shared<'a> {
 
     /// Waits for something to do. Nothing is left for the main thread once no walk is active,
     /// and for others once the pool is closed.
-    #[inline(never)]
     fn next(&self, walk: &mut Walk, is_helper: bool) -> Next {
         let mut pool = self.pool.lock();
         loop {
@@ -482,7 +479,6 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     }
 
     /// Hands half of the innermost directory's items over, if others have nothing to do.
-    #[inline(never)]
     pub(super) fn share_items(&mut self, walk: &mut Walk) {
         let Some(level) = walk.levels.last() else {
             return;
@@ -611,7 +607,6 @@ fn move_last(from: &mut Vec<Level>, to: &mut Vec<Level>) {
 }
 
 /// Whether the walk's source lies in its destination, or the other way round; or cannot be told.
-#[inline(never)]
 fn overlaps(walk: &Walk) -> bool {
     let Some(operand) = walk.levels.first() else {
         return true;

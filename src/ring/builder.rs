@@ -198,7 +198,6 @@ impl IoUring {
     }
 
     /// As [`Self::new`]; `ENOSYS` where the kernel lacks a feature in `required`.
-    #[inline(never)] // 30 bytes less
     pub(super) fn new_on(entries: u32, required: Features) -> Result<Self> {
         let mut params = Params::default();
         let mut rungs = Rung::LADDER.iter();

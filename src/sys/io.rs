@@ -81,7 +81,6 @@ pub fn copy_file_range(
 ///
 /// # Safety
 /// The call takes descriptor and offset twice, a length and flags.
-#[inline(never)]
 unsafe fn move_within_kernel(
     call: usize,
     (from, from_offset): (BorrowedFd<'_>, Option<&mut u64>),
