@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
 use crate::copy::ahead::Ahead;
-use crate::copy::conduit::{Conduit, MOVED_BYTES, widen};
+use crate::copy::conduit::{Conduit, PIPE_BYTES, widen};
 use crate::copy::data::EXT4;
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
@@ -221,7 +221,7 @@ impl Cat<'_> {
             ahead = Ahead::NEW;
         }
         if widen(STDOUT) {
-            while let Ok(moved @ 1..) = sys::splice(from, None, STDOUT, None, MOVED_BYTES) {
+            while let Ok(moved @ 1..) = sys::splice(from, None, STDOUT, None, PIPE_BYTES) {
                 at += moved as u64;
                 ahead.of(from, at);
             }
@@ -231,13 +231,17 @@ impl Cat<'_> {
             return Ok(());
         };
         // As a file is copied: what is written into allocated blocks there costs half.
+        let mut place = Place::Stream;
+        if self.to_file {
+            place = Place::Position;
+        }
         if self.to_file && sys::file_system_type(STDOUT) == Ok(EXT4) {
             // No more than the input has blocks for: there are files whose size is no promise.
             let data = self.stat.blocks.saturating_mul(512);
             let left = data.min(self.stat.size_bytes).saturating_sub(at);
             let _ = sys::preallocate(STDOUT, self.written_at(), left);
         }
-        if conduit.carry(from, STDOUT, &mut at, NONE, &mut ahead, Place::Stream) {
+        if conduit.carry(from, STDOUT, &mut at, NONE, &mut ahead, place) {
             return Ok(());
         }
         // What is in the pipe has been read from the input: it comes first.
