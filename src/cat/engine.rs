@@ -232,16 +232,24 @@ impl Cat<'_> {
         };
         // As a file is copied: what is written into allocated blocks there costs half.
         let mut place = Place::Stream;
+        let mut allocated = at;
         if self.to_file {
             place = Place::Position;
-        }
-        if self.to_file && sys::file_system_type(STDOUT) == Ok(EXT4) {
-            // No more than the input has blocks for: there are files whose size is no promise.
+            // As a file is copied: what is written into allocated blocks there costs half. No more
+            // than the input has blocks for: there are files whose size is no promise.
             let data = self.stat.blocks.saturating_mul(512);
-            let left = data.min(self.stat.size_bytes).saturating_sub(at);
-            let _ = sys::preallocate(STDOUT, self.written_at(), left);
+            let end = data.min(self.stat.size_bytes);
+            if end > at && sys::file_system_type(STDOUT) == Ok(EXT4) {
+                allocated = end;
+                let _ = sys::preallocate(STDOUT, self.written_at(), end - at);
+            }
         }
-        if conduit.carry(from, STDOUT, &mut at, NONE, &mut ahead, place) {
+        let carried = conduit.carry(from, STDOUT, &mut at, NONE, &mut ahead, place);
+        if at < allocated && sys::stat_fd(STDOUT, &mut self.stat).is_ok() {
+            // What was not needed is given back.
+            let _ = sys::ftruncate(STDOUT, self.stat.size_bytes);
+        }
+        if carried {
             return Ok(());
         }
         // What is in the pipe has been read from the input: it comes first.

@@ -28,8 +28,7 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
                               again (not with -n)
   -g, --progress            show how far the copy has come
   -H                        follow symbolic links among the SOURCEs
-  -j, --jobs=N              copy with N workers (1 to 256), usually as many as
-                              there are processors
+  -j, --jobs=N              copy with N workers (usually one a processor)
   -L, --dereference         follow all symbolic links in SOURCE
   -n, --no-clobber          leave existing files alone
   -P, --no-dereference      follow no symbolic links in SOURCE

@@ -7,7 +7,7 @@ use crate::sys::{Vec, decimal};
 const BAR: u64 = 24;
 
 /// Appends the line for `now`, such as
-/// `[######>                 ] 28%  1.2 GiB of 4.3 GiB  812 of 51906 files  640 MiB/s  5s left`.
+/// `[######                  ] 28%  1.2 GiB of 4.3 GiB  812 of 51906 files  640.0 MiB/s  5s left`.
 pub fn line(out: &mut Vec<u8>, now: &Snapshot) {
     let [done, found] = now.bytes;
     // A file takes as long as so many bytes, whatever it holds.
@@ -20,7 +20,7 @@ pub fn line(out: &mut Vec<u8>, now: &Snapshot) {
         out.push(if at < filled { b'#' } else { b' ' });
     }
     let ms = now.elapsed_ms.max(1);
-    let mut left_ms = part_of(whole.saturating_sub(part), part.max(1), ms);
+    let mut left_ms = part_of(whole - part, part.max(1), ms);
     if now.ended {
         left_ms = ms;
     }

@@ -9,7 +9,7 @@ use crate::sys::{self, BorrowedFd};
 /// How far ahead of what is moved.
 const WINDOW_BYTES: u64 = 16 << 20;
 
-/// How much is asked for at a time: as much as any disk takes at once, as the kernel passes on no
+/// How much is asked for at a time: few disks take less at once, and the kernel passes on no
 /// more.
 const STEP_BYTES: u64 = 256 << 10;
 

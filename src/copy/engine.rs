@@ -23,14 +23,14 @@ pub struct Engine<'a, 'ui> {
     /// How much had been read from a disk when that was last looked at.
     pub(super) blocks: u64,
     umask: Option<Mode>,
-    /// It counts what is to be copied, and copies nothing.
-    pub(super) watch: Option<Watch>,
     pub(super) shared: &'a Shared<'ui>,
     /// The other workers, for the first one to call in.
     pub(super) team: Option<&'a Team<'a, Shared<'ui>>>,
     /// Where another worker has copied a file to.
     pub(super) earlier: Vec<u8>,
     pub(super) data: DataMover,
+    /// It counts what is to be copied, and copies nothing.
+    pub(super) watch: Option<Watch>,
 }
 
 /// A name on its way through the engine.

@@ -63,7 +63,7 @@ const STEP_ELSEWHERE_MS: u64 = 10_000;
 /// So many entries are looked at between two looks at the clock.
 const LOOK_EVERY: u32 = 64;
 
-/// All of the first files are looked at, and of more one in so many, which stands for the others.
+/// All of the first files are looked at, and of more one in so many.
 const ALL_OF: u32 = 512;
 const ONE_IN: u32 = 16;
 
@@ -76,6 +76,10 @@ pub(super) struct Watch {
     looks: u32,
     /// How many files were met in folders.
     files: u32,
+    /// How many of them were passed over, and of the others how many there are and their bytes.
+    passed: u64,
+    looked: u64,
+    bytes: u64,
     counted: bool,
 }
 
@@ -94,6 +98,9 @@ impl Engine<'_, '_> {
             step_ms,
             looks: 0,
             files: 0,
+            passed: 0,
+            looked: 0,
+            bytes: 0,
             counted: false,
         });
         for source in shared.sources {
@@ -110,13 +117,15 @@ impl Engine<'_, '_> {
 }
 
 impl Watch {
-    /// Whether a name of a folder need not be looked at to be counted.
+    /// Counts a folder's file that need not be looked at, and says whether it is one.
     pub(super) fn passes_over(&mut self, kind: FileType) -> bool {
         if kind != FileType::Regular {
             return false;
         }
         self.files += 1;
-        self.files > ALL_OF && !self.files.is_multiple_of(ONE_IN)
+        let passes = self.files > ALL_OF && !self.files.is_multiple_of(ONE_IN);
+        self.passed += u64::from(passes);
+        passes
     }
 
     /// Shows where the copy stands if it is time to. Returns whether the copy has ended.
@@ -131,7 +140,10 @@ impl Watch {
 
     fn show(&self, shared: &Shared<'_>, ended: bool) {
         let (files, bytes) = shared.done.now();
-        let (found, found_bytes) = shared.found.now();
+        let (found, mut found_bytes) = shared.found.now();
+        // Those passed over are as large as the others.
+        let usual = self.bytes.checked_div(self.looked).unwrap_or_default();
+        found_bytes = found_bytes.wrapping_add(usual.wrapping_mul(self.passed));
         shared.ui().progress(&Snapshot {
             files: [files, found.max(files)],
             // In the end it is known; before, it may be an estimate.
@@ -165,16 +177,14 @@ impl Engine<'_, '_> {
             return;
         }
         if job.stat.kind != FileType::Directory {
-            let mut bytes = 0;
-            if job.stat.kind == FileType::Regular {
-                bytes = job.stat.size_bytes;
-                if self
-                    .watch
-                    .as_ref()
-                    .is_some_and(|watch| watch.files > ALL_OF)
-                {
-                    bytes *= u64::from(ONE_IN);
-                }
+            let is_regular = job.stat.kind == FileType::Regular;
+            let bytes = if is_regular { job.stat.size_bytes } else { 0 };
+            if let Some(watch) = &mut self.watch
+                && is_regular
+                && !job.operand
+            {
+                watch.looked += 1;
+                watch.bytes = watch.bytes.wrapping_add(bytes);
             }
             self.shared.found.add(1, bytes);
         } else if self.options.recursive {

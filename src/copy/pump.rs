@@ -140,8 +140,8 @@ impl Pump<'_> {
         }
     }
 
-    #[inline(never)]
     /// Queues what the slot's piece needs next, if anything is to be done now.
+    #[inline(never)]
     fn go_on(&mut self, slot: u32) {
         if self.ring.is_busy(slot) {
             return;
@@ -178,8 +178,8 @@ impl Pump<'_> {
         }
     }
 
-    #[inline(never)]
     /// Takes the result of the slot's operation.
+    #[inline(never)]
     fn finished(&mut self, slot: u32, result: Result<u32>) {
         let piece = &mut self.pieces[(slot % SLOTS) as usize];
         let count = match result {

@@ -84,9 +84,9 @@ pub struct Walk {
     pub(super) names: Vec<u8>,
     /// The node of the directory around the first level, or [`NO_NODE`].
     pub(super) base: usize,
-    /// It was found out whether anything of the operand may be handed over,
+    /// It was found out whether anything of the operand may be handed over.
     pub(super) checked: bool,
-    /// and nothing may.
+    /// Nothing may.
     pub(super) alone: bool,
     pub(super) src: Path,
     pub(super) dst: Path,

@@ -288,6 +288,7 @@ impl<'a> Shared<'a> {
             place.dst.copy_from(&walk.dst);
             place.operand = walk.operand;
             place.base = base;
+            place.alone = false;
             walk.give_items(part, place);
             move_last(&mut walk.levels, &mut place.levels);
         }
