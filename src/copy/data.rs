@@ -267,12 +267,12 @@ impl DataMover {
         let alone = !sparse && self.by_ring() && self.ring.get().is_some();
         let helped =
             data >= SHARED_BYTES && !alone && others.call_in() && !others.shared.large.is_open();
+        self.crowded |= helped;
         let Others { shared, .. } = others;
         if helped || (data >= SHARED_BYTES && shared.options.progress) {
             at = self.copy_together(from, to, size, data, shared);
         }
         shared.done.add(0, size - at);
-        self.crowded |= helped;
         let mut moved;
         if sparse {
             moved = self.copy_extents(from, to, &mut at, u64::MAX, false);
