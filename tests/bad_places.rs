@@ -575,16 +575,12 @@ fn alone_in_a_root_of_its_own() {
 /// Waits until a removed file's room is free: the kernel's workers of a ring that has ended may
 /// hold the file a moment longer.
 fn wait_for_room(small: &Path) {
-    let path = std::ffi::CString::new(small.as_os_str().as_encoded_bytes()).expect("a path");
     for _ in 0..400 {
-        // SAFETY: all zeros are a `struct statfs`.
-        let mut found: libc::statfs = unsafe { std::mem::zeroed() };
-        // SAFETY: a C string, and a structure to write.
-        assert_eq!(unsafe { libc::statfs(path.as_ptr(), &raw mut found) }, 0);
+        let found = child::statfs(small);
         if found.f_bfree * 10 > found.f_blocks * 8 {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     panic!("no room again after two seconds");
 }

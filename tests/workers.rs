@@ -924,12 +924,7 @@ fn debug_says_which_way_the_data_went() {
 #[test]
 fn large_operands_on_ext4_go_through_the_ring() {
     let dir = temp_dir();
-    let path = c_path(dir.path());
-    // SAFETY: all zeros are a `struct statfs`.
-    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: a C string, and a structure to write.
-    assert_eq!(unsafe { libc::statfs(path.as_ptr(), &raw mut found) }, 0);
-    if found.f_type != libc::EXT4_SUPER_MAGIC {
+    if child::statfs(dir.path()).f_type != libc::EXT4_SUPER_MAGIC {
         return println!("the folder for temporary files is not on ext4: nothing to see");
     }
     fs::write(dir.path().join("large"), vec![7; 20 << 20]).unwrap();

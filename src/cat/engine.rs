@@ -230,7 +230,6 @@ impl Cat<'_> {
         let Ok(conduit) = Conduit::new() else {
             return Ok(());
         };
-        // As a file is copied: what is written into allocated blocks there costs half.
         let mut place = Place::Stream;
         let mut allocated = at;
         if self.to_file {

@@ -70,15 +70,12 @@ pub(super) fn main(invocation: &Invocation) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::id_of;
     use super::*;
 
     #[test]
     fn ids_are_what_options_show() {
-        let shown = |letter: u8| {
-            let mut lines = COMMAND.table.split(|&b| b == b'\n');
-            let line = lines.find(|line| line.get(1) == Some(&letter)).unwrap();
-            Shown::from_bits_truncate(line[0])
-        };
+        let shown = |letter| Shown::from_bits_truncate(id_of(COMMAND.table, letter));
         let (v, e, t) = (Shown::NONPRINTING, Shown::ENDS, Shown::TABS);
         assert_eq!([b'v', b'E', b'T'].map(shown), [v, e, t]);
         assert_eq!([b'A', b'e', b't'].map(shown), [v | e | t, v | e, v | t]);

@@ -302,14 +302,12 @@ fn open_directory(path: &CStr) -> sys::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::id_of;
     use super::*;
 
     #[test]
     fn ids_are_those_of_the_table() {
-        let id = |letter: u8| {
-            let mut lines = COMMAND.table.split(|&b| b == b'\n');
-            lines.find(|line| line.get(1) == Some(&letter)).unwrap()[0]
-        };
+        let id = |letter| id_of(COMMAND.table, letter);
         let expected = [
             ARCHIVE,
             LINKS_KEPT,

@@ -193,6 +193,13 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
     }
 }
 
+/// The id of the option with that letter.
+#[cfg(test)]
+pub(super) fn id_of(table: &'static [u8], letter: u8) -> u8 {
+    let (row, _) = rows(table).find(|(row, _)| row[1] == letter).unwrap();
+    row[0]
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::complaint;

@@ -12,8 +12,9 @@ use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
 pub const PIPE_BYTES: usize = 1 << 20;
 
 /// How much the kernel is asked to move to a file at a time. Not all that a pipe holds: file
-/// systems make one block of pages of one write, and those of 1 MiB are dear to find. A cached file of 1 GiB
-/// to ext4: 0.24 s, but 2.2 s by 1 MiB on a virtual machine whose host has to find them first.
+/// systems make one block of pages of one write, and those of 1 MiB are dear to find. A cached
+/// file of 1 GiB to ext4: 0.24 s, but 2.2 s by 1 MiB on a virtual machine whose host has to find
+/// them first.
 pub(super) const MOVED_BYTES: usize = 256 << 10;
 
 /// A pipe that data is moved through.

@@ -396,6 +396,16 @@ fn contents(file: &mut File) -> Vec<u8> {
     bytes
 }
 
+/// What is known of the file system that holds `path`.
+pub fn statfs(path: &Path) -> libc::statfs {
+    let path = c_path(path);
+    // SAFETY: all zeros are a `struct statfs`.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: a C string, and a structure to write.
+    assert_eq!(unsafe { libc::statfs(path.as_ptr(), &raw mut found) }, 0);
+    found
+}
+
 /// A path for a system call.
 #[must_use]
 pub fn c_path(path: &Path) -> CString {
