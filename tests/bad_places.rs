@@ -572,9 +572,12 @@ fn alone_in_a_root_of_its_own() {
     }
 }
 
-/// Waits until a removed file's room is free: the kernel's workers of a ring that has ended may
-/// hold the file a moment longer.
-fn wait_for_room(small: &Path) {
+/// Removes files and waits until their room is free: the kernel's workers of a ring that has
+/// ended may hold a file a moment longer.
+fn make_room(small: &Path, names: &[&str]) {
+    for name in names {
+        fs::remove_file(small.join(name)).expect("removal");
+    }
     for _ in 0..400 {
         let found = child::statfs(small);
         if found.f_bfree * 10 > found.f_blocks * 8 {
@@ -612,8 +615,7 @@ fn full_disk() {
             // A large one; what comes after still has room once that is gone.
             let ran = cp(&format!("{way} s/large {to}"), path, &Setting::default());
             message("large", &ran);
-            fs::remove_file(small.join("large")).expect("removal");
-            wait_for_room(small);
+            make_room(small, &["large"]);
             let ran = cp(
                 &format!("{way} s/x s/large s/none {to}"),
                 path,
@@ -626,13 +628,11 @@ fn full_disk() {
             );
             assert_eq!(fs::read(small.join("none")).unwrap(), b"");
             // Sparse.
-            fs::remove_file(small.join("large")).expect("removal");
+            make_room(small, &["large"]);
             fs::write(small.join("ballast"), noise(700_000, 1)).expect("a file");
             let ran = cp(&format!("{way} -a s/hole {to}"), path, &Setting::default());
             message("hole", &ran);
-            for name in ["hole", "ballast", "x", "none"] {
-                fs::remove_file(small.join(name)).expect("removal");
-            }
+            make_room(small, &["hole", "ballast", "x", "none"]);
             // Small ones: each that did not fit is told of, each that did is whole.
             for size in [5_usize, 200_000] {
                 let ran = cp(&format!("{way} -r {size} {to}"), path, &Setting::default());
