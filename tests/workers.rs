@@ -671,6 +671,34 @@ fn large_files_in_parts() {
 }
 
 /// Also where parts begin and end in holes and in data.
+/// What has to come from a disk first is read in order, by one.
+#[test]
+fn a_large_file_that_is_not_in_memory_is_not_shared() {
+    const TEST: &str = "a_large_file_that_is_not_in_memory_is_not_shared";
+    let dir = temp_dir();
+    let file = File::create_new(dir.path().join("large")).unwrap();
+    file.write_all_at(&noise(20 << 20, 1), 0).unwrap();
+    file.sync_all().unwrap();
+    let fd = file.as_raw_fd();
+    // SAFETY: advice on a descriptor that is open.
+    unsafe { libc::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_DONTNEED) };
+    let mut byte = 0_u8;
+    let part = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    let file = File::open(dir.path().join("large")).unwrap();
+    // SAFETY: one byte is read, into `byte`.
+    let read = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, 0, libc::RWF_NOWAIT) };
+    if read >= 0 {
+        return skip(TEST, "what was written cannot be forgotten here");
+    }
+    let setting = with(|s| s.deadly = CLONES.into());
+    cp("-j2 --io=sync large cold", dir.path(), &setting).expect_success();
+    let ran = cp("-j2 --io=sync large cached", dir.path(), &setting);
+    assert_eq!(ran.status, -libc::SIGSYS, "{ran:?}");
+}
+
 #[test]
 fn files_with_holes_in_parts() {
     const MIB: u64 = 1 << 20;

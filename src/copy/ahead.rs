@@ -34,14 +34,17 @@ impl Ahead {
     }
 
     /// Sees to it that what follows `at`, which is about to be moved, is on its way as well.
+    /// Returns whether any of that had to be read.
     #[inline(never)]
-    pub fn of(&mut self, from: BorrowedFd<'_>, at: u64) {
+    #[allow(clippy::must_use_candidate)] // of interest at the start alone
+    pub fn of(&mut self, from: BorrowedFd<'_>, at: u64) -> bool {
         self.next = self.next.max(at);
         let end = self.end.min(at.saturating_add(WINDOW_BYTES));
         if self.next >= end {
-            return;
+            return false;
         }
-        let mut before = sys::blocks_read();
+        let first = sys::blocks_read();
+        let mut before = first;
         while self.next < end {
             // Advice only.
             let _ = sys::fadvise_will_need(from, self.next..self.next + STEP_BYTES);
@@ -50,5 +53,6 @@ impl Ahead {
             self.next += if was_there { STRIDE_BYTES } else { STEP_BYTES };
             before = now;
         }
+        before != first
     }
 }

@@ -263,10 +263,12 @@ impl DataMover {
         self.trace.way = Word::Plain;
         let mut at = 0;
         self.crowded = others.shared.are_there();
-        // The ring keeps two processors busy by itself.
-        let alone = !sparse && self.by_ring() && self.ring.get().is_some();
-        let helped =
-            data >= SHARED_BYTES && !alone && others.call_in() && !others.shared.large.is_open();
+        // The ring keeps two processors busy by itself. And a disk is read slower for two who
+        // ask for different places: 1 GiB in 0.69 s instead of 0.46.
+        let helped = data >= SHARED_BYTES
+            && (sparse || !(self.has_ring() || self.ahead.of(from, 0)))
+            && others.call_in()
+            && !others.shared.large.is_open();
         self.crowded |= helped;
         let Others { shared, .. } = others;
         if helped || (data >= SHARED_BYTES && shared.options.progress) {
@@ -415,6 +417,11 @@ impl DataMover {
             self.trace.refused = self.ring.refused();
         }
         self.copy_plainly(from, to, at, end)
+    }
+
+    /// Whether the ring is to move the data, and there is one.
+    fn has_ring(&mut self) -> bool {
+        self.by_ring() && self.ring.get().is_some()
     }
 
     /// Whether the ring, if there is one, is to move the data.
