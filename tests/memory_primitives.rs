@@ -210,70 +210,36 @@ fn measuring() {
 }
 
 #[test]
-fn copying_up_to_a_byte() {
-    // Within one range, of one byte, at either end, by way of 255 and 0, and of all bytes.
+fn positions_of_bytes_within_a_range() {
+    // Of one byte, at either end, by way of 255 and 0, and of all bytes.
     let ranges = [
         (10, 10),
         (9, 13),
         (0, 31),
         (127, 31),
+        (128, 255),
         (255, 255),
         (0, 0),
         (5, 4),
     ];
     for (first, last) in ranges {
-        let stop = memory::ByteRange::new(first, last);
+        let range = memory::ByteRange::new(first, last);
         let within = |byte: u8| byte.wrapping_sub(first) <= last.wrapping_sub(first);
-        for byte in 0..=255 {
-            assert_eq!(
-                stop.contains(byte),
-                within(byte),
-                "{first}..={last}: {byte}"
-            );
-        }
-        let Some(plain) = (0..=255).find(|&byte| !within(byte)) else {
-            assert_eq!(memory::copy_run(&[1; 40], &mut [0; 40], stop), 0);
-            continue;
-        };
-        for from_len in (0..100).chain([1000]) {
-            for to_len in [0, 1, 15, 16, 17, from_len, from_len + 16] {
-                for at in (0..=from_len).step_by(1 + from_len / 100) {
-                    let mut from: Vec<u8> = (0..=255)
-                        .filter(|&byte| !within(byte))
-                        .cycle()
-                        .take(from_len)
-                        .collect();
-                    // The first byte that stops stands at `at`; another behind it.
-                    for at in [at, at + 5] {
-                        if let Some(byte) = from.get_mut(at) {
-                            *byte = if at % 2 == 0 { first } else { last };
-                        }
-                    }
-                    let mut to = vec![plain; MARGIN + to_len + MARGIN];
-                    let count = memory::copy_run(&from, &mut to[MARGIN..MARGIN + to_len], stop);
-                    let context = format!("{first}..={last}: {from_len} to {to_len}, at {at}");
-                    assert_eq!(count, at.min(to_len), "{context}");
-                    assert_eq!(to[MARGIN..MARGIN + count], from[..count], "{context}");
-                    let outside = to[..MARGIN].iter().chain(&to[MARGIN + to_len..]);
-                    assert!({ outside }.all(|&byte| byte == plain), "{context}");
-                }
+        // Every byte at every place.
+        for shift in 0..=255_u8 {
+            let mut bytes = [0; 2 * memory::BLOCK_BYTES];
+            for (byte, value) in bytes.iter_mut().zip(0..) {
+                *byte = shift.wrapping_add(value);
             }
-        }
-    }
-}
-
-#[test]
-fn copying_up_to_a_byte_at_every_alignment() {
-    let stop = memory::ByteRange::new(0x80, 0xff);
-    for from_at in 0..17 {
-        for to_at in 0..17 {
-            let mut from: Vec<u8> = (0..127).cycle().take(300).collect();
-            from[from_at + 200] = 0xc3;
-            let mut to = vec![0xee; 300];
-            let count = memory::copy_run(&from[from_at..], &mut to[to_at..], stop);
-            assert_eq!(count, 200);
-            assert_eq!(to[to_at..to_at + 200], from[from_at..from_at + 200]);
-            assert!(to[..to_at].iter().all(|&byte| byte == 0xee));
+            let found = memory::positions(&bytes, range);
+            for (at, &byte) in bytes[..memory::BLOCK_BYTES].iter().enumerate() {
+                let expected = within(byte);
+                assert_eq!(
+                    found >> at & 1 == 1,
+                    expected,
+                    "{first}..={last}: {byte} at {at}"
+                );
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use bitflags::bitflags;
 
-use crate::sys::{ByteRange, copy_run};
+use crate::sys::{BLOCK_BYTES, ByteRange, positions};
 
 bitflags! {
     /// What is asked of the filter; with nothing, all is as it is.
@@ -44,15 +44,10 @@ const ENDS: u32 = Shown::ENDS.bits() as u32;
 const TABS: u32 = Shown::TABS.bits() as u32;
 const NONPRINTING: u32 = Shown::NONPRINTING.bits() as u32;
 
-/// How much room is asked for before a byte of input is looked at. One becomes at most a
-/// carriage return held back, a line's number and tab, and `M-^X`; what is put is longer than
-/// what counts of it, as whole words are put faster than bytes.
-const ROOM_BYTES: usize = 64;
-
-/// A run as short as this is dear.
-const SHORT: usize = 4;
-/// After so many dear runs, three times as many bytes are looked at one by one.
-const MANY: u32 = 4;
+/// How much room is asked for before a block of input is looked at. Each byte of it becomes at
+/// most a carriage return held back, a line's number and tab, and `M-^X`; what is put is longer
+/// than what counts of it, as whole blocks and words are put faster than bytes.
+const ROOM_BYTES: usize = BLOCK_BYTES * (1 + NUMBER_BYTES + 4) + BLOCK_BYTES;
 
 /// As many digits as 2^64 has, and a tab.
 const NUMBER_BYTES: usize = 21;
@@ -142,76 +137,87 @@ impl Filter {
     /// `input` were taken and how many of `room` were filled; what is behind them is
     /// overwritten as well.
     ///
-    /// With room for a few dozen bytes, at least one byte of input is taken.
+    /// With room for 2 KiB, at least one byte of input is taken.
+    ///
+    /// A block at a time, in which the bytes that may stand for something else are found all at
+    /// once; what follows each of them is copied to the block's end, however soon the next one
+    /// comes: how long a run is, a processor guesses wrong.
     #[inline(never)]
     pub fn feed(&mut self, input: &[u8], room: &mut [u8]) -> (usize, usize) {
         let mut out = Output { room, len: 0 };
-        let mut taken = 0;
+        let mut rest = input;
         let mut state = self.state;
-        // How many of the latest runs were short, and then what is left to do byte by byte.
-        let mut short_runs = 0_u32;
-        while let Some(rest @ &[next, ..]) = input.get(taken..)
-            && out.rest().len() >= ROOM_BYTES
-        {
-            if state & (AT_START | HELD_RETURN) != 0 {
-                let is_end = next == b'\n';
-                if state & HELD_RETURN != 0 && !is_end {
-                    out.put(*b"\r", 1);
-                    state &= !HELD_RETURN;
+        let mut last = [0; 2 * BLOCK_BYTES];
+        while !rest.is_empty() && out.next::<ROOM_BYTES>().is_some() {
+            let len = BLOCK_BYTES.min(rest.len());
+            let block = rest.first_chunk().unwrap_or_else(|| {
+                for (to, from) in last.iter_mut().zip(rest) {
+                    *to = *from;
                 }
-                if state & AT_START != 0 {
-                    if is_end && state & (AFTER_BLANK | SQUEEZED) == AFTER_BLANK | SQUEEZED {
-                        taken += 1;
-                        continue;
+                &last
+            });
+            let mut specials = positions(block, self.special);
+            let mut at = 0;
+            while at < len {
+                if state & (AT_START | HELD_RETURN) != 0 {
+                    let is_end = block.get(at) == Some(&b'\n');
+                    if state & HELD_RETURN != 0 && !is_end {
+                        out.put(*b"\r", 1);
+                        state &= !HELD_RETURN;
                     }
-                    let unless = if is_end { UNLESS_BLANK } else { 0 };
-                    if state & (NUMBERED | unless) == NUMBERED {
-                        self.push_number(&mut out);
-                    }
-                    state |= AFTER_BLANK;
-                    if !is_end {
-                        state &= !(AT_START | AFTER_BLANK);
+                    if state & AT_START != 0 {
+                        if is_end && state & (AFTER_BLANK | SQUEEZED) == AFTER_BLANK | SQUEEZED {
+                            at += 1;
+                            specials &= specials - 1;
+                            continue;
+                        }
+                        let unless = if is_end { UNLESS_BLANK } else { 0 };
+                        if state & (NUMBERED | unless) == NUMBERED {
+                            self.put_number(&mut out);
+                        }
+                        state |= AFTER_BLANK;
+                        if !is_end {
+                            state &= !(AT_START | AFTER_BLANK);
+                        }
                     }
                 }
-            }
-            // A run of bytes that stand for themselves is the usual case; starting one costs
-            // more than it gains where most do not.
-            if short_runs < MANY {
-                // With room left for the form of the byte behind it.
-                let Some((room, _)) = out.rest().split_last_chunk_mut::<4>() else {
+                let end = len.min(specials.trailing_zeros() as usize);
+                if let Some(run) = block.get(at..).and_then(<[u8]>::first_chunk::<BLOCK_BYTES>)
+                    && let Some(room) = out.next()
+                {
+                    *room = *run;
+                    out.len += end - at;
+                }
+                at = end + 1;
+                if end == len {
+                    break;
+                }
+                specials &= specials - 1;
+                let Some(&byte) = block.get(end) else {
                     break;
                 };
-                let count = copy_run(rest, room, self.special);
-                taken += count;
-                out.len += count;
-                short_runs = if count < SHORT { short_runs + 1 } else { 0 };
-            } else {
-                short_runs = (short_runs + 1) % (4 * MANY);
-            }
-            let Some(&byte) = input.get(taken) else {
-                break;
-            };
-            taken += 1;
-            let mut form = self.forms[usize::from(byte)];
-            // The mask first: for most filters it says that nothing more need be known of the
-            // byte, and which bytes there are is what a processor guesses wrong.
-            if state & (NUMBERED | SQUEEZED | HELD_RETURN) != 0 && byte == b'\n' {
-                state |= AT_START;
-                if state & HELD_RETURN != 0 {
-                    state &= !HELD_RETURN;
-                    form = form << 16 | u32::from(u16::from_le_bytes(*b"^M"));
+                let mut form = self.forms[usize::from(byte)];
+                // The mask first: for most filters it says that nothing more need be known of
+                // the byte, and which bytes there are is what a processor guesses wrong.
+                if state & (NUMBERED | SQUEEZED | HELD_RETURN) != 0 && byte == b'\n' {
+                    state |= AT_START;
+                    if state & HELD_RETURN != 0 {
+                        state &= !HELD_RETURN;
+                        form = form << 16 | u32::from(u16::from_le_bytes(*b"^M"));
+                    }
+                } else if form == HELD {
+                    state |= HELD_RETURN;
+                    continue;
                 }
-            } else if form == HELD {
-                state |= HELD_RETURN;
-                continue;
+                // Of no form is the highest byte 0.
+                let is_longer = |most| usize::from(form > most);
+                let count = 1 + is_longer(0xff) + is_longer(0xffff) + is_longer(0xff_ffff);
+                out.put(form.to_le_bytes(), count);
             }
-            // Of no form is the highest byte 0.
-            let is_longer = |most| usize::from(form > most);
-            let count = 1 + is_longer(0xff) + is_longer(0xffff) + is_longer(0xff_ffff);
-            out.put(form.to_le_bytes(), count);
+            rest = rest.get(len..).unwrap_or_default();
         }
         self.state = state;
-        (taken, out.len)
+        (input.len() - rest.len(), out.len)
     }
 
     /// Whether a carriage return is held back, which is shown as it is if nothing follows.
@@ -222,7 +228,7 @@ impl Filter {
 
     /// Shows the next line's number.
     #[inline]
-    fn push_number(&mut self, out: &mut Output<'_>) {
+    fn put_number(&mut self, out: &mut Output<'_>) {
         let mut at = NUMBER_BYTES - 2;
         while let Some(digit) = self.number.get_mut(at) {
             if *digit != b'9' {
@@ -238,28 +244,31 @@ impl Filter {
         }
         if let Some(words) = self.number.get(self.number_start..)
             && let Some(words) = words.first_chunk::<NUMBER_WORDS_BYTES>()
+            && let Some(room) = out.next()
         {
-            out.put(*words, NUMBER_BYTES - self.number_start);
+            *room = *words;
+            out.len += NUMBER_BYTES - self.number_start;
         }
     }
 }
 
-/// The part of a buffer that is filled, and the rest of it.
+/// A buffer of which `len` bytes are filled.
 struct Output<'a> {
     room: &'a mut [u8],
     len: usize,
 }
 
 impl Output<'_> {
+    /// The next `N` bytes to be filled; always there behind the check of `ROOM_BYTES`.
     #[inline]
-    fn rest(&mut self) -> &mut [u8] {
-        self.room.get_mut(self.len..).unwrap_or_default()
+    fn next<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.room.get_mut(self.len..)?.first_chunk_mut()
     }
 
     /// Puts `bytes`, of which the first `count` count.
     #[inline]
     fn put<const N: usize>(&mut self, bytes: [u8; N], count: usize) {
-        if let Some(room) = self.rest().first_chunk_mut() {
+        if let Some(room) = self.next() {
             *room = bytes;
             self.len += count;
         }
@@ -347,15 +356,15 @@ mod tests {
                 127 => form.extend_from_slice(b"^?"),
                 _ => form.push(low),
             }
-            assert_eq!(filtered(A, [&[byte][..]], 64), form, "byte {byte}");
+            assert_eq!(filtered(A, [&[byte][..]], ROOM_BYTES), form, "byte {byte}");
             let plain = match byte {
                 b'\n' | b'\t' => vec![byte],
                 _ => form,
             };
-            assert_eq!(filtered(V, [&[byte][..]], 64), plain, "byte {byte}");
+            assert_eq!(filtered(V, [&[byte][..]], ROOM_BYTES), plain, "byte {byte}");
             for shown in [S, T] {
                 if byte != b'\t' {
-                    assert_eq!(filtered(shown, [&[byte][..]], 64), [byte]);
+                    assert_eq!(filtered(shown, [&[byte][..]], ROOM_BYTES), [byte]);
                 }
             }
         }
@@ -397,7 +406,7 @@ mod tests {
     fn numbers_count_up_to_the_last_digit() {
         let mut filter = Filter::new(N);
         filter.prepare();
-        let mut room = [0; 128];
+        let mut room = [0; ROOM_BYTES];
         for expected in 1..=11_111_u32 {
             let (taken, filled) = filter.feed(b"\n", &mut room);
             assert_eq!(taken, 1);

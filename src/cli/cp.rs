@@ -23,25 +23,22 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
 
   -a, --archive             as -d -R -p, with hard links kept
   -d                        as -P, with hard links kept
-      --debug               say which way data went, and why (and -v)
-  -f, --force               remove a destination that cannot be opened, and try
-                              again (not with -n)
-  -g, --progress            show how far the copy has come
+      --debug               as -v, with which way data went
+  -f, --force               replace what cannot be opened (not with -n)
+  -g, --progress            show how far it has come
   -H                        follow symbolic links among the SOURCEs
   -j, --jobs=N              copy with N workers (usually one a processor)
   -L, --dereference         follow all symbolic links in SOURCE
   -n, --no-clobber          leave existing files alone
   -P, --no-dereference      follow no symbolic links in SOURCE
   -p                        keep mode, ownership and timestamps
-  -R, -r, --recursive       copy directories with all they hold
+  -R, -r, --recursive       copy directories as well
   -t, --target-directory=DIRECTORY
                             copy all SOURCEs into DIRECTORY
   -T, --no-target-directory
-                            treat DEST as a file, even if it is a directory
+                            treat DEST as a file
   -v, --verbose             say what is copied
-      --io=auto|ring|sync   which way data goes: through io_uring where the
-                              kernel allows it (auto, the default), always
-                              (ring), never (sync)
+      --io=auto|ring|sync   use io_uring where it helps, always, never
       --help                display this help and exit
       --version             output version information and exit
 ";

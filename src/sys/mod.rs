@@ -23,7 +23,7 @@ mod sync;
 mod thread;
 mod vec;
 
-pub use arch::memory::{ByteRange, copy_run};
+pub use arch::memory::{BLOCK_BYTES, ByteRange, positions};
 pub use arena::{Arena, Mark};
 pub use cstr::{nth_text, start_of_text, until_nul};
 pub use decimal::{decimal, two_numbers};

@@ -247,7 +247,7 @@ pub mod memory {
     use core::arch::asm;
     use core::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8,
-        _mm_storeu_si128, _mm_sub_epi8,
+        _mm_sub_epi8,
     };
 
     /// Copies `len_bytes` from `src` to `dst`, lowest address first.
@@ -383,53 +383,33 @@ pub mod memory {
             let span = last.wrapping_sub(first);
             Self { first, span }
         }
-
-        /// Whether `byte` is one of them.
-        #[inline]
-        #[must_use]
-        pub const fn contains(self, byte: u8) -> bool {
-            byte.wrapping_sub(self.first) <= self.span
-        }
     }
 
-    /// Copies the bytes of `from` that stand before the first one within `stop`, as far as
-    /// `to` goes, and returns how many these are. Behind them, up to 16 bytes of `to` hold
-    /// anything.
+    /// How many bytes [`positions`] looks at.
+    pub const BLOCK_BYTES: usize = 64;
+
+    /// Which of the first [`BLOCK_BYTES`] of `bytes` are within `range`: bit 0 for the first.
     #[inline]
-    pub fn copy_run(from: &[u8], to: &mut [u8], stop: ByteRange) -> usize {
+    #[must_use]
+    pub fn positions(bytes: &[u8; 2 * BLOCK_BYTES], range: ByteRange) -> u64 {
         // SAFETY: every x86-64 has SSE2.
-        unsafe { copy_run_sse2(from, to, stop) }
+        unsafe { positions_sse2(bytes, range) }
     }
 
-    /// One pass, 16 bytes a step: for the lines of a text, starting `rep movsb` takes as long
-    /// as copying.
+    #[inline]
     #[target_feature(enable = "sse2")]
-    fn copy_run_sse2(from: &[u8], to: &mut [u8], stop: ByteRange) -> usize {
-        let (blocks, _) = from.as_chunks::<16>();
-        let (rooms, _) = to.as_chunks_mut::<16>();
-        let first = _mm_set1_epi8(stop.first.cast_signed());
-        let span = _mm_set1_epi8(stop.span.cast_signed());
-        let mut done = 0;
-        for (block, room) in blocks.iter().zip(rooms) {
-            // SAFETY: 16 bytes are read, which is what `block` is.
-            let bytes = unsafe { _mm_loadu_si128(block.as_ptr().cast()) };
-            // SAFETY: 16 bytes are written, which is what `room` is.
-            unsafe { _mm_storeu_si128(room.as_mut_ptr().cast(), bytes) };
-            let beyond = _mm_sub_epi8(bytes, first);
-            let stops = _mm_cmpeq_epi8(_mm_min_epu8(beyond, span), beyond);
-            let stops = _mm_movemask_epi8(stops);
-            if stops != 0 {
-                return done + stops.trailing_zeros() as usize;
-            }
-            done += 16;
-        }
-        while let (Some(&byte), Some(room)) = (from.get(done), to.get_mut(done))
-            && !stop.contains(byte)
-        {
-            *room = byte;
-            done += 1;
-        }
-        done
+    fn positions_sse2(bytes: &[u8; 2 * BLOCK_BYTES], range: ByteRange) -> u64 {
+        let first = _mm_set1_epi8(range.first.cast_signed());
+        let span = _mm_set1_epi8(range.span.cast_signed());
+        // Not in a loop: small code is asked of the compiler, and it would keep one.
+        let within = |at: usize| {
+            // SAFETY: `at` is 48 at most: 16 bytes within `bytes` are read.
+            let word = unsafe { _mm_loadu_si128(bytes.as_ptr().wrapping_add(at).cast()) };
+            let beyond = _mm_sub_epi8(word, first);
+            let within = _mm_cmpeq_epi8(_mm_min_epu8(beyond, span), beyond);
+            u64::from(_mm_movemask_epi8(within).cast_unsigned())
+        };
+        within(0) | within(16) << 16 | (within(32) | within(48) << 16) << 32
     }
 }
 
