@@ -832,11 +832,10 @@ class Bench:
                 if first[name] > 5 and first[name] > 8 * (first.get("GNU") or 1):
                     say(f"  {name} takes {first[name]:.0f} s: left at that")
                     del times[name]
-        order = random.Random(1)
         for _ in range(job.rounds):
             job.before_round()
             # Not in a circle: what one leaves behind would always meet the same next one.
-            for name in order.sample(list(times), len(times)):
+            for name in random.sample(list(times), len(times)):
                 if name in times and (seconds := attempt(name)) is not None:
                     times[name].append(seconds)
         return times

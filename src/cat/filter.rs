@@ -403,6 +403,27 @@ mod tests {
     }
 
     #[test]
+    fn the_room_asked_for_is_enough_for_any_block() {
+        let mut filter = Filter::new(N | E);
+        filter.prepare();
+        // The longest numbers, for the shortest lines.
+        filter.number[..NUMBER_BYTES - 1].fill(b'1');
+        filter.number_start = 0;
+        let mut room = [0; ROOM_BYTES];
+        let (taken, filled) = filter.feed(&[b'\n'; BLOCK_BYTES], &mut room);
+        assert_eq!(
+            (taken, filled),
+            (BLOCK_BYTES, BLOCK_BYTES * (NUMBER_BYTES + 2))
+        );
+        assert!(room[..filled].ends_with(b"11111111111111111175\t$\n"));
+        // And a line feed between returns, which is what else it may become.
+        let mut filter = Filter::new(N | A);
+        filter.prepare();
+        let (taken, filled) = filter.feed(&[0x80; BLOCK_BYTES], &mut room);
+        assert_eq!((taken, filled), (BLOCK_BYTES, 7 + 4 * BLOCK_BYTES));
+    }
+
+    #[test]
     fn numbers_count_up_to_the_last_digit() {
         let mut filter = Filter::new(N);
         filter.prepare();

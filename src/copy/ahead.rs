@@ -36,7 +36,6 @@ impl Ahead {
     /// Sees to it that what follows `at`, which is about to be moved, is on its way as well.
     /// Returns whether any of that had to be read.
     #[inline(never)]
-    #[allow(clippy::must_use_candidate)] // of interest at the start alone
     pub fn of(&mut self, from: BorrowedFd<'_>, at: u64) -> bool {
         self.next = self.next.max(at);
         let end = self.end.min(at.saturating_add(WINDOW_BYTES));

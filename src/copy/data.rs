@@ -43,7 +43,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// A file of more than this is worth another way.
 const LARGE_BYTES: u64 = 512 << 10;
 
-/// A file with so much data is copied by several workers, if there are any or can be.
+/// A file with so much data is copied by several workers, if there are any or can be, unless it
+/// has to be read from a disk first.
 const SHARED_BYTES: u64 = 8 << 20;
 
 /// How much of that one of them takes at a time.
@@ -264,7 +265,7 @@ impl DataMover {
         let mut at = 0;
         self.crowded = others.shared.are_there();
         // The ring keeps two processors busy by itself. And a disk is read slower for two who
-        // ask for different places: 1 GiB in 0.69 s instead of 0.46.
+        // ask for different places: 1 GiB in 0.69 s instead of 0.46 (minima of eleven).
         let helped = data >= SHARED_BYTES
             && (sparse || !(self.has_ring() || self.ahead.of(from, 0)))
             && others.call_in()
@@ -272,6 +273,7 @@ impl DataMover {
         self.crowded |= helped;
         let Others { shared, .. } = others;
         if helped || (data >= SHARED_BYTES && shared.options.progress) {
+            // For --progress alone as well, in parts that let its line move.
             at = self.copy_together(from, to, size, data, shared);
         }
         shared.done.add(0, size - at);
