@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
 use crate::copy::ahead::Ahead;
-use crate::copy::conduit::{Conduit, PIPE_BYTES, widen};
+use crate::copy::conduit::{Conduit, widen};
 use crate::copy::data::EXT4;
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
@@ -203,9 +203,10 @@ impl Cat<'_> {
     /// Lets the kernel move what `from` holds, as far as it will; plain calls find out why it
     /// went no further.
     ///
-    /// One of two descriptors must be a pipe for that. If output is, it goes straight there;
-    /// if not, through a pipe of our own, even if input is one: a pipe is locked while it is
-    /// written to a file, and this one's lock holds nobody up.
+    /// One of two descriptors must be a pipe for that. It goes through one of our own even if
+    /// input or output is one: a pipe is locked while it is written to a file, or while a file
+    /// waits for room in it, and this one's lock holds nobody up. 1 GiB into a pipe takes 29 ms
+    /// so, and 39 straight.
     ///
     /// What goes into a pipe so are the file's own pages: who changes them before they are
     /// read at the other end changes what is read.
@@ -220,13 +221,7 @@ impl Cat<'_> {
             at = 0;
             ahead = Ahead::NEW;
         }
-        if widen(STDOUT) {
-            while let Ok(moved @ 1..) = sys::splice(from, None, STDOUT, None, PIPE_BYTES) {
-                at += moved as u64;
-                ahead.of(from, at);
-            }
-            return Ok(());
-        }
+        widen(STDOUT);
         let Ok(conduit) = Conduit::new() else {
             return Ok(());
         };

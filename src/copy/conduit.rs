@@ -9,7 +9,7 @@ use super::pump::Place;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
 
 /// How much a pipe shall hold: 16 times the usual, what anyone may ask for.
-pub const PIPE_BYTES: usize = 1 << 20;
+const PIPE_BYTES: usize = 1 << 20;
 
 /// How much the kernel is asked to move to a file at a time. Not all that a pipe holds: file
 /// systems make one block of pages of one write, and those of 1 MiB are dear to find. A cached
@@ -84,12 +84,10 @@ impl Conduit {
     }
 }
 
-/// Makes a pipe hold as much as it shall, if it may, and says whether it is a pipe.
-#[allow(clippy::must_use_candidate)] // advice, and whether it is a pipe
-pub fn widen(fd: BorrowedFd<'_>) -> bool {
-    let size = sys::pipe_size(fd);
-    if size.is_ok_and(|bytes| bytes < PIPE_BYTES) {
+/// Makes a pipe hold as much as it shall, if it is one and may.
+pub fn widen(fd: BorrowedFd<'_>) {
+    if sys::pipe_size(fd).is_ok_and(|bytes| bytes < PIPE_BYTES) {
+        // Advice only.
         let _ = sys::set_pipe_size(fd, PIPE_BYTES);
     }
-    size.is_ok()
 }
