@@ -1,4 +1,5 @@
-//! A pipe of our own, through which the kernel moves data from file to file by `splice`.
+//! A pipe of our own, through which the kernel moves data by `splice`: from file to file, and for
+//! `cat` from and to whatever takes part in that.
 //!
 //! What goes through it are the source's own pages, not copies: one copy is made, into the
 //! destination's pages, where reading and writing make two. With room for 1 MiB it takes 0.8
