@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use crate::support::Ran;
@@ -215,9 +216,16 @@ fn spawn(
         command.pre_exec(move || prepare.run());
     }
     #[allow(clippy::zombie_processes)] // the caller waits, by number
-    let child = command
-        .spawn()
-        .unwrap_or_else(|e| panic!("cannot start {line}: {e}"));
+    let child = loop {
+        match command.spawn() {
+            // A program that was written a moment ago: what another test has just forked still
+            // holds the descriptor it was written by, until its own exec.
+            Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            started => break started.unwrap_or_else(|e| panic!("cannot start {line}: {e}")),
+        }
+    };
     libc::pid_t::try_from(child.id()).expect("a process number")
 }
 
