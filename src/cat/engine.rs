@@ -3,7 +3,6 @@
 use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
-use crate::copy::ahead::Ahead;
 use crate::copy::conduit::{Conduit, widen};
 use crate::copy::data::EXT4;
 use crate::copy::failure;
@@ -216,10 +215,8 @@ impl Cat<'_> {
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         let mut at = position(from);
-        let mut ahead = Ahead::up_to(NONE);
         if at == NONE {
             at = 0;
-            ahead = Ahead::NEW;
         }
         widen(STDOUT);
         let Ok(conduit) = Conduit::new() else {
@@ -238,7 +235,7 @@ impl Cat<'_> {
                 let _ = sys::preallocate(STDOUT, self.written_at(), end - at);
             }
         }
-        let carried = conduit.carry(from, STDOUT, &mut at, NONE, &mut ahead, place);
+        let carried = conduit.carry(from, STDOUT, &mut at, NONE, place);
         if at < allocated && sys::stat_fd(STDOUT, &mut self.stat).is_ok() {
             // What was not needed is given back.
             let _ = sys::ftruncate(STDOUT, self.stat.size_bytes);
@@ -302,8 +299,7 @@ impl Cat<'_> {
         } else {
             Place::Position
         };
-        let mut ahead = Ahead::up_to(left.end);
-        pump(ring, from, STDOUT, &mut left, place, &mut ahead)?;
+        pump(ring, from, STDOUT, &mut left, place)?;
         // Without a position there is nothing that this could move.
         advance(STDOUT, before.wrapping_add(left.start - begin));
         self.step = Step::Read;

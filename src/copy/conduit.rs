@@ -5,7 +5,6 @@
 //! destination's pages, where reading and writing make two. With room for 1 MiB it takes 0.8
 //! of the time of `copy_file_range`, which does the same through a pipe of 64 KiB.
 
-use super::ahead::Ahead;
 use super::pump::Place;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
 
@@ -44,7 +43,7 @@ impl Conduit {
 
     /// Moves the bytes from `at` up to `end` of `from` to the same `place` in `to`, or wherever
     /// both stand, as far as the kernel will; plain calls find out why it went no further. `at`
-    /// says how far that was. Reads `ahead`.
+    /// says how far that was.
     ///
     /// Returns whether the pipe is empty: else it is of no more use.
     #[inline(never)]
@@ -54,12 +53,10 @@ impl Conduit {
         to: BorrowedFd<'_>,
         at: &mut u64,
         end: u64,
-        ahead: &mut Ahead,
         place: Place,
     ) -> bool {
         let (inlet, outlet) = (self.inlet.as_fd(), self.outlet.as_fd());
         while *at < end {
-            ahead.of(from, *at);
             let most = if place == Place::Stream {
                 PIPE_BYTES
             } else {

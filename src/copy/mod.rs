@@ -14,7 +14,6 @@
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
 //! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs`, `trace.rs` | what is asked for, and how the engine speaks |
 
-pub mod ahead;
 pub mod conduit;
 pub mod data;
 mod directory;

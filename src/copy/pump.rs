@@ -14,7 +14,6 @@
 
 use core::ops::Range;
 
-use super::ahead::Ahead;
 use crate::ring::SlotRing;
 use crate::sys::{BorrowedFd, Errno, Result};
 
@@ -52,7 +51,7 @@ const ALL_IDLE: [Piece; SLOTS as usize] = [Piece {
 }; SLOTS as usize];
 
 /// Copies the bytes of `range` from `from` to `to`, and moves its start to
-/// the offset up to which that went. Reads `ahead`.
+/// the offset up to which that went.
 ///
 /// It ends early where the source does, and at the first operation that fails: plain calls
 /// from there on find out what is the matter. Behind that offset anything may have been
@@ -66,11 +65,9 @@ pub fn pump(
     to: BorrowedFd<'_>,
     range: &mut Range<u64>,
     place: Place,
-    ahead: &mut Ahead,
 ) -> Result<()> {
     let mut pump = Pump {
         ring,
-        ahead,
         from,
         to,
         place,
@@ -93,7 +90,6 @@ pub fn pump(
 #[repr(C)]
 struct Pump<'a> {
     ring: &'a mut SlotRing,
-    ahead: &'a mut Ahead,
     from: BorrowedFd<'a>,
     to: BorrowedFd<'a>,
     place: Place,
@@ -156,7 +152,6 @@ impl Pump<'_> {
                 filled: 0,
                 drained: 0,
             };
-            self.ahead.of(self.from, self.next);
             self.next += len as u64;
         }
         let read_at = piece.start + piece.filled as u64;
