@@ -262,7 +262,7 @@ impl DataMover {
         let mut at = 0;
         // A disk is read slower for two who ask for different places. And one alone has the time
         // to copy while the disk reads, by itself quicker than by the ring: 1 GiB in 0.53 s and
-        // 0.55, where the kernel reads 8 MiB ahead; 0.61 and 0.92, where 128 KiB.
+        // 0.55, where the kernel reads 8 MiB ahead; 0.63 and 0.74, where 128 KiB.
         let is_cold = data >= SHARED_BYTES && !sparse && is_cold(from);
         self.crowded = is_cold || others.shared.are_there();
         // The ring keeps two processors busy by itself.
