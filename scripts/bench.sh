@@ -93,15 +93,14 @@ if [ -z "$binary" ]; then
 fi
 
 work=$(mktemp -d "$parent/annulet-bench.XXXXXX")
-mounted=() vm_before=() reporting_before=
+mounted=() held=()
 clean_up() {
     local at setting
     for at in "${mounted[@]}"; do
         umount "$at" || umount --lazy "$at" || true
     done
-    [ -z "$reporting_before" ] || printf '%s\n' "$reporting_before" >"$reporting" || true
-    for setting in "${vm_before[@]}"; do
-        printf '%s\n' "${setting#*=}" >"/proc/sys/vm/${setting%%=*}" || true
+    for setting in "${held[@]}"; do
+        printf '%s\n' "${setting#*=}" >"${setting%%=*}" || true
     done
     # Nothing of another file system is removed, should something still be mounted.
     rm -rf --one-file-system -- "$work"
@@ -134,33 +133,34 @@ image_at() {
     "mkfs.$kind" -q "$image" >/dev/null 2>&1 && mount_at "$work/$kind" -o loop "$image"
 }
 
+# Gives one of the kernel's settings another value until the end.
+hold() {
+    local file=$1 value=$2 before
+    before=$(cat "$file") && printf '%s\n' "$value" >"$file" && held+=("$file=$before")
+}
+
 # Writeback in the middle of a run would be counted for whoever is running.
 hold_writeback() {
-    local setting name file
+    local vm=/proc/sys/vm setting name
     # Limits in bytes are forgotten when shares are set: they are put back last.
     local bytes=()
     for name in dirty_bytes dirty_background_bytes; do
-        setting=$(cat "/proc/sys/vm/$name")
-        [ "$setting" -eq 0 ] || bytes+=("$name=$setting")
+        setting=$(cat "$vm/$name")
+        [ "$setting" -eq 0 ] || bytes+=("$vm/$name=$setting")
     done
     for setting in dirty_ratio=90 dirty_background_ratio=80 \
         dirty_expire_centisecs=360000 dirty_writeback_centisecs=0; do
-        name=${setting%%=*} file=/proc/sys/vm/${setting%%=*}
-        vm_before+=("$name=$(cat "$file")")
-        printf '%s\n' "${setting#*=}" >"$file"
+        hold "$vm/${setting%%=*}" "${setting#*=}"
     done
-    vm_before+=("${bytes[@]}")
+    held+=("${bytes[@]}")
 }
 
 # Free memory that the guest reports is taken back by the host, in blocks of 2 MiB, and found
 # again at the first touch: a copy in 0.6 s takes 2 s then, whoever makes it.
-reporting=/sys/module/page_reporting/parameters/page_reporting_order
 hold_page_reporting() {
-    local before
-    [ -e "$reporting" ] || return 0
-    before=$(cat "$reporting")
+    local order=/sys/module/page_reporting/parameters/page_reporting_order
     # No block is that large.
-    printf '11\n' >"$reporting" && reporting_before=$before
+    [ ! -e "$order" ] || hold "$order" 11
 }
 
 if [ "$(id -u)" -eq 0 ]; then
