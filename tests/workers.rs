@@ -961,19 +961,41 @@ fn debug_says_which_way_the_data_went() {
     });
 }
 
-/// On ext4 a large operand goes through the ring, its blocks allocated before.
+/// On ext4 a large file goes through the ring where one worker has two processors for it, and
+/// past it else.
 #[test]
-fn large_operands_on_ext4_go_through_the_ring() {
+fn large_files_on_ext4_go_through_the_ring_alone() {
     let dir = temp_dir();
     if child::statfs(dir.path()).f_type != libc::EXT4_SUPER_MAGIC {
         return println!("the folder for temporary files is not on ext4: nothing to see");
     }
-    fs::write(dir.path().join("large"), vec![7; 20 << 20]).unwrap();
-    for line in ["large to", "-r large to2"] {
-        let ran = cp(&format!("--debug {line}"), dir.path(), &with(|_| ())).expect_success();
+    let of_size = |name: &str, bytes: i64| {
+        let file = File::create(dir.path().join(name)).expect("a file");
+        // SAFETY: the descriptor is the open file's.
+        assert_eq!(unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, bytes) }, 0);
+    };
+    of_size("large", 256 << 20);
+    of_size("smaller", 255 << 20);
+    let check = |line: &str, way: &str, refused: &[libc::c_long]| {
+        let setting =
+            with(|s| s.refused = refused.iter().map(|c| refuse(*c, libc::EPERM)).collect());
+        let ran = cp(&format!("--debug {line} to"), dir.path(), &setting).expect_success();
         let said = ran.stdout_text();
-        assert!(said.contains("data: io_uring ("), "{line}: {said}");
+        assert!(said.contains(&format!("data: {way}")), "{line}: {said}");
+        fs::remove_file(dir.path().join("to")).expect("the copy");
+        said
+    };
+    check("-j1 smaller", "splice\n", &[]);
+    check("-j1 --io=sync large", "splice\n", &[]);
+    check("-j1 large", "splice\n", &[libc::SYS_sched_getaffinity]);
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        return println!("one processor: nothing more to see");
     }
+    check("large", "reads and writes\n", &[]);
+    check("-j1 large", "io_uring (", &[]);
+    check("-j1 -r large", "io_uring (", &[]);
+    let said = check("-j1 large", "splice\n", &[libc::SYS_io_uring_setup]);
+    assert!(said.contains("Operation not permitted"), "{said}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
-use crate::copy::conduit::{Conduit, widen};
+use crate::copy::conduit::{Conduit, MOVED_BYTES, PIPE_BYTES, widen};
 use crate::copy::data::EXT4;
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
@@ -214,12 +214,15 @@ impl Cat<'_> {
         widen(from);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
+        let mut moved = PIPE_BYTES;
         let mut at = position(from);
         if at == NONE {
             at = 0;
+        } else if self.to_file {
+            moved = MOVED_BYTES;
         }
         widen(STDOUT);
-        let Ok(conduit) = Conduit::new() else {
+        let Ok(conduit) = Conduit::new(moved) else {
             return Ok(());
         };
         let mut place = Place::Stream;
@@ -244,7 +247,7 @@ impl Cat<'_> {
             return Ok(());
         }
         // What is in the pipe has been read from the input: it comes first.
-        let Conduit { outlet, inlet } = conduit;
+        let Conduit { outlet, inlet, .. } = conduit;
         drop(inlet);
         self.print_plainly(outlet.as_fd(), usize::MAX).map(drop)
     }

@@ -5,23 +5,32 @@
 //! work everywhere. A way that fails hands over at the offset it reached, so that the plain
 //! calls give the final word: the rest of the data, or the error to report.
 //!
-//! Measured with 1 GiB, cached, on two processors (seconds; Linux 6.18; the buffer had 512 KiB
-//! and `splice` moved 1 MiB then):
+//! Measured with 1 GiB, cached, on two processors (seconds, medians of five, each column in one
+//! run; Linux 6.18; blocks never shared; xfs and btrfs on loop devices):
 //!
 //! | | ext4 | tmpfs | xfs | btrfs |
 //! | --- | --- | --- | --- | --- |
-//! | GNU cp | 0.25 | 0.51 | 0.18 | 0.91 |
-//! | the ring | 0.14 | 0.53 | 0.12 | 0.80 |
-//! | two workers, reads and writes of 512 KiB | 0.12 | 0.35 | 0.08 | 0.80 |
-//! | one worker, `splice` through 1 MiB | 0.14 | 0.44 | 0.09 | 0.82 |
-//! | one worker, reads and writes of 512 KiB | 0.19 | 0.51 | 0.13 | 0.90 |
+//! | GNU cp | 0.40 | 0.48 | 0.29 | 0.59 |
+//! | the ring | 0.27 | 0.59 | 0.25 | 0.53 |
+//! | two workers, reads and writes | 0.22 | 0.33 | 0.15 | 0.47 |
+//! | one worker, `splice` | 0.31 | 0.42 | 0.21 | 0.51 |
+//! | one worker, reads and writes | 0.38 | 0.47 | 0.28 | 0.60 |
 //!
-//! The first column with blocks allocated before (0.19 to 0.21 without, and 0.64 with the
-//! file made durable instead of 0.69); elsewhere that gains nothing or costs.
+//! Smaller files on ext4 (milliseconds):
+//!
+//! | | 1 MiB | 4 MiB | 8 MiB | 64 MiB | 256 MiB | 512 MiB |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | GNU cp | 1.5 | 2.2 | 3.4 | 21 | 76 | 143 |
+//! | the ring | 0.97 | 1.6 | 2.4 | 18 | 64 | 120 |
+//! | two workers | | | 1.7 | 14 | 47 | 92 |
+//! | one worker, `splice` | 0.46 | 0.95 | 1.5 | 18 | 64 | 124 |
+//!
+//! On ext4 blocks are allocated before: without, 12 MiB take 1.2 times as long, and elsewhere it
+//! gains nothing or costs.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::conduit::Conduit;
+use super::conduit::{Conduit, MOVED_BYTES};
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
 use super::options::Io;
@@ -29,14 +38,12 @@ use super::plain;
 use super::progress::Amount;
 use super::pump::{self, Place};
 use super::trace::{Trace, Word};
-use super::workers::{Others, Shared};
+use super::workers::{Others, Shared, usual_count};
 use crate::sys::{
     self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Lendable, Stat, Whence,
 };
 
-/// Size of the one buffer that plain copies use. It fits a processor's own cache, and file
-/// systems make one block of pages of one write: larger ones are at times dear to find (see
-/// [`super::conduit::MOVED_BYTES`]).
+/// Size of the one buffer that plain copies use. It fits a processor's own cache.
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// A file of more than this is worth another way.
@@ -46,7 +53,10 @@ const LARGE_BYTES: u64 = 512 << 10;
 /// has to be read from a disk first.
 const SHARED_BYTES: u64 = 8 << 20;
 
-/// How much of that one of them takes at a time.
+/// From this size on the ring is quicker than `splice` by one worker, by a twentieth.
+const RING_BYTES: u64 = 256 << 20;
+
+/// How much of a shared file a worker takes at a time.
 const PART_BYTES: u64 = 4 << 20;
 
 /// From this size on `copy_file_range` is quicker than one read and one write: by a tenth, on
@@ -99,15 +109,25 @@ impl Transfer<'_> {
     }
 }
 
+/// Which way a large file goes, or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Reads and writes.
+    Plain,
+    /// Through a pipe of our own.
+    Splice,
+    /// Through the ring, if there is one.
+    Ring,
+}
+
 /// Copies files' data; keeps the buffer, the ring and what was learnt from file to file.
 ///
 /// In this order: what lies within 128 bytes of the start takes three bytes less to address.
 #[repr(C)]
 pub struct DataMover {
     io: Io,
-    /// Others copy at the same time, and no processor is left for the ring's workers; or the
-    /// disk is what all wait for, and they would be of no use.
-    crowded: bool,
+    /// Which way data goes of which there is much.
+    way: Way,
     /// Which way the last file went.
     pub(super) trace: Trace,
     buffer: Option<Buffer>,
@@ -133,7 +153,7 @@ impl DataMover {
             unshareable: (0, 0),
             kernel_copies: None,
             destination: (0, 0),
-            crowded: false,
+            way: Way::Plain,
             trace: Trace::NEW,
         }
     }
@@ -260,29 +280,36 @@ impl DataMover {
         let sparse = data < size;
         self.trace.way = Word::Plain;
         let mut at = 0;
+        let large = data >= SHARED_BYTES;
         // A disk is read slower for two who ask for different places. And one alone has the time
         // to copy while the disk reads, by itself quicker than by the ring: 1 GiB in 0.53 s and
         // 0.55, where the kernel reads 8 MiB ahead; 0.63 and 0.74, where 128 KiB.
-        let is_cold = data >= SHARED_BYTES && !sparse && is_cold(from);
-        self.crowded = is_cold || others.shared.are_there();
-        // The ring keeps two processors busy by itself.
-        let helped = data >= SHARED_BYTES
+        let is_cold = large && !sparse && is_cold(from);
+        let helped = large
             && !is_cold
-            && (sparse || !self.has_ring())
+            && (sparse || self.io != Io::Ring)
             && others.call_in()
             && !others.shared.large.is_open();
-        self.crowded |= helped;
+        self.way = if self.io == Io::Ring {
+            Way::Ring
+        } else if helped {
+            Way::Plain
+        } else if self.io == Io::Auto && !is_cold && self.ring_pays(data, others.shared) {
+            Way::Ring
+        } else {
+            Way::Splice
+        };
         let Others { shared, .. } = others;
-        if helped || (data >= SHARED_BYTES && shared.options.progress) {
+        if helped || (large && shared.options.progress) {
             // For --progress alone as well, in parts that let its line move.
             at = self.copy_together(from, to, size, data, shared);
         }
         shared.done.add(0, size - at);
         let mut moved;
         if sparse {
-            moved = self.copy_extents(from, to, &mut at, u64::MAX, false);
+            moved = self.copy_extents(from, to, &mut at, u64::MAX);
         } else {
-            moved = self.go_on(from, to, &mut at, size, false);
+            moved = self.go_on(from, to, &mut at, size);
             if moved.is_ok() {
                 // What the source has gained since.
                 moved = self.copy_plainly(from, to, &mut at, u64::MAX);
@@ -304,7 +331,6 @@ impl DataMover {
         to: BorrowedFd<'_>,
         at: &mut u64,
         end: u64,
-        shared: bool,
     ) -> Result<()> {
         while *at < end {
             // Both move forward, whatever a file system answers: no answer makes this loop.
@@ -327,7 +353,7 @@ impl DataMover {
             let hole = sys::lseek(from, data, Whence::Hole).unwrap_or(end);
             let hole = hole.max(data + 1).min(end);
             *at = data;
-            self.go_on(from, to, at, hole, shared)?;
+            self.go_on(from, to, at, hole)?;
             if *at < hole {
                 // The source ends inside the extent.
                 break;
@@ -360,12 +386,26 @@ impl DataMover {
         if others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
             transfer.end.into_inner()
         } else {
+            // Alone after all.
+            if self.way == Way::Plain {
+                self.way = Way::Splice;
+            }
             0
         }
     }
 
+    /// Copies parts of another worker's large file until none is left.
+    pub(super) fn help(&mut self, transfer: &Transfer<'_>, done: &Amount) {
+        self.way = if self.io == Io::Ring {
+            Way::Ring
+        } else {
+            Way::Plain
+        };
+        self.take_part(transfer, done);
+    }
+
     /// Copies parts of a large file until none is left.
-    pub(super) fn take_part(&mut self, transfer: &Transfer<'_>, done: &Amount) {
+    fn take_part(&mut self, transfer: &Transfer<'_>, done: &Amount) {
         loop {
             // Relaxed: the numbers stand for themselves; what was written is the kernel's.
             let start = transfer
@@ -380,9 +420,9 @@ impl DataMover {
             let (from, to) = (transfer.from, transfer.to);
             // An error shows again to whoever goes on from there.
             let _ = if transfer.sparse {
-                self.copy_extents(from, to, &mut at, part_end, true)
+                self.copy_extents(from, to, &mut at, part_end)
             } else {
-                self.go_on(from, to, &mut at, part_end, true)
+                self.go_on(from, to, &mut at, part_end)
             };
             done.add(0, at - start);
             if at < part_end {
@@ -392,18 +432,16 @@ impl DataMover {
     }
 
     /// Copies the bytes from `at` to `end`, less where the source ends before; `at` says how far
-    /// it came whatever happens. In a file that others copy parts of at the same time if it is
-    /// `shared`.
+    /// it came whatever happens.
     fn go_on(
         &mut self,
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
         at: &mut u64,
         end: u64,
-        shared: bool,
     ) -> Result<()> {
-        if *at < end && (end - *at > LARGE_BYTES || self.io == Io::Ring) {
-            if self.by_ring()
+        if *at < end && (end - *at > LARGE_BYTES || self.io == Io::Ring) && self.way != Way::Plain {
+            if self.way == Way::Ring
                 && let Some(ring) = self.ring.get()
             {
                 let mut range = *at..end;
@@ -411,7 +449,7 @@ impl DataMover {
                 let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
                 *at = range.start;
                 self.trace.by_ring(ring.rung());
-            } else if !shared {
+            } else {
                 self.trace.kernel(Word::Splice);
                 self.carry(from, to, at, end);
             }
@@ -420,26 +458,21 @@ impl DataMover {
         self.copy_plainly(from, to, at, end)
     }
 
-    /// Whether the ring is to move the data, and there is one.
-    fn has_ring(&mut self) -> bool {
-        self.by_ring() && self.ring.get().is_some()
-    }
-
-    /// Whether the ring, if there is one, is to move the data.
-    fn by_ring(&self) -> bool {
-        match self.io {
-            // There the ring pays: cached reads are done inline and writes by a kernel worker,
-            // on two processors.
-            Io::Auto => self.destination.1 == EXT4 && !self.crowded,
-            Io::Ring => true,
-            Io::Sync => false,
-        }
+    /// Whether the ring is to move so much `data`, if there is one: where the kernel does cached
+    /// reads inline and has writes done by a worker of its own, and has a processor for that
+    /// one, because the user wants no other worker of ours there. On one processor it takes 1.3
+    /// times as long as `splice`.
+    fn ring_pays(&self, data: u64, shared: &Shared<'_>) -> bool {
+        data >= RING_BYTES
+            && self.destination.1 == EXT4
+            && shared.options.jobs == 1
+            && usual_count() > 1
     }
 
     /// Lets the kernel move data through a pipe.
     fn carry(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
         if self.conduit.is_none() {
-            self.conduit = Conduit::new().ok();
+            self.conduit = Conduit::new(MOVED_BYTES).ok();
         }
         if let Some(conduit) = &self.conduit
             && !conduit.carry(from, to, at, end, Place::Offsets)

@@ -448,7 +448,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                 Next::LargeFile => {
                     let (data, shared) = (&mut self.data, self.shared);
                     shared.large.borrow(|transfer| {
-                        data.take_part(transfer, &shared.done);
+                        data.help(transfer, &shared.done);
                         // Nothing was left. Said while this file is still borrowed: later it
                         // might be said of the next one.
                         shared.large_left.store(false, Ordering::Relaxed);
@@ -579,7 +579,7 @@ impl Others<'_, '_> {
 
 /// As many workers as there are processors for them: those that the process may run on, or
 /// fewer where its control group's time on them is limited, and at most [`USUAL_MOST`].
-fn usual_count() -> u32 {
+pub(super) fn usual_count() -> u32 {
     let mut count = sys::processor_count().min(USUAL_MOST);
     if count > 1 {
         for version in 0..2 {
