@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::filter::{Filter, Shown};
-use crate::copy::conduit::{Conduit, MOVED_BYTES, PIPE_BYTES, widen};
+use crate::copy::conduit::{Conduit, FILE_TO_FILE_BYTES, PIPE_BYTES, widen};
 use crate::copy::data::EXT4;
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
@@ -214,15 +214,15 @@ impl Cat<'_> {
         widen(from);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        let mut moved = PIPE_BYTES;
+        let mut at_a_time = PIPE_BYTES;
         let mut at = position(from);
         if at == NONE {
             at = 0;
         } else if self.to_file {
-            moved = MOVED_BYTES;
+            at_a_time = FILE_TO_FILE_BYTES;
         }
         widen(STDOUT);
-        let Ok(conduit) = Conduit::new(moved) else {
+        let Ok(conduit) = Conduit::new(at_a_time) else {
             return Ok(());
         };
         let mut place = Place::Stream;

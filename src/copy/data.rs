@@ -1,9 +1,10 @@
 //! One file's data: which way it goes, and what happens when a way is closed.
 //!
 //! Ways are tried from the cheapest on: sharing blocks (`FICLONE`); what the kernel can do by
-//! itself; the ring or several workers for large files; then plain reads and writes, which
-//! work everywhere. A way that fails hands over at the offset it reached, so that the plain
-//! calls give the final word: the rest of the data, or the error to report.
+//! itself; several workers for large files, or by one alone `splice` or the ring; then plain
+//! reads and writes, which work everywhere. A way that fails hands over at the offset it
+//! reached, so that the plain calls give the final word: the rest of the data, or the error to
+//! report.
 //!
 //! Measured with 1 GiB, cached, on two processors (seconds, medians of five, each column in one
 //! run; Linux 6.18; blocks never shared; xfs and btrfs on loop devices):
@@ -30,7 +31,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::conduit::{Conduit, MOVED_BYTES};
+use super::conduit::{Conduit, FILE_TO_FILE_BYTES};
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
 use super::options::Io;
@@ -53,14 +54,14 @@ const LARGE_BYTES: u64 = 512 << 10;
 /// has to be read from a disk first.
 const SHARED_BYTES: u64 = 8 << 20;
 
-/// From this size on the ring is quicker than `splice` by one worker, by a twentieth.
-const RING_BYTES: u64 = 256 << 20;
+/// From this size on the ring is quicker than `splice` by one worker, by 3 to 10 %.
+const RING_BYTES: u64 = 512 << 20;
 
 /// How much of a shared file a worker takes at a time.
 const PART_BYTES: u64 = 4 << 20;
 
 /// From this size on `copy_file_range` is quicker than one read and one write: by a tenth from
-/// 16 KiB on, on tmpfs; below, by little, as the one call of two that it saves.
+/// 16 KiB on, on tmpfs; below by little, because it is one call instead of two.
 const KERNEL_COPY_LEAST: u64 = 4 << 10;
 
 /// The most that one `copy_file_range` is asked for: a length that every file system takes.
@@ -84,6 +85,8 @@ pub struct Transfer<'a> {
 
 /// File systems by `statfs` (`include/uapi/linux/magic.h`).
 pub const EXT4: u64 = 0xef53;
+const TMPFS: u64 = 0x0102_1994;
+const XFS: u64 = 0x5846_5342;
 const CEPH: u64 = 0x00c3_6400;
 const CIFS: u64 = 0xff53_4d42;
 const FUSE: u64 = 0x6573_5546;
@@ -135,6 +138,8 @@ pub struct DataMover {
     unshareable: (u64, u64),
     /// The device that the last large file went to, and its file system's type.
     destination: (u64, u64),
+    /// The device that the last file came from of which that mattered, and the same of it.
+    source: (u64, u64),
     conduit: Option<Conduit>,
     /// Whether `copy_file_range` can be trusted, once that was of interest.
     kernel_copies: Option<bool>,
@@ -153,6 +158,7 @@ impl DataMover {
             unshareable: (0, 0),
             kernel_copies: None,
             destination: (0, 0),
+            source: (0, 0),
             way: Way::Plain,
             trace: Trace::NEW,
         }
@@ -185,7 +191,7 @@ impl DataMover {
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
-            return self.stream(from, to, 0);
+            return self.stream(from, to, 0, 0);
         }
         let size = stat.size_bytes;
         let done = &others.shared.done;
@@ -207,13 +213,13 @@ impl DataMover {
         let data = stat.blocks.saturating_mul(512);
         if data < size {
             self.trace.sparse = Word::SeekHole;
-            return self.copy_to_end(from, to, size, data.max(1), others);
+            return self.copy_to_end((from, stat.id.dev), to, size, data.max(1), others);
         }
         // On a network file system the data is copied where it lies.
         let is_far = matches!(self.destination.1, CEPH | CIFS | FUSE | NFS | SMB2);
         if self.io != Io::Ring && (size <= LARGE_BYTES || is_far) {
             done.add(0, size);
-            return self.stream(from, to, size);
+            return self.stream(from, to, size, stat.id.dev);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
@@ -221,22 +227,28 @@ impl DataMover {
         if self.destination.1 == EXT4 {
             let _ = sys::preallocate(to, 0, size);
         }
-        self.copy_to_end(from, to, size, size, others)
+        self.copy_to_end((from, stat.id.dev), to, size, size, others)
     }
 
-    /// Moves all of `from` to `to`, both at their current positions; a regular file if it has a
-    /// `size`. One of which so much has come in one piece, shorter than was asked for, ends there:
-    /// it is not asked again whether there is more.
-    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<()> {
+    /// Moves all of `from` to `to`, both at their current positions; a regular file on device
+    /// `dev` if it has a `size`.
+    fn stream(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        size: u64,
+        dev: u64,
+    ) -> Result<()> {
         self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
+        let is_local = size > 0 && self.is_local(from, dev);
         if size >= KERNEL_COPY_LEAST && *self.kernel_copies.get_or_insert_with(kernel_copies) {
             // On any answer but data, reads go on from there.
             while let Ok(count @ 1..) =
                 sys::copy_file_range(from, None, to, None, KERNEL_COPY_BYTES)
             {
                 self.trace.kernel(Word::CopyFileRange);
-                if count as u64 == size && count < KERNEL_COPY_BYTES {
+                if is_local && count as u64 == size {
                     return Ok(());
                 }
             }
@@ -248,10 +260,20 @@ impl DataMover {
                 Some(data @ [_, ..]) => plain::write_all(to, data).during(Step::Write)?,
                 _ => return Ok(()),
             }
-            if count as u64 == size && count < BUFFER_BYTES {
+            if is_local && count as u64 == size && count < BUFFER_BYTES {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether `file` is on a file system that gives less than it is asked for only where the file
+    /// ends. There, a piece as long as the file was is the last one: that saves a call for each
+    /// small file. Others may have a size that is no promise, and give what a server sends.
+    fn is_local(&mut self, file: BorrowedFd<'_>, dev: u64) -> bool {
+        if self.source.0 != dev {
+            self.source = (dev, sys::file_system_type(file).unwrap_or_default());
+        }
+        matches!(self.source.1, EXT4 | TMPFS | XFS)
     }
 
     /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
@@ -277,10 +299,11 @@ impl DataMover {
     }
 
     /// Copies from offset 0 to wherever the source ends. That is expected at `size`, and before
-    /// it `data` bytes of data: less where there are holes, which are left out.
+    /// it `data` bytes of data: less where there are holes, which are left out. The source comes
+    /// with its device.
     fn copy_to_end(
         &mut self,
-        from: BorrowedFd<'_>,
+        (from, dev): (BorrowedFd<'_>, u64),
         to: BorrowedFd<'_>,
         size: u64,
         data: u64,
@@ -294,24 +317,16 @@ impl DataMover {
         // to copy while the disk reads, by itself quicker than by the ring: 1 GiB in 0.53 s and
         // 0.55, where the kernel reads 8 MiB ahead; 0.63 and 0.74, where 128 KiB.
         let is_cold = large && !sparse && is_cold(from);
-        let helped = large
-            && !is_cold
-            && (sparse || self.io != Io::Ring)
-            && others.call_in()
-            && !others.shared.large.is_open();
-        self.way = if self.io == Io::Ring {
-            Way::Ring
-        } else if helped {
-            Way::Plain
-        } else if self.io == Io::Auto && !is_cold && self.ring_pays(data, others.shared) {
-            Way::Ring
-        } else {
-            Way::Splice
-        };
+        self.way = Way::Splice;
+        if self.io == Io::Ring || (!is_cold && self.ring_pays(data, (from, dev), others.shared)) {
+            self.way = Way::Ring;
+        } else if large && !is_cold && others.call_in() && !others.shared.large.is_open() {
+            self.way = Way::Plain;
+        }
         let Others { shared, .. } = others;
-        if helped || (large && shared.options.progress) {
+        if self.way == Way::Plain || (large && shared.options.progress) {
             // For --progress alone as well, in parts that let its line move.
-            at = self.copy_together(from, to, size, data, shared);
+            at = self.copy_parts(from, to, size, data, shared);
         }
         shared.done.add(0, size - at);
         let mut moved;
@@ -371,10 +386,11 @@ impl DataMover {
         Ok(())
     }
 
-    /// Copies the first `size` bytes in parts, which whoever has nothing else to do takes as
-    /// well; returns up to where all went well: nowhere, where another file is shared already.
+    /// Copies the first `size` bytes in parts, which on the plain way whoever has nothing else to
+    /// do takes as well; returns up to where all went well: nowhere, where that was not
+    /// possible, because another file is shared already.
     #[inline(never)]
-    fn copy_together(
+    fn copy_parts(
         &mut self,
         from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
@@ -392,24 +408,19 @@ impl DataMover {
             next: AtomicU64::new(0),
             end: AtomicU64::new(size),
         };
-        if others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
-            transfer.end.into_inner()
-        } else {
+        if self.way != Way::Plain {
+            self.take_part(&transfer, &others.done);
+        } else if !others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
             // Alone after all.
-            if self.way == Way::Plain {
-                self.way = Way::Splice;
-            }
-            0
+            self.way = Way::Splice;
+            return 0;
         }
+        transfer.end.into_inner()
     }
 
     /// Copies parts of another worker's large file until none is left.
     pub(super) fn help(&mut self, transfer: &Transfer<'_>, done: &Amount) {
-        self.way = if self.io == Io::Ring {
-            Way::Ring
-        } else {
-            Way::Plain
-        };
+        self.way = Way::Plain;
         self.take_part(transfer, done);
     }
 
@@ -450,19 +461,24 @@ impl DataMover {
         end: u64,
     ) -> Result<()> {
         if *at < end && (end - *at > LARGE_BYTES || self.io == Io::Ring) && self.way != Way::Plain {
-            if self.way == Way::Ring
-                && let Some(ring) = self.ring.get()
-            {
-                let mut range = *at..end;
-                // Where the ring broke, all of it again.
-                let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
-                *at = range.start;
-                self.trace.by_ring(ring.rung());
-            } else {
-                self.trace.kernel(Word::Splice);
-                self.carry(from, to, at, end);
+            let mut range = *at..end;
+            if self.way == Way::Ring {
+                if let Some(ring) = self.ring.get() {
+                    // Where the ring broke, all of it again.
+                    let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
+                    if range.start > *at {
+                        self.trace.by_ring(ring.rung());
+                    }
+                }
+                self.trace.refused = self.ring.refused();
             }
-            self.trace.refused = self.ring.refused();
+            if range.start == *at {
+                self.carry(from, to, &mut range.start, end);
+                if range.start > *at {
+                    self.trace.kernel(Word::Splice);
+                }
+            }
+            *at = range.start;
         }
         self.copy_plainly(from, to, at, end)
     }
@@ -470,18 +486,26 @@ impl DataMover {
     /// Whether the ring is to move so much `data`, if there is one: where the kernel does cached
     /// reads inline and has writes done by a worker of its own, and has a processor for that
     /// one, because the user wants no other worker of ours there. On one processor it takes 1.3
-    /// times as long as `splice`.
-    fn ring_pays(&self, data: u64, shared: &Shared<'_>) -> bool {
+    /// times as long as `splice`. And from FUSE, where replies may be short, Linux 6.18's ring was
+    /// seen to read the start again and again.
+    fn ring_pays(
+        &mut self,
+        data: u64,
+        (from, dev): (BorrowedFd<'_>, u64),
+        shared: &Shared<'_>,
+    ) -> bool {
         data >= RING_BYTES
+            && self.io == Io::Auto
             && self.destination.1 == EXT4
             && shared.options.jobs == 1
             && usual_count() > 1
+            && self.is_local(from, dev)
     }
 
     /// Lets the kernel move data through a pipe.
     fn carry(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
         if self.conduit.is_none() {
-            self.conduit = Conduit::new(MOVED_BYTES).ok();
+            self.conduit = Conduit::new(FILE_TO_FILE_BYTES).ok();
         }
         if let Some(conduit) = &self.conduit
             && !conduit.carry(from, to, at, end, Place::Offsets)

@@ -5,7 +5,7 @@ use bitflags::bitflags;
 /// Which way data goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Io {
-    /// The ring for large data where the kernel gives one, else plain calls.
+    /// Whichever is quickest: the ring where that pays and the kernel gives one.
     Auto,
     /// The ring for all data of regular files, or an error.
     Ring,

@@ -52,8 +52,8 @@ const COLD_BLOCKS: u64 = 640;
 /// A directory with fewer items left than twice this is not worth sharing.
 const LEAST_ITEMS: usize = 16;
 
-/// Descriptors that a worker may need at once: those of its walk, of the file it copies, and of
-/// its ring, and of what it has handed over.
+/// Descriptors that a worker may need at once: those of its walk, of the file it copies, of its
+/// pipe and its ring, and of what it has handed over.
 const DESCRIPTORS_EACH: u64 = 20;
 
 /// No node.
