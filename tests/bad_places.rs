@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use cp::child::{self, Proc, Refused, Setting, cp as run_cp, mknod, refuse, set_times};
 use cp::compare::{NOBODY, gnu_cp};
+use cp::fuse;
 use cp::scene::Scene;
 use support::{
     Agree, Ran, TempDir, annulet, assert_same_tree, is_root, noise, skip, temp_dir, tree,
@@ -309,6 +310,38 @@ fn memory_does_not_grow_with_files() {
         many <= few + 512,
         "{few} KiB for 2,000 files, {many} KiB for 20,000"
     );
+}
+
+// Sizes that are no promise.
+
+/// As much is copied as there is to read, not as the size says, however little comes at a time.
+#[test]
+fn a_file_that_holds_more_than_its_size() {
+    const TEST: &str = "a_file_that_holds_more_than_its_size";
+    if !is_root() {
+        return skip(TEST, "mounts a file system, which takes root");
+    }
+    for (size, real) in [(4096, 10_000), (1000, 1001), (65536, 200_000)] {
+        let dir = temp_dir();
+        let at = dir.path().join("fuse");
+        fs::create_dir(&at).expect("a folder");
+        fs::create_dir(dir.path().join("to")).expect("a folder");
+        let content = noise(real, 7);
+        let mounted = match fuse::mount(&at, size, content.clone(), size.min(4096)) {
+            Ok(mounted) => mounted,
+            Err(error) => return skip(TEST, &format!("no FUSE: {error}")),
+        };
+        for options in ["", "--io=sync", "-p"] {
+            // Two files: what was learnt of the first one's device holds for the second.
+            let line = format!("{options} fuse/a fuse/b to");
+            cp(&line, dir.path(), &with(|_| ())).expect_success();
+            for name in ["to/a", "to/b"] {
+                let copied = fs::read(dir.path().join(name)).expect("the copy");
+                assert!(copied == content, "{size}: {line}: {} bytes", copied.len());
+            }
+        }
+        drop(mounted);
+    }
 }
 
 // Refused calls.

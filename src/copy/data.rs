@@ -86,7 +86,6 @@ pub struct Transfer<'a> {
 /// File systems by `statfs` (`include/uapi/linux/magic.h`).
 pub const EXT4: u64 = 0xef53;
 const TMPFS: u64 = 0x0102_1994;
-const XFS: u64 = 0x5846_5342;
 const CEPH: u64 = 0x00c3_6400;
 const CIFS: u64 = 0xff53_4d42;
 const FUSE: u64 = 0x6573_5546;
@@ -273,7 +272,7 @@ impl DataMover {
         if self.source.0 != dev {
             self.source = (dev, sys::file_system_type(file).unwrap_or_default());
         }
-        matches!(self.source.1, EXT4 | TMPFS | XFS)
+        matches!(self.source.1, EXT4 | TMPFS)
     }
 
     /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
@@ -310,6 +309,7 @@ impl DataMover {
         others: Others<'_, '_>,
     ) -> Result<()> {
         let sparse = data < size;
+        self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
         let mut at = 0;
         let large = data >= SHARED_BYTES;

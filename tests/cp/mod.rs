@@ -4,4 +4,5 @@
 pub mod child;
 pub mod compare;
 pub mod forest;
+pub mod fuse;
 pub mod scene;
