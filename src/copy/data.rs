@@ -137,7 +137,7 @@ pub struct DataMover {
     unshareable: (u64, u64),
     /// The device that the last large file went to, and its file system's type.
     destination: (u64, u64),
-    /// The device that the last file came from of which that mattered, and the same of it.
+    /// The device that the last file came from whose file system was asked for, and its type.
     source: (u64, u64),
     conduit: Option<Conduit>,
     /// Whether `copy_file_range` can be trusted, once that was of interest.
