@@ -28,7 +28,7 @@ pub struct Conduit {
 }
 
 impl Conduit {
-    /// Makes a pipe, widens it if that may be, and and moves so many bytes at a time through it.
+    /// Makes a pipe to move so many bytes at a time through, and widens it if that may be.
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE`; `EMFILE` too where one of the three standard descriptors is free,

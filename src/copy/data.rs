@@ -92,6 +92,34 @@ const FUSE: u64 = 0x6573_5546;
 const NFS: u64 = 0x6969;
 const SMB2: u64 = 0xfe53_4d42;
 
+/// The file system that a file is on, asked for once for all files of a device.
+#[derive(Debug)]
+struct FileSystem {
+    dev: u64,
+    /// One of the above, or another's; of the unknown 0.
+    kind: u64,
+}
+
+impl FileSystem {
+    const UNKNOWN: Self = Self { dev: 0, kind: 0 };
+
+    /// Makes this the one of `file`, which is on device `dev`; 0 where that is not known.
+    fn look_at(&mut self, file: BorrowedFd<'_>, dev: u64) {
+        if dev == 0 || self.dev != dev {
+            // Unknown is as good as any other.
+            let kind = sys::file_system_type(file).unwrap_or_default();
+            *self = Self { dev, kind };
+        }
+    }
+
+    /// Whether it gives less than it is asked for only where the file ends. There, a piece as
+    /// long as the file was is the last one: that saves a call for each small file. Others may
+    /// have a size that is no promise, and give what a server sends.
+    const fn is_local(&self) -> bool {
+        matches!(self.kind, EXT4 | TMPFS)
+    }
+}
+
 /// A [`Transfer`], to be lent.
 #[derive(Debug)]
 pub struct Transfers;
@@ -135,10 +163,10 @@ pub struct DataMover {
     buffer: Option<Buffer>,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: (u64, u64),
-    /// The device that the last large file went to, and its file system's type.
-    destination: (u64, u64),
-    /// The device that the last file came from whose file system was asked for, and its type.
-    source: (u64, u64),
+    /// Where the last large file went to.
+    destination: FileSystem,
+    /// Where the last file with data came from.
+    source: FileSystem,
     conduit: Option<Conduit>,
     /// Whether `copy_file_range` can be trusted, once that was of interest.
     kernel_copies: Option<bool>,
@@ -156,8 +184,8 @@ impl DataMover {
             conduit: None,
             unshareable: (0, 0),
             kernel_copies: None,
-            destination: (0, 0),
-            source: (0, 0),
+            destination: FileSystem::UNKNOWN,
+            source: FileSystem::UNKNOWN,
             way: Way::Plain,
             trace: Trace::NEW,
         }
@@ -190,7 +218,7 @@ impl DataMover {
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
-            return self.stream(from, to, 0, 0);
+            return self.stream(from, to, 0);
         }
         let size = stat.size_bytes;
         let done = &others.shared.done;
@@ -202,45 +230,36 @@ impl DataMover {
             return Ok(());
         }
         self.trace.sparse = Word::No;
-        // An operand's device is 0: it is not known.
-        let dev = to_stat.id.dev;
-        if size > LARGE_BYTES && (dev == 0 || self.destination.0 != dev) {
-            // Unknown is as good as any other.
-            let kind = sys::file_system_type(to).unwrap_or_default();
-            self.destination = (dev, kind);
+        self.source.look_at(from, stat.id.dev);
+        if size > LARGE_BYTES {
+            self.destination.look_at(to, to_stat.id.dev);
         }
         let data = stat.blocks.saturating_mul(512);
         if data < size {
             self.trace.sparse = Word::SeekHole;
-            return self.copy_to_end((from, stat.id.dev), to, size, data.max(1), others);
+            return self.copy_to_end(from, to, size, data.max(1), others);
         }
         // On a network file system the data is copied where it lies.
-        let is_far = matches!(self.destination.1, CEPH | CIFS | FUSE | NFS | SMB2);
+        let is_far = matches!(self.destination.kind, CEPH | CIFS | FUSE | NFS | SMB2);
         if self.io != Io::Ring && (size <= LARGE_BYTES || is_far) {
             done.add(0, size);
-            return self.stream(from, to, size, stat.id.dev);
+            return self.stream(from, to, size);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         // Advice as well: a disk that is full says so when it is written.
-        if self.destination.1 == EXT4 {
+        if self.destination.kind == EXT4 {
             let _ = sys::preallocate(to, 0, size);
         }
-        self.copy_to_end((from, stat.id.dev), to, size, size, others)
+        self.copy_to_end(from, to, size, size, others)
     }
 
-    /// Moves all of `from` to `to`, both at their current positions; a regular file on device
-    /// `dev` if it has a `size`.
-    fn stream(
-        &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-        size: u64,
-        dev: u64,
-    ) -> Result<()> {
+    /// Moves all of `from` to `to`, both at their current positions; a regular file if it has a
+    /// `size`.
+    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<()> {
         self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
-        let is_local = size > 0 && self.is_local(from, dev);
+        let is_local = self.source.is_local();
         if size >= KERNEL_COPY_LEAST && *self.kernel_copies.get_or_insert_with(kernel_copies) {
             // On any answer but data, reads go on from there.
             while let Ok(count @ 1..) =
@@ -263,16 +282,6 @@ impl DataMover {
                 return Ok(());
             }
         }
-    }
-
-    /// Whether `file` is on a file system that gives less than it is asked for only where the file
-    /// ends. There, a piece as long as the file was is the last one: that saves a call for each
-    /// small file. Others may have a size that is no promise, and give what a server sends.
-    fn is_local(&mut self, file: BorrowedFd<'_>, dev: u64) -> bool {
-        if self.source.0 != dev {
-            self.source = (dev, sys::file_system_type(file).unwrap_or_default());
-        }
-        matches!(self.source.1, EXT4 | TMPFS)
     }
 
     /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
@@ -298,11 +307,10 @@ impl DataMover {
     }
 
     /// Copies from offset 0 to wherever the source ends. That is expected at `size`, and before
-    /// it `data` bytes of data: less where there are holes, which are left out. The source comes
-    /// with its device.
+    /// it `data` bytes of data: less where there are holes, which are left out.
     fn copy_to_end(
         &mut self,
-        (from, dev): (BorrowedFd<'_>, u64),
+        from: BorrowedFd<'_>,
         to: BorrowedFd<'_>,
         size: u64,
         data: u64,
@@ -318,7 +326,7 @@ impl DataMover {
         // 0.55, where the kernel reads 8 MiB ahead; 0.63 and 0.74, where 128 KiB.
         let is_cold = large && !sparse && is_cold(from);
         self.way = Way::Splice;
-        if self.io == Io::Ring || (!is_cold && self.ring_pays(data, (from, dev), others.shared)) {
+        if self.io == Io::Ring || (!is_cold && self.ring_pays(data, others.shared)) {
             self.way = Way::Ring;
         } else if large && !is_cold && others.call_in() && !others.shared.large.is_open() {
             self.way = Way::Plain;
@@ -461,24 +469,25 @@ impl DataMover {
         end: u64,
     ) -> Result<()> {
         if *at < end && (end - *at > LARGE_BYTES || self.io == Io::Ring) && self.way != Way::Plain {
-            let mut range = *at..end;
+            let start = *at;
             if self.way == Way::Ring {
                 if let Some(ring) = self.ring.get() {
+                    let mut range = start..end;
                     // Where the ring broke, all of it again.
                     let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
-                    if range.start > *at {
+                    *at = range.start;
+                    if *at > start {
                         self.trace.by_ring(ring.rung());
                     }
                 }
                 self.trace.refused = self.ring.refused();
             }
-            if range.start == *at {
-                self.carry(from, to, &mut range.start, end);
-                if range.start > *at {
+            if *at == start {
+                self.carry(from, to, at, end);
+                if *at > start {
                     self.trace.kernel(Word::Splice);
                 }
             }
-            *at = range.start;
         }
         self.copy_plainly(from, to, at, end)
     }
@@ -488,18 +497,13 @@ impl DataMover {
     /// one, because the user wants no other worker of ours there. On one processor it takes 1.3
     /// times as long as `splice`. And from FUSE, where replies may be short, Linux 6.18's ring was
     /// seen to read the start again and again.
-    fn ring_pays(
-        &mut self,
-        data: u64,
-        (from, dev): (BorrowedFd<'_>, u64),
-        shared: &Shared<'_>,
-    ) -> bool {
+    fn ring_pays(&self, data: u64, shared: &Shared<'_>) -> bool {
         data >= RING_BYTES
             && self.io == Io::Auto
-            && self.destination.1 == EXT4
+            && self.destination.kind == EXT4
             && shared.options.jobs == 1
             && usual_count() > 1
-            && self.is_local(from, dev)
+            && self.source.is_local()
     }
 
     /// Lets the kernel move data through a pipe.
