@@ -23,8 +23,8 @@
 # Needs python3 (3.10 or later) and, for caches to be dropped, writeback to be held off and
 # file systems to be mounted, root; jobs that cannot run say so. Programs that are not there,
 # that lack a job's option, or whose result is wrong are left out of a job. Run it on a quiet
-# machine, and not within minutes of a large deletion on the disk: ext4 without a journal passes
-# over the inodes of late, and each new file takes 0.2 ms longer, whoever makes it. What is
+# machine, and not within minutes of a large deletion on the disk: ext4 without a journal looks
+# past inodes just freed, and each new file takes 0.2 ms longer, whoever makes it. What is
 # measured and how: scripts/bench.py.
 set -euo pipefail
 

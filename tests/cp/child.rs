@@ -259,8 +259,7 @@ impl Prepare {
         let setting = &self.setting;
         if setting.proc != Proc::Kept {
             own_mounts()?;
-            // SAFETY: a path that ends in NUL, and flags.
-            check(unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) })?;
+            unmount(c"/proc")?;
         }
         if setting.proc == Proc::Hidden {
             mount_tmpfs(c"/proc", c"size=64k")?;
@@ -447,16 +446,39 @@ pub fn own_mounts() -> io::Result<()> {
 ///
 /// As `mount(2)`.
 pub fn mount_tmpfs(path: &std::ffi::CStr, options: &std::ffi::CStr) -> io::Result<()> {
+    mount(c"tmpfs", path, options)
+}
+
+/// Mounts a file system that needs no device at `path`.
+///
+/// # Errors
+///
+/// As `mount(2)`.
+pub fn mount(
+    kind: &std::ffi::CStr,
+    path: &std::ffi::CStr,
+    options: &std::ffi::CStr,
+) -> io::Result<()> {
     // SAFETY: texts that end in NUL.
     check(unsafe {
         libc::mount(
             c"none".as_ptr(),
             path.as_ptr(),
-            c"tmpfs".as_ptr(),
+            kind.as_ptr(),
             0,
             options.as_ptr().cast(),
         )
     })
+}
+
+/// Takes the file system at `path` away, from whoever still uses it later.
+///
+/// # Errors
+///
+/// As `umount2(2)`.
+pub fn unmount(path: &std::ffi::CStr) -> io::Result<()> {
+    // SAFETY: a text that ends in NUL.
+    check(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) })
 }
 
 /// Runs `work` in a thread that has mounts of its own, with an empty file system in memory on

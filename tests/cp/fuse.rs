@@ -1,13 +1,14 @@
 //! A file system in user space, spoken to without a library: one file whose size is no promise,
 //! read past the page cache, and given out in short pieces (`include/uapi/linux/fuse.h`).
-#![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
+
+use super::child;
 
 const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
@@ -27,36 +28,30 @@ const HEADER_BYTES: usize = 40;
 const ROOT: u64 = 1;
 
 /// The file system, mounted until this is dropped.
-pub struct Mounted(PathBuf);
+pub struct Mounted(CString);
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let path = CString::new(self.0.to_str().expect("UTF-8")).expect("no NUL");
-        // SAFETY: `path` ends in NUL.
-        unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+        // Nobody is left to tell.
+        let _ = child::unmount(&self.0);
     }
 }
 
-/// Mounts at `dir` a file `file` that says it has `size` bytes, has `content`, and gives
-/// `most` bytes at a time. An error where that may not be.
-pub fn mount(dir: &Path, size: usize, content: Vec<u8>, most: usize) -> std::io::Result<Mounted> {
+/// Mounts at `dir` a file system in which every name is that of one file: it says that it has
+/// `size` bytes, holds `content`, and gives `most` bytes at a time.
+///
+/// # Errors
+///
+/// Where FUSE is not to be had.
+pub fn mount(dir: &Path, size: usize, content: Vec<u8>, most: usize) -> io::Result<Mounted> {
     let mut device = OpenOptions::new()
         .read(true)
         .write(true)
         .open("/dev/fuse")?;
-    let options = format!(
-        "fd={},rootmode=40000,user_id=0,group_id=0",
-        device.as_raw_fd()
-    );
-    let (options, path) = (
-        CString::new(options)?,
-        CString::new(dir.to_str().expect("UTF-8"))?,
-    );
-    let kind = c"fuse".as_ptr();
-    // SAFETY: all four texts end in NUL.
-    if unsafe { libc::mount(kind, path.as_ptr(), kind, 0, options.as_ptr().cast()) } != 0 {
-        return Err(std::io::Error::last_os_error());
-    }
+    let fd = device.as_raw_fd();
+    let options = CString::new(format!("fd={fd},rootmode=40000,user_id=0,group_id=0"))?;
+    let path = child::c_path(dir);
+    child::mount(c"fuse", &path, &options)?;
     // It ends when the file system is gone, by an error of its next read.
     thread::spawn(move || {
         let mut request = vec![0; 1 << 20];
@@ -67,24 +62,7 @@ pub fn mount(dir: &Path, size: usize, content: Vec<u8>, most: usize) -> std::io:
             let answer = match operation {
                 FORGET | BATCH_FORGET => continue,
                 // Version 7.31, and no more than was ever there.
-                INIT => Ok(words(&[
-                    7,
-                    31,
-                    0,
-                    0,
-                    0,
-                    1 << 16,
-                    1,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                ])),
+                INIT => Ok([words(&[7, 31, 0, 0, 0, 1 << 16, 1]), vec![0; 36]].concat()),
                 LOOKUP => {
                     Ok([words(&[2, 0, 0, 0, 1, 0, 1, 0, 0, 0]), attributes(2, size)].concat())
                 }
@@ -111,7 +89,7 @@ pub fn mount(dir: &Path, size: usize, content: Vec<u8>, most: usize) -> std::io:
             let _ = device.write_all(&reply);
         }
     });
-    Ok(Mounted(dir.to_owned()))
+    Ok(Mounted(path))
 }
 
 fn words(values: &[u32]) -> Vec<u8> {
