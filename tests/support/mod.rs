@@ -63,6 +63,30 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// GNU's `command` (`cp` or `cat`) and its version, to compare with: what `scripts/gnu.sh` put
+/// into `target/gnu`, else the installed one if it is GNU's and not older than 9.1.
+#[must_use]
+pub fn gnu(command: &str, test: &str) -> Option<(PathBuf, (u32, u32))> {
+    let fetched = repository().join("target/gnu").join(command);
+    for program in [Some(fetched), find_program(command)].into_iter().flatten() {
+        let version = gnu_version(&program, command);
+        if let Some(version) = version.filter(|version| *version >= (9, 1)) {
+            return Some((program, version));
+        }
+    }
+    skip(test, "no GNU coreutils 9.1 or later (scripts/gnu.sh)");
+    None
+}
+
+fn gnu_version(program: &Path, command: &str) -> Option<(u32, u32)> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let prefix = format!("{command} (GNU coreutils) ");
+    let version = text.lines().next()?.strip_prefix(&prefix)?;
+    let mut numbers = version.split(['.', '-']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// Whether the tests run as root, who alone may mount, make device nodes and give files away.
 #[must_use]
 pub fn is_root() -> bool {
