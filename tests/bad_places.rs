@@ -424,15 +424,39 @@ fn io_uring_half_refused() {
     }
 }
 
+/// `FICLONE`, refused.
+const fn refuse_clone(errno: i32) -> Refused {
+    Refused {
+        call: libc::SYS_ioctl,
+        request: Some(0x4004_9409),
+        errno,
+    }
+}
+
+/// A disk that fails or is full while blocks are to be shared has not said that they cannot be.
+#[test]
+fn sharing_blocks_fails() {
+    for (errno, text) in [
+        (libc::EIO, "Input/output error"),
+        (libc::ENOSPC, "No space left on device"),
+        (libc::EDQUOT, "Disk quota exceeded"),
+        (libc::ENOMEM, "Cannot allocate memory"),
+    ] {
+        let dir = place();
+        let setting = with(|s| s.refused = vec![refuse_clone(errno)]);
+        let ran = cp("s/x new", dir.path(), &setting).expect_status(1);
+        assert_eq!(
+            ran.stderr,
+            format!("cp: failed to clone 'new' from 's/x': {text}\n")
+        );
+        assert!(!dir.path().join("new").exists(), "{ran:?}");
+    }
+}
+
 /// What a copy can do without, it does without.
 #[test]
 fn other_calls_refused() {
-    const FICLONE: u32 = 0x4004_9409;
-    let clone = |errno| Refused {
-        call: libc::SYS_ioctl,
-        request: Some(FICLONE),
-        errno,
-    };
+    let clone = refuse_clone;
     let no_ring = refuse(libc::SYS_io_uring_setup, libc::EPERM);
     let copy = libc::SYS_copy_file_range;
     let settings: Vec<Vec<Refused>> = [
@@ -446,11 +470,11 @@ fn other_calls_refused() {
         libc::EACCES,
         libc::EFBIG,
         libc::ENOENT,
-        libc::EIO,
     ]
     .iter()
     .map(|&errno| vec![no_ring, refuse(copy, errno), clone(errno)])
     .chain([
+        vec![no_ring, refuse(copy, libc::EIO)],
         vec![clone(libc::EPERM)],
         vec![no_ring, refuse(libc::SYS_fadvise64, libc::ENOSYS)],
         vec![refuse(libc::SYS_fchmodat2, libc::ENOSYS)],

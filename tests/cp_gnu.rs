@@ -5,115 +5,15 @@ mod cp;
 mod support;
 
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use cp::child::{self, Setting, words};
-use cp::compare::{Case, NOBODY, gnu_cp};
+use cp::compare::{Case, NOBODY};
 use cp::scene::{Node, Scene, bytes_path};
-use support::{TempDir, is_root, odd_names, temp_dir};
-
-/// Every way to move data and several numbers of workers, and nothing given. With a number
-/// given, workers are called in for the smallest tree.
-const WAYS: &[&str] = &["", "--io=ring", "--io=sync", "-j1", "-j2", "-j8"];
-
-/// A folder that an ordinary user can work below.
-fn open_dir() -> TempDir {
-    let dir = temp_dir();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("chmod");
-    dir
-}
-
-/// Users to run as: root and nobody, or whoever runs the tests.
-fn users() -> Vec<Option<u32>> {
-    if is_root() {
-        vec![None, Some(NOBODY)]
-    } else {
-        vec![None]
-    }
-}
-
-fn as_user(user: Option<u32>) -> Setting {
-    Setting {
-        user,
-        ..Setting::default()
-    }
-}
-
-/// Runs cases one after the other and fails with all that differ.
-fn check_all(test: &str, cases: impl IntoIterator<Item = Case> + Send, ways: &[&str]) {
-    // In memory if that can be had: these are thousands of small trees, and there the inode
-    // numbers, by which both programs order what they copy, are the same in every one.
-    if is_root() {
-        child::on_tmpfs(c"mode=755", |dir| check_in(dir, test, cases, ways)).expect("a tmpfs");
-    } else if let Ok(dir) = TempDir::with_prefix("/dev/shm/annulet-test-") {
-        check_in(dir.path(), test, cases, ways);
-    } else {
-        check_on_disk(test, cases, ways);
-    }
-}
-
-/// As [`check_all`], in the folder for temporary files, whatever file system that is on.
-fn check_on_disk(test: &str, cases: impl IntoIterator<Item = Case>, ways: &[&str]) {
-    check_in(open_dir().path(), test, cases, ways);
-}
-
-fn check_in(dir: &Path, test: &str, cases: impl IntoIterator<Item = Case>, ways: &[&str]) {
-    let Some(gnu) = gnu_cp(test) else {
-        return;
-    };
-    let mut count = 0;
-    let failed: Vec<_> = cases
-        .into_iter()
-        .inspect(|_| count += 1)
-        .filter_map(|case| case.check(&gnu, dir, ways).err())
-        .collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {count} cases differ:\n\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
-    println!("{test}: {count} cases");
-}
-
-/// Commands from a list with semicolons between them, each to be run in a copy of the scene of
-/// its own, as root and as an ordinary user who owns everything there.
-fn commands(scene: &str, list: &str) -> Vec<Case> {
-    let mut scene = Scene::parse(scene);
-    if !is_root() {
-        // Device nodes are root's to make.
-        let device = |node: &Node| matches!(node, Node::Char(..) | Node::Block(..));
-        scene.items.retain(|item| !device(&item.node));
-    }
-    let mut cases = Vec::new();
-    for command in list.split(';').map(str::trim) {
-        for user in users() {
-            let mut scene = scene.clone();
-            if let Some(id) = user {
-                scene.own(id);
-            }
-            cases.push(Case {
-                name: format!("cp {command}"),
-                scene,
-                args: words(command),
-                setting: as_user(user),
-            });
-        }
-    }
-    cases
-}
-
-/// Every one of `flags` with every one of `operands`, as a list for [`commands`].
-fn each(flags: &str, operands: &str) -> String {
-    let flags: Vec<_> = flags.split(';').map(str::trim).collect();
-    let lines = operands.split(';').map(str::trim);
-    lines
-        .flat_map(|line| flags.iter().map(move |flag| format!("{flag} {line}")))
-        .collect::<Vec<_>>()
-        .join(";")
-}
+use cp::table::{WAYS, check_all, check_on_disk, commands, each, open_dir};
+use support::{is_root, odd_names};
 
 #[test]
 fn usage() {

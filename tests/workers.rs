@@ -297,7 +297,7 @@ fn links_one_of_which_fails() {
             // What stands in the way, its mode, and what is said.
             (
                 "t/a/f",
-                "cp: cannot overwrite directory 't/a/f' with non-directory\n",
+                "cp: cannot overwrite directory 't/a/f' with non-directory 's/a/f'\n",
                 "t/a",
                 0o755,
             ),
@@ -1109,7 +1109,7 @@ fn numbers_of_jobs() {
     for line in [
         "--jobs=2 a b",
         "--jobs 2 a b",
-        "--job=3 a b",
+        "--jobs=3 a b",
         "-j2 a b",
         "-j 2 a b",
         "-rj256 a b",

@@ -1,7 +1,5 @@
 //! `cat`: usage, options, operands.
 
-use core::mem::forget;
-
 use super::diagnostics::Diagnostics;
 use super::quote::Quotes;
 use super::texts::Usage;
@@ -43,7 +41,7 @@ xA show-all\n\
 he \n\
 pt \n\
 @u \n\
-i\0=io\n\
+i\0:io\n\
 ?\0 help\n\
 !\0 version",
 };
@@ -52,18 +50,17 @@ i\0=io\n\
 pub(super) fn main(invocation: &Invocation) -> u8 {
     let mut diagnostics = Diagnostics::new(invocation.program, Quotes::WhereNeeded);
     let mut shown = Shown::empty();
-    let line = read_arguments(&COMMAND, invocation, &mut diagnostics, &mut |given, _| {
+    let mut parser = invocation.parser(COMMAND.table);
+    let io = read_arguments(&COMMAND, &mut parser, &mut diagnostics, &mut |given, _| {
         shown |= Shown::from_bits_truncate(given.id);
         true
     });
-    if let Some(line) = line {
-        let operands = match &*line.operands {
+    if let Some(io) = io {
+        let operands = match &*parser.operands {
             [] => &[c"-"],
             operands => operands,
         };
-        concatenate(operands, shown, line.io, &mut diagnostics);
-        // The program ends: no time or code for giving things back.
-        forget(line);
+        concatenate(operands, shown, io, &mut diagnostics);
     }
     diagnostics.finish()
 }

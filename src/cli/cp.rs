@@ -1,19 +1,20 @@
 //! `cp`: usage, options, operands.
 
 use core::ffi::CStr;
-use core::mem::{ManuallyDrop, forget};
+use core::mem::ManuallyDrop;
 
+use super::choices::{Choices, choose};
 use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
 use super::options::Given;
-use super::quote::Quotes;
+use super::quote::{Quotes, is_one_of};
 use super::texts::Usage;
 use super::{Command, Invocation, read_arguments};
-use crate::copy::options::{Follow, Io, Options, Preserve};
+use crate::copy::options::{Backup, Flags, Follow, Io, Options, Preserve, Reflink, Sparse, Update};
 use crate::copy::plain::{self, NO_MODE};
 use crate::copy::ui::Ui;
-use crate::copy::{Shared, basename};
-use crate::sys::{self, CWD, Errno, MAX_THREADS, OFlags, OwnedFd, Vec, until_nul};
+use crate::copy::{Engine, Shared, Walk, basename, has_contexts, trim_slashes};
+use crate::sys::{self, CWD, Errno, MAX_THREADS, OFlags, OwnedFd, Vec};
 
 pub(super) const USAGE: &str = "\
 Usage: cp [OPTION]... [-T] SOURCE DEST
@@ -21,70 +22,139 @@ Usage: cp [OPTION]... [-T] SOURCE DEST
   or:  cp [OPTION]... -t DIRECTORY SOURCE...
 Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
 
-  -a, --archive             as -d -R -p, with hard links kept
-  -d                        as -P, with hard links kept
-      --debug               as -v, with which way data went
-  -f, --force               replace what cannot be opened (not with -n)
-  -g, --progress            show how far it has come
-  -H                        follow symbolic links among the SOURCEs
-  -j, --jobs=N              copy with N workers (usually one a processor)
-  -L, --dereference         follow all symbolic links in SOURCE
-  -n, --no-clobber          leave existing files alone
-  -P, --no-dereference      follow no symbolic links in SOURCE
-  -p                        keep mode, ownership and timestamps
-  -R, -r, --recursive       copy directories as well
+  -a, --archive                as -d -R --preserve=all
+      --attributes-only        copy no data
+      --backup[=CONTROL]       keep existing files, renamed
+  -b                           as --backup, without a CONTROL
+      --copy-contents          copy the contents of special files
+  -d                           as -P --preserve=links
+      --debug                  as -v, with which way data went
+  -f, --force                  replace what cannot be opened
+  -g, --progress               show how far it has come
+  -H                           follow a SOURCE that is a symbolic link
+  -i, --interactive            ask before overwriting
+  -j, --jobs=N                 copy with N workers
+      --keep-directory-symlink
+                               follow symbolic links to directories
+  -L, --dereference            follow all symbolic links in SOURCE
+  -l, --link                   make hard links
+  -n, --no-clobber             overwrite no existing files
+  -P, --no-dereference         follow no symbolic links in SOURCE
+  -p                           as --preserve=mode,ownership,timestamps
+      --preserve[=LIST]        keep what LIST names, or as -p
+      --no-preserve=LIST       do not keep what LIST names
+      --parents                copy to the path of SOURCE below DIRECTORY
+  -R, -r, --recursive          copy directories
+      --reflink[=WHEN]         share blocks: always, auto or never
+      --remove-destination     remove files first
+      --sparse=WHEN            make holes: always, auto or never
+      --strip-trailing-slashes
+                               ignore slashes at a SOURCE's end
+  -s, --symbolic-link          make symbolic links
+  -S, --suffix=SUFFIX          SUFFIX for --backup
   -t, --target-directory=DIRECTORY
-                            copy all SOURCEs into DIRECTORY
-  -T, --no-target-directory
-                            treat DEST as a file
-  -v, --verbose             say what is copied
-      --io=auto|ring|sync   use io_uring where it helps, always, never
-      --help                display this help and exit
-      --version             output version information and exit
+                               copy all SOURCEs into DIRECTORY
+  -T, --no-target-directory    treat DEST as a file
+      --update[=WHICH]         all, none, none-fail or older
+  -u                           as --update=older
+  -v, --verbose                say what is copied
+  -x, --one-file-system        copy nothing of other file systems
+  -Z, --context[=CONTEXT]      set the SELinux security context
+      --io=auto|ring|sync      use io_uring where it helps, always, never
+      --help                   display this help and exit
+      --version                output version information and exit
+
+LIST is of mode,ownership,timestamps,links,context,xattr,all. CONTROL, or else
+$VERSION_CONTROL, is none, simple, numbered, or existing: numbered where files
+are. SUFFIX, or else $SIMPLE_BACKUP_SUFFIX, is usually ~.
 ";
 
-/// The options' ids: the letters from A on without a gap, so that the table that
-/// [`Settings::take`] jumps by is short. What is none of these is `-v`.
-const ARCHIVE: u8 = b'A';
-const LINKS_KEPT: u8 = b'B';
-const DEBUG: u8 = b'C';
-const FORCE: u8 = b'D';
-const PROGRESS: u8 = b'E';
-const FOLLOW_OPERANDS: u8 = b'F';
-const JOBS: u8 = b'G';
-const FOLLOW_ALL: u8 = b'H';
-const NO_CLOBBER: u8 = b'I';
-const FOLLOW_NONE: u8 = b'J';
-const NO_TARGET: u8 = b'K';
-const PRESERVE: u8 = b'L';
-const RECURSIVE: u8 = b'M';
-const TARGET: u8 = b'N';
+/// The options' ids: letters and what follows them without a gap, so that the table that
+/// [`Settings::take`] jumps by is short. Those before these stand for the bits of [`Flags`].
+const ARCHIVE: u8 = b'O';
+const LINKS_KEPT: u8 = b'P';
+const FOLLOW_OPERANDS: u8 = b'Q';
+const FOLLOW_ALL: u8 = b'R';
+const FOLLOW_NONE: u8 = b'S';
+const INTERACTIVE: u8 = b'T';
+const NO_CLOBBER: u8 = b'U';
+const PRESERVE: u8 = b'V';
+const NO_PRESERVE: u8 = b'W';
+const UPDATE: u8 = b'X';
+const BACKUP: u8 = b'Y';
+const SUFFIX: u8 = b'Z';
+const TARGET: u8 = b'[';
+const CONTEXT: u8 = b'\\';
+const JOBS: u8 = b']';
+const NO_TARGET: u8 = b'^';
+const SPARSE: u8 = b'_';
+const REFLINK: u8 = b'`';
 
 /// See [`super::options`].
 const COMMAND: Command = Command {
     name: b"cp",
     usage: Usage::Cp,
     table: b"\
-Aa archive\n\
-Bd \n\
+Oa archive\n\
+A\0 attributes-only\n\
+Y\0?backup\n\
+B\0 copy-contents\n\
 C\0 debug\n\
+RL dereference\n\
 Df force\n\
-Eg progress\n\
-FH \n\
-Gj=jobs\n\
-HL dereference\n\
-In no-clobber\n\
-JP no-dereference\n\
-KT no-target-directory\n\
-Lp \n\
-Mr recursive\n\
-MR \n\
-Nt=target-directory\n\
-Ov verbose\n\
-i\0=io\n\
+Ti interactive\n\
+i\0:io\n\
+]j:jobs\n\
+F\0 keep-directory-symlink\n\
+Gl link\n\
+Un no-clobber\n\
+SP no-dereference\n\
+W\0=no-preserve\n\
+^T no-target-directory\n\
+Hx one-file-system\n\
+I\0 parents\n\
+I\0 path\n\
+V\0?preserve\n\
+Eg.progress\n\
+Jr recursive\n\
+K\0 remove-destination\n\
+`\0?reflink\n\
+_\0=sparse\n\
+L\0 strip-trailing-slashes\n\
+ZS=suffix\n\
+Ms symbolic-link\n\
+[t=target-directory\n\
+X\0?update\n\
+Nv verbose\n\
+\\\0?context\n\
+JR \n\
+Pd \n\
+QH \n\
+Vp \n\
+Xu \n\
+Yb \n\
+\\Z \n\
 ?\0 help\n\
 !\0 version",
 };
+
+/// `--backup`'s values, [`Backup`] after [`Backup`].
+const CONTROLS: &[u8] =
+    b"0none\x000off\x001simple\x001never\x002existing\x002nil\x003numbered\x003t\0";
+/// What `--preserve` and `--no-preserve` name: the bits of [`Preserve`], and all.
+const ATTRIBUTES: &[u8] =
+    b"0mode\x001timestamps\x002ownership\x003links\x004context\x005xattr\x006all\0";
+const UPDATES: Choices = ("--update", b"0all\x001none\x002none-fail\x003older\0");
+const SPARSES: Choices = ("--sparse", b"0never\x001auto\x002always\0");
+const REFLINKS: Choices = ("--reflink", b"0auto\x001always\x002never\0");
+
+/// What `-p` keeps.
+const BASIC: Preserve = Preserve::MODE
+    .union(Preserve::OWNERSHIP)
+    .union(Preserve::TIMESTAMPS);
+
+/// What is kept of everything that can be.
+const ALL: Preserve = BASIC.union(Preserve::LINKS).union(Preserve::XATTR);
 
 /// A command line, read.
 struct Settings {
@@ -92,20 +162,30 @@ struct Settings {
     follow: Option<Follow>,
     target: Option<&'static CStr>,
     no_target: bool,
+    no_clobber: bool,
+    /// Existing files are to be kept, and by which control.
+    backs_up: bool,
+    control: Option<&'static CStr>,
+    suffix: Option<&'static CStr>,
+    context: Option<&'static CStr>,
 }
 
 /// Runs `cp` and returns its exit status: 0, or 1 if anything was not copied as asked.
 pub(super) fn main(invocation: &Invocation) -> u8 {
     let mut diagnostics = Diagnostics::new(invocation.program, Quotes::Always);
     let mut settings = Settings::new();
-    let line = read_arguments(&COMMAND, invocation, &mut diagnostics, &mut |given, ui| {
-        settings.take(given, ui)
+    let mut parser = invocation.parser(COMMAND.table);
+    let io = read_arguments(&COMMAND, &mut parser, &mut diagnostics, &mut |given, ui| {
+        settings.take(given, ui).is_some()
     });
-    if let Some(line) = line {
-        settings.options.io = line.io;
-        settings.options.through_dangling = line.posix;
-        copy(&settings, &line.operands, &mut diagnostics);
-        forget(line);
+    if let Some(io) = io {
+        settings.options.io = io;
+        if parser.stops_at_operand {
+            settings.options.flags |= Flags::THROUGH_DANGLING;
+        }
+        if settings.agree(invocation, &mut diagnostics) {
+            copy(&settings, &parser.operands, &mut diagnostics);
+        }
     }
     diagnostics.finish()
 }
@@ -114,73 +194,224 @@ impl Settings {
     const fn new() -> Self {
         Self {
             options: Options {
-                recursive: false,
+                flags: Flags::empty(),
                 follow: Follow::Always,
                 preserve: Preserve::empty(),
-                force: false,
-                no_clobber: false,
-                verbose: false,
-                debug: false,
-                progress: false,
-                through_dangling: false,
+                update: Update::All,
+                backup: Backup::None,
+                suffix: b"~",
+                reflink: Reflink::Auto,
+                sparse: Sparse::Auto,
                 io: Io::Auto,
                 jobs: 0,
             },
             follow: None,
             target: None,
             no_target: false,
+            no_clobber: false,
+            backs_up: false,
+            control: None,
+            suffix: None,
+            context: None,
         }
     }
 
-    /// Applies `-j`. Returns false if its value was wrong; a message was given.
-    fn take_jobs(&mut self, given: Given, diagnostics: &mut Diagnostics) -> bool {
-        let value = given.value.unwrap_or_default().to_bytes();
-        if let Some(jobs) = number_of_jobs(value) {
+    /// Applies `-j`. `None` if its value was wrong; a message was given.
+    #[inline(never)]
+    fn take_jobs(&mut self, value: &[u8], diagnostics: &mut Diagnostics) -> Option<()> {
+        let jobs = number_of_jobs(value);
+        if let Some(jobs) = jobs {
             self.options.jobs = jobs;
-            return true;
+            return Some(());
         }
         diagnostics.usage_error(Complaint::WrongJobs, &[value]);
-        false
+        None
     }
 
-    /// Applies one option. Returns false if it was wrong; a message was given.
-    fn take(&mut self, given: Given, diagnostics: &mut Diagnostics) -> bool {
-        let basic = Preserve::MODE | Preserve::OWNERSHIP | Preserve::TIMESTAMPS;
+    /// Applies `--preserve` and, with `keep` false, `--no-preserve`.
+    fn take_attributes(&mut self, list: &[u8], keep: bool, ui: &mut Diagnostics) -> Option<()> {
+        let what = if keep { "--preserve" } else { "--no-preserve" };
+        let preserve = &mut self.options.preserve;
+        for name in list.split(|&byte| byte == b',') {
+            let number = choose((what, ATTRIBUTES), name, ui)?;
+            // Of all, contexts are kept with the others, where there are any.
+            let mut named = ALL;
+            if number < 6 {
+                named = Preserve::from_bits_truncate(1 << number);
+            } else if !keep {
+                named |= Preserve::CONTEXT;
+            }
+            if named == Preserve::XATTR || named == Preserve::CONTEXT {
+                named |= Preserve::XATTR_REQUIRED;
+            }
+            preserve.set(named, keep);
+            if named.contains(Preserve::MODE) {
+                preserve.set(Preserve::NO_MODE, !keep);
+            }
+        }
+        Some(())
+    }
+
+    /// Applies one option. `None` if it was wrong; a message was given.
+    fn take(&mut self, given: &Given, diagnostics: &mut Diagnostics) -> Option<()> {
         let options = &mut self.options;
+        let value = given.value.unwrap_or_default().to_bytes();
         match given.id {
             ARCHIVE => {
-                options.recursive = true;
-                options.preserve = Preserve::all();
+                options.flags |= Flags::RECURSIVE;
+                options.preserve |= ALL | Preserve::XATTR_QUIET;
                 self.follow = Some(Follow::Never);
             }
             LINKS_KEPT => {
                 options.preserve |= Preserve::LINKS;
                 self.follow = Some(Follow::Never);
             }
-            FORCE => options.force = true,
             FOLLOW_OPERANDS => self.follow = Some(Follow::Operands),
             FOLLOW_ALL => self.follow = Some(Follow::Always),
-            NO_CLOBBER => options.no_clobber = true,
             FOLLOW_NONE => self.follow = Some(Follow::Never),
-            NO_TARGET => self.no_target = true,
-            PRESERVE => options.preserve |= basic,
-            RECURSIVE => options.recursive = true,
-            DEBUG => {
-                options.verbose = true;
-                options.debug = true;
+            INTERACTIVE => {
+                options.flags |= Flags::INTERACTIVE;
+                self.no_clobber = false;
             }
-            PROGRESS => options.progress = true,
-            JOBS => return self.take_jobs(given, diagnostics),
+            NO_CLOBBER => {
+                options.flags -= Flags::INTERACTIVE;
+                self.no_clobber = true;
+            }
+            PRESERVE if given.value.is_none() => options.preserve |= BASIC,
+            PRESERVE | NO_PRESERVE => {
+                return self.take_attributes(value, given.id == PRESERVE, diagnostics);
+            }
+            UPDATE if given.value.is_none() => options.update = Update::Older,
+            UPDATE => {
+                options.update = match choose(UPDATES, value, diagnostics)? {
+                    0 => Update::All,
+                    1 => Update::None,
+                    2 => Update::NoneFail,
+                    _ => Update::Older,
+                };
+            }
+            BACKUP => {
+                self.backs_up = true;
+                self.control = given.value.or(self.control);
+            }
+            SUFFIX => {
+                self.backs_up = true;
+                self.suffix = given.value;
+            }
             TARGET => {
                 if self.target.is_some() {
                     diagnostics.tell(Complaint::TwoTargets.into(), &[], None);
-                    return false;
+                    return None;
                 }
                 self.target = given.value;
             }
-            _ => options.verbose = true,
+            CONTEXT => {
+                options.flags |= Flags::DEFAULT_CONTEXT;
+                if given.value.is_some() && !has_contexts() {
+                    diagnostics.warn(Complaint::ContextIgnored.into(), &[], None);
+                } else {
+                    self.context = given.value.or(self.context);
+                }
+            }
+            JOBS => return self.take_jobs(value, diagnostics),
+            NO_TARGET => self.no_target = true,
+            SPARSE => {
+                options.sparse = match choose(SPARSES, value, diagnostics)? {
+                    0 => Sparse::Never,
+                    1 => Sparse::Auto,
+                    _ => Sparse::Always,
+                };
+            }
+            REFLINK if given.value.is_none() => options.reflink = Reflink::Always,
+            REFLINK => {
+                options.reflink = match choose(REFLINKS, value, diagnostics)? {
+                    0 => Reflink::Auto,
+                    1 => Reflink::Always,
+                    _ => Reflink::Never,
+                };
+            }
+            id => options.flags |= Flags::from_bits_truncate(1 << (id - b'A')),
         }
-        true
+        Some(())
+    }
+
+    /// Sees what the options come to together. Returns false, after a message, where they do not
+    /// agree.
+    #[inline(never)]
+    fn agree(&mut self, invocation: &Invocation, diagnostics: &mut Diagnostics) -> bool {
+        let options = &mut self.options;
+        if self.no_clobber {
+            options.update = Update::None;
+            options.flags -= Flags::FORCE;
+        }
+        if options.has(Flags::DEBUG) {
+            options.flags |= Flags::VERBOSE;
+        }
+        let follows = if options.has(Flags::RECURSIVE) && !options.has(Flags::LINK) {
+            Follow::Never
+        } else {
+            Follow::Always
+        };
+        options.follow = self.follow.unwrap_or(follows);
+        let none = matches!(options.update, Update::None | Update::NoneFail);
+        let disagreement = if options.flags.contains(Flags::LINK | Flags::SYMLINK) {
+            Some(Complaint::BothLinks)
+        } else if self.backs_up && none {
+            Some(Complaint::BackupOfNone)
+        } else if options.reflink == Reflink::Always && options.sparse != Sparse::Auto {
+            Some(Complaint::ReflinkSparse)
+        } else {
+            None
+        };
+        if let Some(complaint) = disagreement {
+            diagnostics.usage_error(complaint, &[]);
+            return false;
+        }
+        if self.backs_up {
+            let given = self.control.unwrap_or_default().to_bytes();
+            let of_env = invocation.env(b"VERSION_CONTROL=").unwrap_or_default();
+            let (what, value) = match (given, of_env) {
+                (b"", b"") => ("", &b"existing"[..]),
+                (b"", value) => ("$VERSION_CONTROL", value),
+                (value, _) => ("backup type", value),
+            };
+            let Some(number) = choose((what, CONTROLS), value, diagnostics) else {
+                return false;
+            };
+            options.backup = match number {
+                0 => Backup::None,
+                1 => Backup::Simple,
+                2 => Backup::Existing,
+                _ => Backup::Numbered,
+            };
+            let suffix = match self.suffix {
+                Some(suffix) => suffix.to_bytes(),
+                None => invocation.env(b"SIMPLE_BACKUP_SUFFIX=").unwrap_or_default(),
+            };
+            // A path is none, but for slashes at its end: so it is with GNU.
+            if !suffix.is_empty() && !is_one_of(b'/', trim_slashes(suffix)) {
+                options.suffix = suffix;
+            }
+        }
+        self.agree_on_context(diagnostics)
+    }
+
+    /// As [`Self::agree`], of security contexts.
+    fn agree_on_context(&self, diagnostics: &mut Diagnostics) -> bool {
+        let preserves = self.options.preserve.contains(Preserve::CONTEXT);
+        let sets = self.options.has(Flags::DEFAULT_CONTEXT);
+        let context = self.context.unwrap_or_default().to_bytes();
+        let (complaint, errno) = if preserves && !has_contexts() {
+            (Complaint::NoContexts, None)
+        } else if preserves && sets {
+            (Complaint::ContextTwice, None)
+        } else if self.context.is_some() {
+            (Complaint::SetContext, Some(Errno::EOPNOTSUPP))
+        } else {
+            return true;
+        };
+        diagnostics.tell(complaint.into(), &[context], errno);
+        false
     }
 }
 
@@ -202,13 +433,7 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
     if settings.no_target && settings.target.is_some() && !operands.is_empty() {
         return diagnostics.tell(Complaint::TargetAndNoTarget.into(), &[], None);
     }
-    let mut options = settings.options;
-    options.force &= !options.no_clobber;
-    options.follow = settings.follow.unwrap_or(if options.recursive {
-        Follow::Never
-    } else {
-        Follow::Always
-    });
+    let options = settings.options;
     let to = match destination(settings, operands) {
         Ok(to) => &ManuallyDrop::new(to),
         Err((complaint, name, errno)) => {
@@ -224,20 +449,37 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
     if let Some(dir) = &to.dir {
         shared.into_directory(dir.as_fd(), to.path.to_bytes(), to.sources.len() > 1);
     }
-    shared.run(|engine, walk| {
-        let mut name = Vec::new();
-        for source in to.sources {
-            let mut path = to.path;
-            if to.dir.is_some() {
-                name.clear();
-                name.extend_from_slice(basename(source.to_bytes()));
-                name.push(0);
-                path = until_nul(&name);
+    shared.run(|engine, walk| copy_to(to, &options, engine, walk));
+}
+
+/// Copies the sources to where they go.
+#[inline(never)]
+fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_, '_>, walk: &mut Walk) {
+    let mut name = ManuallyDrop::new(Vec::new());
+    let mut stripped = ManuallyDrop::new(Vec::new());
+    for &(mut source) in to.sources {
+        if to.dir.is_none() {
+            if options.has(Flags::FORCE)
+                && options.backup != Backup::None
+                && source.to_bytes() == to.path.to_bytes()
+                && engine.copy_to_backup(walk, source)
+            {
+                continue;
             }
-            engine.copy_operand(walk, source, path, to.absent);
+            engine.copy_operand(walk, source, to.path, to.absent);
+            continue;
         }
-        forget(name);
-    });
+        // As GNU cp, only of what goes into a directory.
+        if options.has(Flags::STRIP_SLASHES) {
+            source = stripped.c_string(trim_slashes(source.to_bytes()), b"");
+        }
+        if options.has(Flags::PARENTS) {
+            engine.copy_with_parents(walk, source);
+        } else {
+            let name = name.c_string(basename(source.to_bytes()), b"");
+            engine.copy_operand(walk, source, name, to.absent);
+        }
+    }
 }
 
 /// Where the operands go.
@@ -273,9 +515,12 @@ fn destination<'a>(
         dir: None,
         absent: false,
     };
+    let parents = settings.options.has(Flags::PARENTS);
+    let no_directory = Err((Complaint::ParentsNoDirectory, &b""[..], None));
     if settings.no_target {
         return match operands.get(2) {
             Some(extra) => Err((Complaint::Extra, extra.to_bytes(), None)),
+            None if parents => no_directory,
             None => Ok(to),
         };
     }
@@ -287,6 +532,7 @@ fn destination<'a>(
         Err(errno) if others.len() > 1 => {
             return Err((Complaint::Target, path.to_bytes(), Some(errno)));
         }
+        Err(_) if parents => return no_directory,
         Err(errno) => to.absent = errno == Errno::ENOENT,
     }
     Ok(to)
@@ -305,25 +551,59 @@ mod tests {
     #[test]
     fn ids_are_those_of_the_table() {
         let id = |letter| id_of(COMMAND.table, letter);
-        let expected = [
+        let flags = [
+            Flags::FORCE,
+            Flags::PROGRESS,
+            Flags::LINK,
+            Flags::ONE_FILE_SYSTEM,
+            Flags::RECURSIVE,
+            Flags::RECURSIVE,
+            Flags::SYMLINK,
+            Flags::VERBOSE,
+        ];
+        let flag = |letter| Flags::from_bits_truncate(1 << (id(letter) - b'A'));
+        assert_eq!(b"fglxrRsv".map(flag), flags);
+        let long = [
+            ("attributes-only", Flags::ATTRIBUTES_ONLY),
+            ("copy-contents", Flags::COPY_CONTENTS),
+            ("debug", Flags::DEBUG),
+            ("keep-directory-symlink", Flags::KEEP_DIRECTORY_SYMLINK),
+            ("parents", Flags::PARENTS),
+            ("remove-destination", Flags::REMOVE_DESTINATION),
+            ("strip-trailing-slashes", Flags::STRIP_SLASHES),
+        ];
+        let line = |id, takes, name: &str| {
+            let line = [&[id, 0, takes], name.as_bytes(), b"\n"].concat();
+            let mut windows = COMMAND.table.windows(line.len());
+            assert!(windows.any(|window| window == line), "{name}");
+        };
+        for (name, flag) in long {
+            line(
+                b'A' + u8::try_from(flag.bits().ilog2()).unwrap(),
+                b' ',
+                name,
+            );
+        }
+        line(NO_PRESERVE, b'=', "no-preserve");
+        line(SPARSE, b'=', "sparse");
+        line(REFLINK, b'?', "reflink");
+        let others = [
             ARCHIVE,
             LINKS_KEPT,
-            FORCE,
-            PROGRESS,
             FOLLOW_OPERANDS,
-            JOBS,
             FOLLOW_ALL,
-            NO_CLOBBER,
             FOLLOW_NONE,
-            NO_TARGET,
+            INTERACTIVE,
+            NO_CLOBBER,
             PRESERVE,
-            RECURSIVE,
-            RECURSIVE,
+            UPDATE,
+            BACKUP,
+            SUFFIX,
             TARGET,
+            CONTEXT,
+            JOBS,
+            NO_TARGET,
         ];
-        assert_eq!(b"adfgHjLnPTprRt".map(id), expected);
-        assert!(COMMAND.table.windows(9).any(|line| line == b"C\0 debug\n"));
-        assert_eq!(DEBUG, b'C');
-        assert_eq!(id(b'v'), b'O');
+        assert_eq!(b"adHLPinpubStZjT".map(id), others);
     }
 }

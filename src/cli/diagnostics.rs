@@ -7,9 +7,9 @@ use super::quote::{Quotes, quote};
 use super::texts::{Texts, Usage};
 use crate::cat;
 use crate::copy::Snapshot;
-use crate::copy::plain::write_all;
+use crate::copy::plain::{read, write_all};
 use crate::copy::ui::{Message, Ui};
-use crate::sys::{Errno, STDERR, STDOUT, Vec, decimal, terminal_columns};
+use crate::sys::{Errno, STDERR, STDIN, STDOUT, Vec, decimal, terminal_columns};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
@@ -75,7 +75,17 @@ impl Diagnostics {
         self.output.extend_from_slice(self.texts.usage(usage));
     }
 
-    /// Appends a message and its errno's text to the line, and ends it.
+    /// Begins a line of standard error.
+    fn begin_line(&mut self) {
+        // In order with the lines of -v where both go to one place.
+        self.flush();
+        self.hide_progress();
+        self.line.clear();
+        self.line.extend_from_slice(self.program);
+        self.line.extend_from_slice(b": ");
+    }
+
+    /// Appends a message and its errno's text to the line.
     fn compose(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
         let mut template = self.texts.message(message);
         if template.is_empty() {
@@ -87,7 +97,6 @@ impl Diagnostics {
             self.line.extend_from_slice(b": ");
             self.append_errno(errno);
         }
-        self.line.push(b'\n');
     }
 
     /// Appends the text of `errno` to the line.
@@ -145,20 +154,30 @@ impl Diagnostics {
 impl Ui for Diagnostics {
     fn tell(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
         self.failed |= !message.is_warning();
-        // In order with the lines of -v where both go to one place.
-        self.flush();
-        self.hide_progress();
-        self.line.clear();
-        self.line.extend_from_slice(self.program);
-        self.line.extend_from_slice(b": ");
+        self.warn(message, names, errno);
+    }
+
+    fn warn(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
+        self.begin_line();
         self.compose(message, names, errno);
+        self.line.push(b'\n');
         // Nobody is left to tell when this fails.
         let _ = write_all(STDERR, &self.line);
+    }
+
+    fn ask(&mut self, message: Message, names: &[&[u8]]) -> bool {
+        self.begin_line();
+        self.compose(message, names, None);
+        let _ = write_all(STDERR, &self.line);
+        let yes = is_yes();
+        self.failed |= !yes;
+        yes
     }
 
     fn say_message(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
         self.line.clear();
         self.compose(message, names, errno);
+        self.line.push(b'\n');
         self.output.extend_from_slice(&self.line);
         self.print(b"");
     }
@@ -203,7 +222,11 @@ fn append(line: &mut Vec<u8>, template: &[u8], names: &[&[u8]], quotes: Quotes) 
         }
         let mut digit = bytes.next();
         let as_it_is = digit == Some(b'=');
-        if as_it_is {
+        let mut quotes = quotes;
+        if digit == Some(b'~') {
+            quotes = Quotes::WhereNeeded;
+        }
+        if as_it_is || digit == Some(b'~') {
             digit = bytes.next();
         }
         // What closes it.
@@ -216,4 +239,16 @@ fn append(line: &mut Vec<u8>, template: &[u8], names: &[&[u8]], quotes: Quotes) 
             quote(line, name, quotes);
         }
     }
+}
+
+/// Reads a line of standard input, byte by byte: what follows it is for whoever reads next.
+/// Returns whether it begins as yes does in the C locale.
+fn is_yes() -> bool {
+    let (mut first, mut byte) = (None, [0]);
+    while let Ok(1) = read(STDIN, &mut byte)
+        && byte != *b"\n"
+    {
+        first.get_or_insert(byte[0]);
+    }
+    matches!(first, Some(b'y' | b'Y'))
 }

@@ -2,6 +2,7 @@
 //! exit status.
 
 mod cat;
+mod choices;
 mod complaint;
 mod cp;
 mod diagnostics;
@@ -12,11 +13,12 @@ mod quote;
 mod texts;
 
 use core::ffi::CStr;
-use core::mem::{ManuallyDrop, forget, take};
+use core::mem::{ManuallyDrop, forget};
 
 use crate::copy::basename;
 use crate::copy::options::Io;
-use crate::sys::{CStrings, Startup, Vec};
+use crate::sys::{CStrings, Startup};
+use choices::{Choices, choose};
 use complaint::Complaint;
 use diagnostics::Diagnostics;
 use options::{Given, OptionParser};
@@ -45,6 +47,9 @@ const VERSION: &[u8] = concat!(" (annulet) ", env!("CARGO_PKG_VERSION"), "\n").a
 /// The exit status for a wrong use of `annulet` itself.
 const USAGE_STATUS: u8 = 2;
 
+/// What reads a command's arguments.
+type Parser = ManuallyDrop<OptionParser<CStrings>>;
+
 /// What a command is started with.
 struct Invocation {
     /// The command's name as messages give it.
@@ -55,10 +60,18 @@ struct Invocation {
 }
 
 impl Invocation {
-    /// Whether the environment holds an entry that begins with `start`: a name and `=`.
-    fn has_env(&self, start: &[u8]) -> bool {
+    /// The parser of the arguments. The program ends after it: no code for giving things back.
+    #[inline(never)]
+    fn parser(&self, table: &'static [u8]) -> Parser {
+        let posix = self.env(b"POSIXLY_CORRECT=").is_some();
+        ManuallyDrop::new(OptionParser::new(table, self.args.clone(), posix))
+    }
+
+    /// The value of the first entry of the environment that begins with `start`: a name and `=`.
+    fn env(&self, start: &[u8]) -> Option<&'static [u8]> {
         let mut entries = self.env.clone();
-        entries.any(|entry| entry.to_bytes().starts_with(start))
+        let entry = entries.find(|entry| entry.to_bytes().starts_with(start))?;
+        entry.to_bytes().get(start.len()..)
     }
 }
 
@@ -136,35 +149,20 @@ struct Command {
     table: &'static [u8],
 }
 
-/// A command line, but for the options that only the command knows.
-struct CommandLine {
-    operands: Vec<&'static CStr>,
-    io: Io,
-    /// Whether `POSIXLY_CORRECT` is set.
-    posix: bool,
-}
-
 /// Reads a command's arguments and gives its own options to `apply`, which returns false for a
-/// wrong one, after a message. `None` if there is nothing more to do: something was wrong, or
-/// help was asked for.
+/// wrong one, after a message. Returns which way data is to go; `None` if there is nothing more
+/// to do: something was wrong, or help was asked for.
 fn read_arguments(
     command: &Command,
-    invocation: &Invocation,
+    parser: &mut Parser,
     diagnostics: &mut Diagnostics,
-    apply: &mut dyn FnMut(Given, &mut Diagnostics) -> bool,
-) -> Option<CommandLine> {
-    let posix = invocation.has_env(b"POSIXLY_CORRECT=");
-    // The program ends after it: no code for giving things back.
-    let mut parser = ManuallyDrop::new(OptionParser::new(
-        command.table,
-        invocation.args.clone(),
-        posix,
-    ));
+    apply: &mut dyn FnMut(&Given, &mut Diagnostics) -> bool,
+) -> Option<Io> {
     let mut io = Io::Auto;
     loop {
         match parser.next_option() {
-            Ok(None) => break,
-            Ok(Some(given)) => match given.id {
+            Ok(false) => return Some(io),
+            Ok(true) => match parser.given.id {
                 b'?' => {
                     diagnostics.print_usage(command.usage);
                     return None;
@@ -173,37 +171,25 @@ fn read_arguments(
                     print_version(diagnostics, command.name);
                     return None;
                 }
-                b'i' => io = io_way(given.value, diagnostics)?,
-                _ if apply(given, diagnostics) => {}
+                b'i' => io = io_way(parser.given.value, diagnostics)?,
+                _ if apply(&parser.given, diagnostics) => {}
                 _ => return None,
             },
-            Err(error) => {
-                diagnostics.usage_error(error.complaint, &[error.name, &parser.candidates]);
+            Err(complaint) => {
+                diagnostics.usage_error(complaint, &[parser.name, &parser.candidates]);
                 return None;
             }
         }
     }
-    Some(CommandLine {
-        operands: take(&mut parser.operands),
-        io,
-        posix: parser.stops_at_operand,
-    })
 }
 
 /// The value of `--io`. `None` if it is none; a message was given.
 fn io_way(value: Option<&CStr>, diagnostics: &mut Diagnostics) -> Option<Io> {
-    // Four letters are compared as one number.
-    const AUTO: u32 = u32::from_ne_bytes(*b"auto");
-    const RING: u32 = u32::from_ne_bytes(*b"ring");
-    const SYNC: u32 = u32::from_ne_bytes(*b"sync");
+    let ways: Choices = ("--io", b"0auto\x001ring\x002sync\0");
     let value = value.unwrap_or_default().to_bytes();
-    match value.try_into().map(u32::from_ne_bytes) {
-        Ok(AUTO) => Some(Io::Auto),
-        Ok(RING) => Some(Io::Ring),
-        Ok(SYNC) => Some(Io::Sync),
-        _ => {
-            diagnostics.usage_error(Complaint::WrongIo, &[value]);
-            None
-        }
-    }
+    Some(match choose(ways, value, diagnostics)? {
+        0 => Io::Auto,
+        1 => Io::Ring,
+        _ => Io::Sync,
+    })
 }

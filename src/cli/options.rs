@@ -11,6 +11,8 @@
 //! rR                     another letter of the same option
 //! tt=target-directory    takes a value, in the same argument or the next
 //! l\0?reflink            takes one in the same argument only: --reflink=value
+//! p\0.progress           as ' ', and its name is not to be cut short
+//! j\0:jobs               as '=', likewise: GNU's options keep all that is short for them
 //! ```
 
 use core::ffi::CStr;
@@ -18,10 +20,17 @@ use core::ffi::CStr;
 use super::complaint::Complaint;
 use crate::sys::{Vec, until_nul};
 
-/// In a table: takes no value.
+/// In a table: takes no value; likewise, with a name that is not to be cut short.
 const NOTHING: u8 = b' ';
-/// In a table: takes a value, in the same argument or the next.
+const NOTHING_WHOLE: u8 = b'.';
+/// In a table: takes a value, in the same argument or the next; likewise.
 const VALUE: u8 = b'=';
+const VALUE_WHOLE: u8 = b':';
+
+/// Whether an option of a row takes nothing.
+const fn takes_nothing(takes: u8) -> bool {
+    matches!(takes, NOTHING | NOTHING_WHOLE)
+}
 
 /// An option that was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,15 +39,6 @@ pub struct Given {
     pub id: u8,
     /// Its value, if it came with one.
     pub value: Option<&'static CStr>,
-}
-
-/// What is wrong with an option.
-#[derive(Debug, Clone, Copy)]
-pub struct OptionError {
-    /// The message, with `{=0}` for the name and `{=1}` for [`OptionParser::candidates`].
-    pub complaint: Complaint,
-    /// The option's letter or name.
-    pub name: &'static [u8],
 }
 
 /// A line of an option table: id, letter and what it takes, and the name.
@@ -61,6 +61,10 @@ pub struct OptionParser<I> {
     /// Whether the first operand ends the options, as under `POSIXLY_CORRECT`.
     pub stops_at_operand: bool,
     ended: bool,
+    /// The option that was read last.
+    pub given: Given,
+    /// Its letter or name; of one that is wrong, as messages name it.
+    pub name: &'static [u8],
     /// The arguments that are not options, in order.
     pub operands: Vec<&'static CStr>,
     /// The long options that a name may be short for, as a message lists them.
@@ -76,24 +80,29 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             bundle: b"",
             stops_at_operand,
             ended: false,
+            given: Given { id: 0, value: None },
+            name: b"",
             operands: Vec::new(),
             candidates: Vec::new(),
         }
     }
 
-    /// The next option, or `None` when all arguments have been read.
+    /// Reads the next option, which is then [`Self::given`]; false when all arguments have been
+    /// read.
     ///
     /// # Errors
-    /// [`OptionError`]; the arguments after it are not read.
-    pub fn next_option(&mut self) -> Result<Option<Given>, OptionError> {
+    /// The message, with `{=0}` for [`Self::name`] and `{=1}` for [`Self::candidates`]; the
+    /// arguments after it are not read.
+    #[inline(never)]
+    pub fn next_option(&mut self) -> Result<bool, Complaint> {
         while let [0] | [] = self.bundle {
             let Some(arg) = self.args.next() else {
-                return Ok(None);
+                return Ok(false);
             };
             match arg.to_bytes_with_nul() {
                 [b'-', rest @ ..] if !self.ended && rest != b"\0" => match rest {
                     b"-\0" => self.ended = true,
-                    [b'-', text @ ..] => return self.long(text).map(Some),
+                    [b'-', text @ ..] => return self.long(text),
                     bundle => self.bundle = bundle,
                 },
                 _ => {
@@ -102,31 +111,27 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
                 }
             }
         }
-        self.short().map(Some)
+        self.short()
     }
 
     /// The option whose letter is next in the bundle; its value is the rest of the bundle or
     /// the next argument.
-    fn short(&mut self) -> Result<Given, OptionError> {
-        let (letter, rest) = self.bundle.split_at_checked(1).unwrap_or_default();
-        self.bundle = rest;
-        let Some((row, _)) = rows(self.table).find(|(row, _)| letter == [row[1]]) else {
-            return Err(OptionError {
-                complaint: Complaint::WrongLetter,
-                name: letter,
-            });
+    fn short(&mut self) -> Result<bool, Complaint> {
+        (self.name, self.bundle) = self.bundle.split_at_checked(1).unwrap_or_default();
+        let Some((row, _)) = rows(self.table).find(|(row, _)| self.name == [row[1]]) else {
+            return Err(Complaint::WrongLetter);
         };
         let mut attached = None;
-        if row[2] != NOTHING {
+        if !takes_nothing(row[2]) {
+            attached = Some(until_nul(self.bundle)).filter(|value| !value.is_empty());
             self.bundle = b"";
-            attached = Some(until_nul(rest)).filter(|value| !value.is_empty());
         }
-        self.given(row, attached, Complaint::LetterWithoutValue, letter)
+        self.give(row, attached, Complaint::LetterWithoutValue)
     }
 
     /// The option named by `text`, which is "name" or "name=value" with its NUL: the one of
     /// that name, or the only one (by id) whose name begins so.
-    fn long(&mut self, text: &'static [u8]) -> Result<Given, OptionError> {
+    fn long(&mut self, text: &'static [u8]) -> Result<bool, Complaint> {
         let end = text.iter().position(|&b| b == b'=' || b == 0);
         let (name, rest) = text
             .split_at_checked(end.unwrap_or_default())
@@ -135,61 +140,66 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             [b'=', value @ ..] => Some(until_nul(value)),
             _ => None,
         };
-        let mut wrong = OptionError {
-            complaint: Complaint::WrongName,
-            name: until_nul(text).to_bytes(),
-        };
-        let mut found: Option<Row> = None;
-        let mut ambiguous = false;
-        for row in rows(self.table) {
-            let (&[id, ..], whole) = row;
-            if whole.is_empty() || !whole.starts_with(name) {
+        let mut found: Option<&[u8; 3]> = None;
+        let mut wrong = Complaint::WrongName;
+        // Of this name alone, not of another before it that was short as well.
+        self.candidates.clear();
+        for (row, whole) in rows(self.table) {
+            let is_whole = whole.len() == name.len();
+            if whole.is_empty()
+                || !whole.starts_with(name)
+                || (!is_whole && matches!(row[2], NOTHING_WHOLE | VALUE_WHOLE))
+            {
                 continue;
             }
-            if whole.len() == name.len() {
-                found = Some(row);
-                ambiguous = false;
+            if is_whole {
+                found = None;
+                wrong = Complaint::WrongName;
+            }
+            match found {
+                None => (found, self.name) = (Some(row), whole),
+                // Another name of the first.
+                Some(other) if other[0] == row[0] => continue,
+                Some(_) => wrong = Complaint::AmbiguousName,
+            }
+            if is_whole {
                 break;
             }
-            ambiguous |= found.is_some_and(|(&[other, ..], _)| other != id);
-            found = found.or(Some(row));
             self.candidates.extend_from_slice(b" '--");
             self.candidates.extend_from_slice(whole);
             self.candidates.push(b'\'');
         }
-        if ambiguous {
-            wrong.complaint = Complaint::AmbiguousName;
-            return Err(wrong);
+        match found {
+            Some(row) if wrong == Complaint::WrongName => {
+                if takes_nothing(row[2]) && attached.is_some() {
+                    return Err(Complaint::NameWithValue);
+                }
+                self.give(row, attached, Complaint::NameWithoutValue)
+            }
+            _ => {
+                self.name = until_nul(text).to_bytes();
+                Err(wrong)
+            }
         }
-        let Some((row, name)) = found else {
-            return Err(wrong);
-        };
-        if row[2] == NOTHING && attached.is_some() {
-            return Err(OptionError {
-                complaint: Complaint::NameWithValue,
-                name,
-            });
-        }
-        self.given(row, attached, Complaint::NameWithoutValue, name)
     }
 
-    /// The option of that row, with the next argument for a value if it needs one. Where there is
-    /// none, the error is `complaint` of `name`.
+    /// Gives the option of that row, with the next argument for a value if it needs one. Where
+    /// there is none, that is `wrong`.
     #[allow(clippy::trivially_copy_pass_by_ref)] // part of a row
-    fn given(
+    fn give(
         &mut self,
         &[id, _, takes]: &[u8; 3],
         mut value: Option<&'static CStr>,
-        complaint: Complaint,
-        name: &'static [u8],
-    ) -> Result<Given, OptionError> {
-        if takes == VALUE && value.is_none() {
+        wrong: Complaint,
+    ) -> Result<bool, Complaint> {
+        if matches!(takes, VALUE | VALUE_WHOLE) && value.is_none() {
             value = self.args.next();
             if value.is_none() {
-                return Err(OptionError { complaint, name });
+                return Err(wrong);
             }
         }
-        Ok(Given { id, value })
+        self.given = Given { id, value };
+        Ok(true)
     }
 }
 
@@ -227,11 +237,12 @@ s\0 show-non";
         let mut given = Vec::new();
         loop {
             match parser.next_option() {
-                Ok(Some(Given { id, value })) => {
+                Ok(true) => {
+                    let Given { id, value } = parser.given;
                     given.push((id, value.map(|v| v.to_str().unwrap())));
                 }
-                Ok(None) => break,
-                Err(error) => return Err(message(error, &parser.candidates)),
+                Ok(false) => break,
+                Err(wrong) => return Err(message(wrong, parser.name, &parser.candidates)),
             }
         }
         Ok((
@@ -244,13 +255,13 @@ s\0 show-non";
         ))
     }
 
-    fn message(error: OptionError, candidates: &[u8]) -> String {
+    fn message(wrong: Complaint, name: &[u8], candidates: &[u8]) -> String {
         let first = Complaint::WrongOption as usize;
         complaint::MESSAGES
             .split('\0')
-            .nth(error.complaint as usize - first)
+            .nth(wrong as usize - first)
             .unwrap()
-            .replace("{=0}", str::from_utf8(error.name).unwrap())
+            .replace("{=0}", str::from_utf8(name).unwrap())
             .replace("{=1}", str::from_utf8(candidates).unwrap())
     }
 
@@ -313,7 +324,7 @@ s\0 show-non";
 
     #[test]
     fn what_is_wrong_is_named() {
-        let wrong = |arg| parse(&[c"-f", arg], false).unwrap_err();
+        let wrong = |arg| parse(&[c"-f", c"--forc", arg], false).unwrap_err();
         assert_eq!(wrong(c"-rq"), "invalid option -- 'q'");
         assert_eq!(wrong(c"-r-"), "invalid option -- '-'");
         assert_eq!(wrong(c"--nope=1"), "unrecognized option '--nope=1'");

@@ -61,8 +61,8 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
     if let 0x07..=0x0d = byte {
         out.push(b"abtnvfr"[usize::from(byte - 7)]);
     } else {
-        for shift in [6, 3, 0] {
-            out.push(b'0' + (byte >> shift & 7));
+        for at in 0..3 {
+            out.push(b'0' + (byte >> (6 - 3 * at) & 7));
         }
     }
 }
@@ -79,7 +79,7 @@ fn needs_quotes(name: &[u8]) -> bool {
 
 /// `contains` without its search for long texts, which is 140 bytes larger.
 #[allow(clippy::manual_contains)] // as said
-fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
+pub(super) fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
     bytes.iter().any(|&b| b == byte)
 }
 

@@ -34,7 +34,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::conduit::{Conduit, FILE_TO_FILE_BYTES};
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
-use super::options::Io;
+use super::options::{Flags, Io, Options, Reflink, Sparse};
 use super::plain;
 use super::progress::Amount;
 use super::pump::{self, Place};
@@ -63,6 +63,9 @@ const PART_BYTES: u64 = 4 << 20;
 /// From this size on `copy_file_range` is quicker than one read and one write: by a tenth from
 /// 16 KiB on, on tmpfs; below by little, because it is one call instead of two.
 const KERNEL_COPY_LEAST: u64 = 4 << 10;
+
+/// The least hole that `--sparse=always` makes: a block of the file systems there are.
+const HOLE_BYTES: usize = 4 << 10;
 
 /// The most that one `copy_file_range` is asked for: a length that every file system takes.
 const KERNEL_COPY_BYTES: usize = 1 << 30;
@@ -156,6 +159,8 @@ enum Way {
 #[repr(C)]
 pub struct DataMover {
     io: Io,
+    reflink: Reflink,
+    sparse: Sparse,
     /// Which way data goes of which there is much.
     way: Way,
     /// Which way the last file went.
@@ -174,11 +179,13 @@ pub struct DataMover {
 }
 
 impl DataMover {
-    /// A mover that goes the way `io` says. Takes nothing yet.
+    /// A mover that goes the way that is asked for. Takes nothing yet.
     #[must_use]
-    pub const fn new(io: Io) -> Self {
+    pub const fn new(options: &Options) -> Self {
         Self {
-            io,
+            io: options.io,
+            reflink: options.reflink,
+            sparse: options.sparse,
             buffer: None,
             ring: LazyRing::Untried,
             conduit: None,
@@ -191,7 +198,7 @@ impl DataMover {
         }
     }
 
-    /// The buffer, made when first used.
+    /// The buffer, made when first used, of at least 192 KiB.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -215,6 +222,14 @@ impl DataMover {
         others: Others<'_, '_>,
     ) -> Result<()> {
         self.trace = Trace::NEW;
+        if self.reflink == Reflink::Always {
+            self.unshareable = (0, 0);
+            self.share(from, to, (stat.id.dev, to_stat.id.dev))?;
+            if to_stat.size_bytes > stat.size_bytes {
+                return sys::ftruncate(to, stat.size_bytes).during(Step::Truncate);
+            }
+            return Ok(());
+        }
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
@@ -225,7 +240,10 @@ impl DataMover {
         if self.io == Io::Ring && self.ring.is_missed(&mut **others.shared.ui()) {
             return Step::Told.into();
         }
-        if self.io != Io::Ring && self.share(from, to, (stat.id.dev, to_stat.id.dev)) {
+        if self.shares_blocks()
+            && self.io != Io::Ring
+            && self.share(from, to, (stat.id.dev, to_stat.id.dev))?
+        {
             done.add(0, size);
             return Ok(());
         }
@@ -234,10 +252,14 @@ impl DataMover {
         if size > LARGE_BYTES {
             self.destination.look_at(to, to_stat.id.dev);
         }
-        let data = stat.blocks.saturating_mul(512);
-        if data < size {
+        // Half a block less than it needs is none less: that may be kept elsewhere.
+        let has_holes = stat.blocks < size / 512 && self.sparse != Sparse::Never;
+        if has_holes {
             self.trace.sparse = Word::SeekHole;
-            return self.copy_to_end(from, to, size, data.max(1), others);
+        }
+        if has_holes || self.sparse == Sparse::Always {
+            let data = stat.blocks.saturating_mul(512).max(1);
+            return self.copy_to_end(from, to, size, data, others);
         }
         // On a network file system the data is copied where it lies.
         let is_far = matches!(self.destination.kind, CEPH | CIFS | FUSE | NFS | SMB2);
@@ -260,7 +282,10 @@ impl DataMover {
         self.trace.offload = Word::Avoided;
         self.trace.way = Word::Plain;
         let is_local = self.source.is_local();
-        if size >= KERNEL_COPY_LEAST && *self.kernel_copies.get_or_insert_with(kernel_copies) {
+        if size >= KERNEL_COPY_LEAST
+            && self.shares_blocks()
+            && *self.kernel_copies.get_or_insert_with(kernel_copies)
+        {
             // On any answer but data, reads go on from there.
             while let Ok(count @ 1..) =
                 sys::copy_file_range(from, None, to, None, KERNEL_COPY_BYTES)
@@ -284,13 +309,23 @@ impl DataMover {
         }
     }
 
+    /// Whether a copy may have blocks in common with its source, and holes where that has them.
+    fn shares_blocks(&self) -> bool {
+        self.reflink != Reflink::Never && self.sparse == Sparse::Auto
+    }
+
     /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
     /// is remembered, so that a tree asks once.
     #[inline(never)]
-    fn share(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, devices: (u64, u64)) -> bool {
+    fn share(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        devices: (u64, u64),
+    ) -> Result<bool> {
         self.trace.reflink = Word::Unsupported;
         if self.unshareable == devices {
-            return false;
+            return Ok(false);
         }
         let shared = sys::ficlone(from, to);
         if shared.is_ok() {
@@ -303,7 +338,31 @@ impl DataMover {
         ) {
             self.unshareable = devices;
         }
-        shared.is_ok()
+        match shared {
+            // An answer about the two files: there is another way.
+            Err(
+                Errno::EOPNOTSUPP
+                | Errno::ENOTTY
+                | Errno::EXDEV
+                | Errno::ENOSYS
+                | Errno::EINVAL
+                | Errno::EBADF
+                | Errno::ETXTBSY
+                | Errno::EPERM
+                | Errno::EACCES
+                | Errno::EFBIG
+                | Errno::ENOENT,
+            ) if self.reflink != Reflink::Always => Ok(false),
+            shared => shared.during(Step::Clone).map(|()| true),
+        }
+    }
+
+    /// Which way data goes by one worker: where blocks of zeros are looked for, it has to read.
+    fn alone(&self) -> Way {
+        match self.sparse {
+            Sparse::Always => Way::Plain,
+            _ => Way::Splice,
+        }
     }
 
     /// Copies from offset 0 to wherever the source ends. That is expected at `size`, and before
@@ -325,14 +384,18 @@ impl DataMover {
         // to copy while the disk reads, by itself quicker than by the ring: 1 GiB in 0.53 s and
         // 0.55, where the kernel reads 8 MiB ahead; 0.63 and 0.74, where 128 KiB.
         let is_cold = large && !sparse && is_cold(from);
-        self.way = Way::Splice;
-        if self.io == Io::Ring || (!is_cold && self.ring_pays(data, others.shared)) {
-            self.way = Way::Ring;
-        } else if large && !is_cold && others.call_in() && !others.shared.large.is_open() {
-            self.way = Way::Plain;
-        }
+        self.way = self.alone();
         let Others { shared, .. } = others;
-        if self.way == Way::Plain || (large && shared.options.progress) {
+        let mut in_parts = large && shared.options.has(Flags::PROGRESS);
+        if self.way == Way::Splice
+            && (self.io == Io::Ring || (!is_cold && self.ring_pays(data, shared)))
+        {
+            self.way = Way::Ring;
+        } else if large && !is_cold && others.call_in() && !shared.large.is_open() {
+            self.way = Way::Plain;
+            in_parts = true;
+        }
+        if in_parts {
             // For --progress alone as well, in parts that let its line move.
             at = self.copy_parts(from, to, size, data, shared);
         }
@@ -349,7 +412,7 @@ impl DataMover {
         }
         // Where the source has lost, or something failed, parts may lie behind what is whole, and
         // blocks that were allocated; before its end, a hole.
-        if sparse || at < size {
+        if sparse || at < size || self.sparse == Sparse::Always {
             let cut = sys::ftruncate(to, at).during(Step::Extend);
             return moved.and(cut);
         }
@@ -420,7 +483,7 @@ impl DataMover {
             self.take_part(&transfer, &others.done);
         } else if !others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
             // Alone after all.
-            self.way = Way::Splice;
+            self.way = self.alone();
             return 0;
         }
         transfer.end.into_inner()
@@ -530,10 +593,14 @@ impl DataMover {
             let want = usize::try_from(end - *at)
                 .unwrap_or(BUFFER_BYTES)
                 .min(BUFFER_BYTES);
+            let leaves_holes = self.sparse == Sparse::Always;
             let buffer = self.buffer().during(Step::Read)?;
             let room = buffer.get_mut(..want).unwrap_or_default();
             let count = plain::read_at(from, room, *at).during(Step::Read)?;
             match room.get(..count) {
+                Some(data @ [_, ..]) if leaves_holes => {
+                    write_but_zeros(to, data, *at).during(Step::Write)?;
+                }
                 Some(data @ [_, ..]) => {
                     plain::write_all_at(to, data, *at).during(Step::Write)?;
                 }
@@ -543,6 +610,17 @@ impl DataMover {
         }
         Ok(())
     }
+}
+
+/// Writes data from offset `at` on, but no blocks of zeros, which leaves holes in a new file.
+fn write_but_zeros(to: BorrowedFd<'_>, data: &[u8], mut at: u64) -> sys::Result<()> {
+    for block in data.chunks(HOLE_BYTES) {
+        if block.iter().any(|&byte| byte != 0) {
+            plain::write_all_at(to, block, at)?;
+        }
+        at += block.len() as u64;
+    }
+    Ok(())
 }
 
 /// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and between

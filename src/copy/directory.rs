@@ -4,85 +4,137 @@ use core::sync::atomic::Ordering;
 
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
-use super::metadata::{Before, Copied, Target, withheld};
-use super::options::Follow;
-use super::path::Place;
+use super::metadata::{Copied, KEPT_IN_ATTRIBUTES, Target, withheld};
+use super::options::{Flags, Follow, Preserve};
+use super::path::{Place, open_parent};
 use super::plain::{self, NO_MODE};
 use super::table::Role;
-use super::walk::{Level, open_same};
-use crate::sys::{self, BorrowedFd, FileType, Mode, OFlags};
+use super::walk::{Level, Walk, open_same};
+use crate::sys::{self, BorrowedFd, CWD, FileType, Mode, OFlags};
 
 impl Engine<'_, '_> {
     /// Makes the destination directory, or takes the one that is there, and opens both sides.
-    #[inline(never)]
     pub(super) fn enter_directory(&mut self, job: &mut Job<'_>) -> Result<()> {
         if self.options.follow == Follow::Always {
             let id = job.stat.id;
-            if job.outer.iter().any(|level| level.stat.id == id) {
+            let is_same = |level: &Level| level.stat.id == id && !level.is_parent;
+            if job.outer.iter().any(is_same) {
                 return Step::Cyclic.into();
             }
         }
-        let wanted = job.stat.mode & (Mode::PERMISSIONS | Mode::ISVTX);
-        let withheld = withheld(self.options.preserve, FileType::Directory, wanted);
-        if !job.exists {
-            // Ours to fill, whatever the source's owner may do; finishing takes it back.
-            let mode = (wanted - withheld) | Mode::RWXU;
-            sys::mkdirat(job.dst.dir, job.dst.name(), mode).during(Step::CreateDirectory)?;
-        }
-        open_made(job).during(Step::AccessDestination)?;
+        let withheld = withheld(self.options.preserve, FileType::Directory, job.stat.mode);
+        self.make_directory(job, withheld, Step::CreateDirectory)?;
         if !job.exists {
             // Relaxed: the table, under its lock, is what counts.
             if !self.shared.made_any.swap(true, Ordering::Relaxed) {
-                self.shared.met().insert(Role::Made, &job.before.id, b"");
+                self.shared.remember(Role::Made, &job.before.id, b"");
             }
-            if self.options.verbose {
+            if self.options.has(Flags::VERBOSE) {
                 self.say_copied(job);
             }
-            // What the source has as far as the umask lets it, and what the kernel added
-            // (setgid from the parent).
-            let kernels = job.before.mode;
-            if !withheld.is_empty() || !(wanted & kernels).contains(Mode::RWXU) {
-                let given = (wanted & Mode::RWXU) | withheld;
-                job.otherwise = Some((kernels - Mode::RWXU) | (given - self.umask()));
-            }
         }
+        // A mount point, but not one that was asked for.
+        let outer = job.outer.last().map(|outer| outer.stat.id.dev);
+        job.shallow = self.options.has(Flags::ONE_FILE_SYSTEM)
+            && !job.operand
+            && outer != Some(job.stat.id.dev);
         let follow = if job.follow {
             OFlags::empty()
         } else {
             OFlags::NOFOLLOW
         };
         // What was made gets its metadata all the same: entered, and found empty.
-        let src = open_same(job.src.dir, job.src.name(), follow, &job.stat.id);
+        let src = open_same(job.src.dir, job.src.name, follow, &job.stat.id);
         job.open = Some(src.during(Step::AccessSource)?);
         Ok(())
     }
 
-    /// Gives a directory, open as `dir`, its times, owner and mode, after its contents. Its
-    /// `place` is relative to no directory yet if it `has_parent` that is not open.
+    /// Makes the destination directory where none is, and opens it.
+    #[inline(never)]
+    pub(super) fn make_directory(
+        &mut self,
+        job: &mut Job<'_>,
+        withheld: Mode,
+        step: Step,
+    ) -> Result<()> {
+        let wanted = job.stat.mode & (Mode::PERMISSIONS | Mode::ISVTX);
+        if !job.exists {
+            // Ours to fill, whatever the source's owner may do; finishing takes it back.
+            let mode = (wanted - withheld) | Mode::RWXU;
+            sys::mkdirat(job.dst.dir, job.dst.name, mode).during(step)?;
+        }
+        open_made(job).during(Step::AccessDestination)?;
+        if !job.exists {
+            // What the source has as far as the umask or the parent's default access list lets
+            // it, and what the kernel added (setgid from the parent).
+            let kernels = job.before.mode;
+            if self.options.preserve.contains(Preserve::NO_MODE) && step == Step::CreateDirectory {
+                // As GNU cp, which sets a mode where the directory around it has setgid, and
+                // elsewhere an access list.
+                let mut inherited = kernels & Mode::ISGID;
+                if inherited.is_empty() {
+                    inherited = kernels & Mode::ISVTX;
+                }
+                job.otherwise = self.released(FileType::Directory, inherited, withheld);
+            } else if !withheld.is_empty() || !(wanted & kernels).contains(Mode::RWXU) {
+                let given = kernels & (wanted | !Mode::RWXU);
+                job.otherwise = Some(given | (withheld - self.umask()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a directory that the walk's paths stand at, open as `dir`, its times, owner and mode,
+    /// after its contents. Its place `dst` is relative to no directory yet if it `has_parent` that
+    /// is not open.
+    #[inline(never)]
     pub(super) fn finish_directory(
         &mut self,
+        walk: &Walk,
         level: &Level,
         dir: BorrowedFd<'_>,
-        place: Place<'_>,
+        dst: Place<'_>,
         has_parent: bool,
     ) -> Result<()> {
+        let shown = walk.shown();
         // By descriptor, so that a symlink put in its place meanwhile gets nothing; by name
         // only if it cannot be read, for all that can be done through a name safely.
         let open = plain::open(dir, c".", OFlags::DIRECTORY, NO_MODE);
         let parent;
-        let target = match &open {
-            Ok(fd) => Target::Open(fd.as_fd()),
-            Err(_) if !has_parent => Target::Named(place),
-            Err(_) => {
+        let mut dst = dst;
+        let target = if let Ok(fd) = &open {
+            Target::Open(fd.as_fd())
+        } else {
+            if has_parent {
                 let flags = OFlags::DIRECTORY | OFlags::PATH;
                 parent = plain::open(dir, c"..", flags, NO_MODE).during(Step::AccessDestination)?;
-                Target::Named(place.within(parent.as_fd()))
+                dst.dir = parent.as_fd();
             }
+            Target::Named(&dst)
         };
+        let parent;
+        let mut src = walk.src.place(CWD);
+        let mut source = level.src.as_ref().map(|fd| Target::Open(fd.as_fd()));
+        if source.is_none()
+            && self.options.preserve.intersects(KEPT_IN_ATTRIBUTES)
+            // Closed meanwhile, or it could not be opened.
+            && let Ok(opened) = open_parent(CWD, shown[0])
+        {
+            parent = opened;
+            // An operand's name is all of its path.
+            if src.name.count_bytes() < shown[0].len() {
+                src.dir = parent.as_fd();
+            }
+            source = Some(Target::Named(&src));
+        }
         let copied = Copied {
             target,
-            before: level.existed.then(|| Before::from(&level.before)),
+            before: level.existed.then_some(&level.before),
             otherwise: level.otherwise,
+            source,
+            shown: &shown,
+            lists: true,
+            others: !level.is_parent,
         };
         self.keep_metadata(&level.stat, &copied)
     }
@@ -90,14 +142,18 @@ impl Engine<'_, '_> {
 
 /// Opens the destination directory, and looks at it afresh. It is passed through only: one
 /// that may not be read can be filled all the same.
+#[inline(never)]
 fn open_made(job: &mut Job<'_>) -> sys::Result<()> {
     let dst = job.dst;
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::PATH;
-    let made = plain::open(dst.dir, dst.name(), flags, NO_MODE)?;
+    let mut flags = OFlags::DIRECTORY | OFlags::PATH;
+    if !job.through_link {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let made = plain::open(dst.dir, dst.name, flags, NO_MODE)?;
     sys::stat_fd(made.as_fd(), &mut job.before)?;
     // A umask may withhold from the owner what it takes to fill it.
     if !job.exists && !job.before.mode.contains(Mode::RWXU) {
-        Target::Named(dst).set_mode(job.before.mode | Mode::RWXU)?;
+        Target::Named(&dst).set_mode(job.before.mode | Mode::RWXU)?;
     }
     job.made = Some(made);
     Ok(())

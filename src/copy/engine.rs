@@ -2,14 +2,15 @@
 
 use super::data::DataMover;
 use super::failure::{During, Result, Step};
-use super::options::{Follow, Options, Preserve};
-use super::path::{Place, last_part, open_parent};
+use super::options::{Backup, Flags, Follow, Options, Preserve, Update};
+use super::path::Place;
 use super::plain::{self, NO_MODE};
 use super::progress::Watch;
+use super::same::same_entry;
 use super::table::Role;
 use super::walk::Level;
 use super::workers::Shared;
-use crate::sys::{self, AtFlags, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
+use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
 
 /// What a worker copies with.
 ///
@@ -23,6 +24,8 @@ pub struct Engine<'a, 'ui> {
     /// How much had been read from a disk when that was last looked at.
     pub(super) blocks: u64,
     umask: Option<Mode>,
+    /// The working directory, while the worker has left it.
+    pub(super) home: Option<OwnedFd>,
     pub(super) shared: &'a Shared<'ui>,
     /// The other workers, for the first one to call in.
     pub(super) team: Option<&'a Team<'a, Shared<'ui>>>,
@@ -31,6 +34,9 @@ pub struct Engine<'a, 'ui> {
     pub(super) data: DataMover,
     /// It counts what is to be copied, and copies nothing.
     pub(super) watch: Option<Watch>,
+    /// Where a file is kept that is overwritten, and whether by a suffix and not by number.
+    pub(super) backup: Vec<u8>,
+    pub(super) simple: bool,
 }
 
 /// A name on its way through the engine.
@@ -48,12 +54,22 @@ pub(super) struct Job<'a> {
     pub exists: bool,
     /// That is reached through a symlink.
     pub through_link: bool,
+    /// It was renamed to [`Engine::backup`].
+    pub backed_up: bool,
+    /// Of a directory, what it holds is not copied.
+    pub shallow: bool,
     /// The source, where it is open already.
     pub open: Option<OwnedFd>,
     /// The destination, if it is a directory whose contents are next.
     pub made: Option<OwnedFd>,
     pub src: Place<'a>,
     pub dst: Place<'a>,
+    /// Both paths, as messages show them.
+    pub shown: [&'a [u8]; 2],
+    /// The source's metadata; at first no more than its type as the directory gave it.
+    pub stat: Stat,
+    /// What is in the destination's place.
+    pub before: Stat,
     /// The device of the directory it goes to, or 0 where it is not known.
     pub dst_dev: u64,
     /// A directory's mode where modes are not kept, if it is to change.
@@ -62,10 +78,18 @@ pub(super) struct Job<'a> {
     pub outer: &'a [Level],
     /// How long the operand's paths are, with which this name's begin.
     pub operand_ends: (usize, usize),
-    /// The source's metadata; at first no more than its type as the directory gave it.
-    pub stat: Stat,
-    /// What is in the destination's place.
-    pub before: Stat,
+}
+
+impl<'a> Job<'a> {
+    /// The source's path, as messages show it.
+    pub(super) const fn src_shown(&self) -> &'a [u8] {
+        self.shown[0]
+    }
+
+    /// The destination's.
+    pub(super) const fn dst_shown(&self) -> &'a [u8] {
+        self.shown[1]
+    }
 }
 
 impl<'a, 'ui> Engine<'a, 'ui> {
@@ -81,19 +105,21 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             shared,
             team,
             earlier: Vec::new(),
-            data: DataMover::new(shared.options.io),
+            backup: Vec::new(),
+            simple: false,
+            home: None,
+            data: DataMover::new(&shared.options),
         }
     }
 
-    /// Says what went wrong with one name.
+    /// Says what went wrong with one name, of which messages show both paths so.
     #[inline(never)]
-    pub(super) fn settle(&self, src: Place<'_>, dst: Place<'_>, result: Result<()>) {
+    pub(super) fn settle(&self, shown: &[&[u8]; 2], result: Result<()>) {
         if self.watch.is_none()
             && let Err(failure) = result
             && let Some(message) = failure.message()
         {
-            let names = [src.shown(), dst.shown()];
-            self.shared.ui().tell(message, &names, failure.errno());
+            self.shared.ui().tell(message, shown, failure.errno());
         }
     }
 
@@ -119,58 +145,66 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     #[inline(never)]
     pub(super) fn copy_name(&mut self, job: &mut Job<'_>) {
         let result = self.try_copy(job);
-        self.settle(job.src, job.dst, result);
+        self.settle(&job.shown, result);
     }
 
     fn try_copy(&mut self, job: &mut Job<'_>) -> Result<()> {
         job.follow = self.follows(job.operand);
-        look_at(job).during(Step::StatSource)?;
+        let links = self.options.has(Flags::LINK | Flags::SYMLINK);
+        look_at(job, !links).during(Step::StatSource)?;
         let directory = job.stat.kind == FileType::Directory;
-        if directory && !self.options.recursive {
+        if directory && !self.options.has(Flags::RECURSIVE) {
             return Step::OmitDirectory.into();
         }
         let meets = job.operand && self.shared.many;
-        if meets && !directory {
+        if meets && !directory && self.options.backup == Backup::None {
             self.check_given(job)?;
         }
-        // A regular file can only be made, not overwrite anything, where nothing was found.
-        let nothing_there = job.fresh || (job.absent && job.stat.kind == FileType::Regular);
+        // Where nothing was found, symlinks followed, there may be a symlink.
+        let nothing_there = job.fresh || (job.absent && self.writes_through(job.stat.kind));
         if !nothing_there {
             self.clear_the_way(job)?;
         }
         // Of what has data, together with which way that went.
-        let traced = self.options.debug && self.copies_as_regular(job.stat.kind);
-        if self.options.verbose && !directory && !traced {
+        let traced =
+            self.options.has(Flags::DEBUG) && !links && self.copies_as_regular(job.stat.kind);
+        if self.options.has(Flags::VERBOSE) && !directory && !traced {
             self.say_copied(job);
         }
-        self.make(job)?;
+        let made = self.make(job);
+        if let Err(failure) = made {
+            // A directory that was made stays, whatever is wrong with it.
+            if job.backed_up && job.made.is_none() && !failure.is_harmless() {
+                self.settle(&job.shown, made);
+                self.put_back(job);
+                return Step::Told.into();
+            }
+            return made;
+        }
         let mut made = Stat::default();
         if meets
             && sys::stat_at(
                 job.dst.dir,
-                job.dst.name(),
+                job.dst.name,
                 AtFlags::SYMLINK_NOFOLLOW,
                 &mut made,
             )
             .is_ok()
         {
             self.shared
-                .met()
-                .insert(Role::Created, &made.id, job.dst.shown());
+                .remember(Role::Created, &made.id, job.dst_shown());
         }
         Ok(())
     }
 
     /// Leaves a file alone that was an operand before, under the same name; remembers it.
     fn check_given(&mut self, job: &Job<'_>) -> Result<()> {
-        let path = job.src.shown();
-        let mut met = self.shared.met();
-        if let Some(earlier) = met.find(Role::Given, &job.stat.id, b"")
-            && same_entry(earlier.to_bytes(), path)
-        {
+        let path = job.src_shown();
+        let is_same = |earlier: &[u8]| same_entry(earlier, path);
+        if self.shared.met().any(Role::Given, &job.stat.id, &is_same) {
             return Step::GivenTwice.into();
         }
-        met.insert(Role::Given, &job.stat.id, path);
+        self.shared.remember(Role::Given, &job.stat.id, path);
         Ok(())
     }
 
@@ -180,16 +214,25 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     fn clear_the_way(&mut self, job: &mut Job<'_>) -> Result<()> {
         let mut found = stat_dst(job, AtFlags::SYMLINK_NOFOLLOW);
         if found.is_ok() && job.before.kind == FileType::Symlink {
-            if self.made_here(job) {
-                return Step::ThroughCreated.into();
-            }
-            // What is written as a regular file is written through symlinks.
-            job.through_link = self.copies_as_regular(job.stat.kind);
-            if job.through_link {
+            if self.writes_through(job.stat.kind) {
+                if self.made_here(job) {
+                    return Step::ThroughCreated.into();
+                }
+                // What is written as a regular file is written through symlinks.
+                job.through_link = true;
                 found = stat_dst(job, AtFlags::empty());
                 // A loop is in the way like any file that cannot be opened.
-                if found == Err(Errno::ELOOP) && self.options.force {
+                if found == Err(Errno::ELOOP) && self.options.has(Flags::FORCE) {
                     found = Ok(());
+                }
+            } else if job.stat.kind == FileType::Directory
+                && self.options.has(Flags::KEEP_DIRECTORY_SYMLINK)
+            {
+                let link = job.before;
+                job.through_link = stat_dst(job, AtFlags::empty()).is_ok()
+                    && job.before.kind == FileType::Directory;
+                if !job.through_link {
+                    job.before = link;
                 }
             }
         }
@@ -200,19 +243,84 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         found.during(Step::StatDestination)?;
         job.exists = true;
         // Nothing is overwritten under -n, the source neither.
-        if !self.options.no_clobber && same_file(job) {
-            // One symlink under two names: nothing to do.
-            let two_names = job.stat.kind == FileType::Symlink
-                && job.before.kind == FileType::Symlink
-                && !same_entry(job.src.shown(), job.dst.shown());
-            return if two_names {
-                Step::Nothing
-            } else {
-                Step::SameFile
+        let mut same = Ok(());
+        if !matches!(self.options.update, Update::None | Update::NoneFail) {
+            same = self.check_same(job);
+            if let Err(failure) = same
+                && failure.is(Step::SameFile)
+            {
+                return same;
             }
-            .into();
         }
+        if job.stat.kind != FileType::Directory {
+            self.consider(job)?;
+        }
+        same?;
         self.weigh(job)
+    }
+
+    /// Leaves a destination alone that is not to be overwritten.
+    fn consider(&mut self, job: &Job<'_>) -> Result<()> {
+        let options = &self.options;
+        match options.update {
+            Update::Older if job.before.times[1] >= job.stat.times[1] => {
+                // It stands for the source, whose other names are to be linked to it.
+                if self.may_turn_up_again(job) {
+                    let id = job.stat.id;
+                    self.link_to_earlier(job)?;
+                    self.shared.met().settle(&id, Some(job.dst_shown()));
+                    self.shared.met_settled.give();
+                }
+                return Step::Nothing.into();
+            }
+            Update::None => return Step::Nothing.into(),
+            Update::NoneFail => return Step::NotReplacing.into(),
+            _ => {}
+        }
+        if options.has(Flags::INTERACTIVE) && !self.may_overwrite(job) {
+            return Step::Told.into();
+        }
+        Ok(())
+    }
+
+    /// Asks whether the destination may be overwritten.
+    fn may_overwrite(&self, job: &Job<'_>) -> bool {
+        let mode = job.before.mode.bits();
+        let mut octal = [0; 4];
+        for (at, digit) in octal.iter_mut().enumerate() {
+            *digit = b'0' + (mode >> (9 - 3 * at) & 7) as u8;
+        }
+        let mut letters = *b"rwxrwxrwx";
+        for (at, letter) in (0..).zip(&mut letters) {
+            let is_set = mode >> (8 - at) & 1 != 0;
+            // The last of three may stand for a special bit as well: `s` or `t`.
+            if at % 3 == 2 && mode >> (11 - at / 3) & 1 != 0 {
+                *letter = if is_set { b's' } else { b'S' } + at / 8;
+            } else if !is_set {
+                *letter = b'-';
+            }
+        }
+        let names = [job.src_shown(), job.dst_shown(), &octal, &letters];
+        let step = if job.before.kind == FileType::Symlink
+            || sys::geteuid() == 0
+            || sys::may_write(job.dst.dir, job.dst.name)
+        {
+            Step::AskOverwrite
+        } else if self.options.has(Flags::FORCE | Flags::REMOVE_DESTINATION) {
+            Step::AskReplace
+        } else {
+            Step::AskUnwritable
+        };
+        self.shared.ui().ask(step.into(), &names)
+    }
+
+    /// Whether a source of type `kind` is written into what the destination leads to, and does
+    /// not take the place of what is there.
+    fn writes_through(&self, kind: FileType) -> bool {
+        let other = Flags::LINK | Flags::SYMLINK | Flags::REMOVE_DESTINATION;
+        self.copies_as_regular(kind)
+            && !self.options.has(other)
+            && self.options.backup == Backup::None
     }
 
     /// Whether an earlier operand was copied to this operand's destination.
@@ -221,59 +329,77 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             && self
                 .shared
                 .met()
-                .find(Role::Created, &job.before.id, job.dst.shown())
-                .is_some()
+                .any(Role::Created, &job.before.id, &|path| {
+                    path == job.dst_shown()
+                })
     }
 
     /// Whether a name of type `kind` is read and written as data.
-    const fn copies_as_regular(&self, kind: FileType) -> bool {
+    pub(super) fn copies_as_regular(&self, kind: FileType) -> bool {
         match kind {
             FileType::Regular => true,
             FileType::Directory | FileType::Symlink => false,
-            _ => !self.options.recursive,
+            _ => !self.options.has(Flags::RECURSIVE) || self.options.has(Flags::COPY_CONTENTS),
         }
     }
 
     /// As [`Self::clear_the_way`], for a destination that exists and is another file.
     fn weigh(&mut self, job: &mut Job<'_>) -> Result<()> {
         let directory = job.stat.kind == FileType::Directory;
-        if !directory && self.options.no_clobber {
-            return Step::Nothing.into();
-        }
+        let options = &self.options;
+        let backs_up = options.backup != Backup::None;
         if job.before.kind == FileType::Directory {
-            return if directory {
+            // Where others would be kept, the call that fails says it, as in GNU cp.
+            return if directory || backs_up {
                 Ok(())
             } else {
                 Step::DirectoryByNonDirectory.into()
             };
         }
-        if directory {
+        if directory && !backs_up {
             return Step::NonDirectoryByDirectory.into();
         }
-        if self.made_here(job) {
+        if directory && !self.keeps_old(job) {
+            // Making the directory says that it is in the way.
+            job.exists = false;
+            return Ok(());
+        }
+        if options.backup != Backup::Numbered && self.made_here(job) {
             return Step::JustCreated.into();
+        }
+        if self.keeps_old(job) {
+            return self.back_up(job);
         }
         // A further link to a file that keeps its links, and what is not written as data,
         // give way to a new file.
-        let shared = self.options.preserve.contains(Preserve::LINKS) && job.before.nlink > 1;
-        if shared || (!job.follow && job.stat.kind != FileType::Regular) {
+        let shared = options.preserve.contains(Preserve::LINKS) && job.before.nlink > 1;
+        let other = !job.follow && job.stat.kind != FileType::Regular;
+        let gives_way = (shared || other) && !options.has(Flags::ATTRIBUTES_ONLY);
+        if options.has(Flags::REMOVE_DESTINATION) || gives_way {
             job.exists = false;
-            return self.remove(job.dst);
+            return self.remove(job);
         }
         Ok(())
     }
 
     /// Removes what is in the way.
     #[inline(never)]
-    pub(super) fn remove(&mut self, dst: Place<'_>) -> Result<()> {
-        let removed = sys::unlinkat(dst.dir, dst.name(), AtFlags::empty());
+    pub(super) fn remove(&mut self, job: &Job<'_>) -> Result<()> {
+        let removed = sys::unlinkat(job.dst.dir, job.dst.name, AtFlags::empty());
         if removed == Err(Errno::ENOENT) {
             return Ok(());
         }
-        if removed.is_ok() && self.options.verbose {
-            self.shared.ui().say("removed {0}", &[dst.shown()]);
+        if removed.is_ok() {
+            self.say_removed(job);
         }
         removed.during(Step::Remove)
+    }
+
+    /// Says that something was removed that was in the way, if that is of interest.
+    pub(super) fn say_removed(&self, job: &Job<'_>) {
+        if self.options.has(Flags::VERBOSE) {
+            self.shared.ui().say("removed {1}", &job.shown);
+        }
     }
 
     /// Makes the copy, now that the way is clear.
@@ -283,10 +409,9 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             self.meet_directory(job)?;
             self.enter_directory(job)?;
             if job.operand {
-                let mut met = self.shared.met();
-                if met.find(Role::Copied, &job.stat.id, b"").is_none() {
-                    met.insert(Role::Copied, &job.stat.id, job.dst.shown());
-                }
+                // Once more changes nothing: what was added first is found.
+                let path = job.dst_shown();
+                self.shared.remember(Role::Copied, &job.stat.id, path);
             }
             return Ok(());
         }
@@ -297,6 +422,8 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             self.link_to_earlier(job)?;
         }
         let copied = match kind {
+            _ if self.options.has(Flags::SYMLINK) => self.link_symbolically(job),
+            _ if self.options.has(Flags::LINK) => self.link_hard(job),
             FileType::Symlink => self.copy_symlink(job),
             _ if self.copies_as_regular(kind) => self.copy_regular(job),
             FileType::Unknown => Step::UnknownType.into(),
@@ -304,7 +431,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         };
         if again {
             // Only now: a link to a copy that failed would be a link to something else.
-            let path = copied.is_ok().then(|| job.dst.shown());
+            let path = copied.is_ok().then(|| job.dst_shown());
             self.shared.met().settle(&id, path);
             self.shared.met_settled.give();
         }
@@ -312,25 +439,29 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     }
 
     pub(super) fn say_copied(&mut self, job: &Job<'_>) {
-        let names = [job.src.shown(), job.dst.shown()];
+        let names = [job.src_shown(), job.dst_shown(), self.backup_shown()];
         let mut ui = self.shared.ui();
-        ui.say("{0} -> {1}", &names);
-        if self.options.debug && self.copies_as_regular(job.stat.kind) {
+        let mut line = "{0} -> {1}";
+        if job.backed_up && job.stat.kind != FileType::Directory {
+            line = "{0} -> {1} (backup: {2})";
+        }
+        ui.say(line, &names);
+        if self.options.has(Flags::DEBUG) && self.copies_as_regular(job.stat.kind) {
             self.data.trace.say(&mut **ui);
         }
     }
 }
 
-/// Finds out the source's metadata and, of what the directory says is a regular file, opens
-/// it first: that costs one look-up instead of two.
+/// Finds out the source's metadata and, of what the directory says is a regular file and is
+/// `to_read`, opens it first: that costs one look-up instead of two.
 #[inline(never)]
-fn look_at(job: &mut Job<'_>) -> sys::Result<()> {
+fn look_at(job: &mut Job<'_>, to_read: bool) -> sys::Result<()> {
     let src = job.src;
-    if job.stat.kind == FileType::Regular {
+    if job.stat.kind == FileType::Regular && to_read {
         // What the directory said may be outdated. NONBLOCK, NOCTTY: nothing happens if this
         // is a FIFO or a terminal by now.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        if let Ok(open) = plain::open(src.dir, src.name(), flags, NO_MODE)
+        if let Ok(open) = plain::open(src.dir, src.name, flags, NO_MODE)
             && sys::stat_fd(open.as_fd(), &mut job.stat).is_ok()
             && job.stat.kind == FileType::Regular
         {
@@ -343,38 +474,10 @@ fn look_at(job: &mut Job<'_>) -> sys::Result<()> {
     } else {
         AtFlags::SYMLINK_NOFOLLOW
     };
-    sys::stat_at(src.dir, src.name(), flags, &mut job.stat)
+    sys::stat_at(src.dir, src.name, flags, &mut job.stat)
 }
 
 /// Looks at what is in the destination's place.
 pub(super) fn stat_dst(job: &mut Job<'_>, flags: AtFlags) -> sys::Result<()> {
-    sys::stat_at(job.dst.dir, job.dst.name(), flags, &mut job.before)
-}
-
-/// Whether the source is what was found at the destination, under whatever name.
-fn same_file(job: &Job<'_>) -> bool {
-    let alike = (job.stat.kind == FileType::Symlink) == (job.before.kind == FileType::Symlink);
-    if alike || job.follow {
-        return job.before.id == job.stat.id;
-    }
-    // A symlink and, perhaps, what it points to, which it must not replace.
-    let (mut a, mut b) = (Stat::default(), Stat::default());
-    let follow = AtFlags::empty();
-    sys::stat_at(job.src.dir, job.src.name(), follow, &mut a).is_ok()
-        && sys::stat_at(job.dst.dir, job.dst.name(), follow, &mut b).is_ok()
-        && a.id == b.id
-}
-
-/// Whether two paths are the same entry of the same directory.
-pub(super) fn same_entry(a: &[u8], b: &[u8]) -> bool {
-    let (mut of_a, mut of_b) = (Stat::default(), Stat::default());
-    last_part(a) == last_part(b)
-        && stat_parent(a, &mut of_a).is_ok()
-        && stat_parent(b, &mut of_b).is_ok()
-        && of_a.id == of_b.id
-}
-
-#[inline(never)]
-fn stat_parent(path: &[u8], stat: &mut Stat) -> sys::Result<()> {
-    sys::stat_fd(open_parent(CWD, path)?.as_fd(), stat)
+    sys::stat_at(job.dst.dir, job.dst.name, flags, &mut job.before)
 }

@@ -48,6 +48,23 @@ pub enum Step {
     IntoItself,
     LinkToDirectory,
     HardLink,
+    Link,
+    LinkElsewhere,
+    NotReplacing,
+    BackUp,
+    BackUpSource,
+    PutBack,
+    Clone,
+    ListAttributes,
+    GetAttribute,
+    SetAttribute,
+    SetAttributes,
+    MakeParent,
+    ParentAttributes,
+    ParentNoDirectory,
+    AskOverwrite,
+    AskReplace,
+    AskUnwritable,
     Ring,
     RingDisabled,
     RingUnknown,
@@ -82,7 +99,7 @@ skipping file {0}, as it was replaced while being copied\0\
 -r not specified; omitting directory {0}\0\
 {0} and {1} are the same file\0\
 cannot overwrite non-directory {1} with directory {0}\0\
-cannot overwrite directory {1} with non-directory\0\
+cannot overwrite directory {1} with non-directory {0}\0\
 will not overwrite just-created {1} with {0}\0\
 will not copy {0} through just-created symlink {1}\0\
 cannot remove {1}\0\
@@ -109,7 +126,24 @@ preserving permissions for {1}\0\
 cannot return to the directory that holds {0}\0\
 cannot copy a directory, {0}, into itself, {1}\0\
 will not create hard link {0} to directory {1}\0\
-cannot create hard link {0} to {1}\0\
+cannot create hard link {1} to {0}\0\
+cannot create symbolic link {1} to {0}\0\
+{~1}: can make relative symbolic links only in current directory\0\
+not replacing {1}\0\
+cannot backup {1}\0\
+backing up {1} might destroy source;  {0} not copied\0\
+cannot un-backup {1}\0\
+failed to clone {1} from {0}\0\
+listing attributes of {0}\0\
+getting attribute {2} of {0}\0\
+setting attribute {2} for {1}\0\
+setting attributes for {1}\0\
+cannot make directory {1}\0\
+failed to get attributes of {0}\0\
+{1} exists but is not a directory\0\
+overwrite {1}? \0\
+replace {1}, overriding mode {=2} ({=3})? \0\
+unwritable {1} (mode {=2}, {=3}); try anyway? \0\
 cannot set up io_uring\0\
 cannot set up io_uring (refused by a seccomp profile or by the sysctl kernel.io_uring_disabled)\0\
 cannot set up io_uring (refused by a seccomp profile, or the kernel is older than 5.6 or built without it)\0\

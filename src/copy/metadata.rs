@@ -1,4 +1,5 @@
-//! What a copy keeps of its source besides the data: times, owner, permission bits.
+//! What a copy keeps of its source besides the data: times, owner, extended attributes, access
+//! control lists, permission bits.
 //!
 //! Always in this order, after the data: writing changes times, a change of owner clears
 //! setuid, setgid and capabilities, and the final permission bits may lock us out.
@@ -9,13 +10,18 @@ use super::options::Preserve;
 use super::path::Place;
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Stat};
 
+/// What is not kept in metadata, or not there alone.
+pub const KEPT_IN_ATTRIBUTES: Preserve = Preserve::MODE
+    .union(Preserve::XATTR)
+    .union(Preserve::CONTEXT);
+
 /// How a file's metadata is reached.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
     /// Through an open descriptor: whatever happens to the name meanwhile.
     Open(BorrowedFd<'a>),
     /// By name and never through a symlink: symlinks and device nodes cannot be opened.
-    Named(Place<'a>),
+    Named(&'a Place<'a>),
 }
 
 impl Target<'_> {
@@ -24,7 +30,7 @@ impl Target<'_> {
             Self::Open(fd) => sys::futimens(fd, &from.times),
             Self::Named(place) => sys::utimensat(
                 place.dir,
-                place.name(),
+                place.name,
                 &from.times,
                 AtFlags::SYMLINK_NOFOLLOW,
             ),
@@ -35,7 +41,7 @@ impl Target<'_> {
         match self {
             Self::Open(fd) => sys::fchown(fd, uid, gid),
             Self::Named(place) => {
-                sys::fchownat(place.dir, place.name(), uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+                sys::fchownat(place.dir, place.name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
             }
         }
     }
@@ -47,29 +53,11 @@ impl Target<'_> {
     pub fn set_mode(self, mode: Mode) -> sys::Result<()> {
         match self {
             Self::Open(fd) => sys::fchmod(fd, mode),
-            Self::Named(place) => match sys::fchmodat_nofollow(place.dir, place.name(), mode) {
+            Self::Named(place) => match sys::fchmodat_nofollow(place.dir, place.name, mode) {
                 // Before Linux 6.6 there is no call that does not follow symlinks.
-                Err(Errno::ENOSYS) => sys::fchmodat(place.dir, place.name(), mode),
+                Err(Errno::ENOSYS) => sys::fchmodat(place.dir, place.name, mode),
                 answer => answer,
             },
-        }
-    }
-}
-
-/// What an existing file was before it was written over, as far as that matters for its owner.
-#[derive(Debug, Clone, Copy)]
-pub struct Before {
-    uid: u32,
-    gid: u32,
-    mode: Mode,
-}
-
-impl From<&Stat> for Before {
-    fn from(stat: &Stat) -> Self {
-        Self {
-            uid: stat.uid,
-            gid: stat.gid,
-            mode: stat.mode,
         }
     }
 }
@@ -80,9 +68,16 @@ pub struct Copied<'a> {
     /// How to reach it.
     pub target: Target<'a>,
     /// What it was before, if it existed.
-    pub before: Option<Before>,
+    pub before: Option<&'a Stat>,
     /// The mode to set where modes are not kept; `None` if it has the right one.
     pub otherwise: Option<Mode>,
+    /// How to reach the source, where more is to be kept than its metadata tells.
+    pub source: Option<Target<'a>>,
+    /// Both paths, as messages show them.
+    pub shown: &'a [&'a [u8]; 2],
+    /// Whether it gets access control lists, and other extended attributes.
+    pub lists: bool,
+    pub others: bool,
 }
 
 /// Permission bits that a new file is made without until its owner is set: those through
@@ -109,59 +104,77 @@ impl Engine<'_, '_> {
         }
         let mut mode = from.mode;
         if preserve.contains(Preserve::OWNERSHIP) {
-            keep_owner(preserve, from, copied, &mut mode)?;
+            self.keep_owner(from, copied, &mut mode)?;
         }
-        let keeps_mode = preserve.contains(Preserve::MODE);
-        let wanted = if keeps_mode {
-            Some(mode)
-        } else {
-            copied.otherwise
-        };
+        let mut kept = Ok(());
+        if preserve.intersects(KEPT_IN_ATTRIBUTES)
+            && let Some(source) = copied.source
+        {
+            kept = self.keep_attributes(source, copied);
+        }
+        let mut wanted = copied.otherwise;
+        if preserve.contains(Preserve::MODE) {
+            wanted = Some(mode);
+        } else if preserve.contains(Preserve::NO_MODE) && copied.before.is_none() && copied.others {
+            self.drop_access_list(copied.target);
+        }
         // A symlink has no permission bits of its own.
         match wanted {
             Some(mode) if from.kind != FileType::Symlink => {
-                copied.target.set_mode(mode).during(Step::Mode)
+                copied.target.set_mode(mode).during(Step::Mode)?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        kept
     }
 
-    /// The mode for a new file that was made with `withheld` bits missing from `mode`, where
-    /// the umask lets it have any of them.
-    pub(super) fn released(&mut self, mode: Mode, withheld: Mode) -> Option<Mode> {
+    /// The mode for a new file of type `kind` that was made with `withheld` bits missing from
+    /// `mode`, where the umask lets it have any of them, or the source's is not wanted.
+    pub(super) fn released(&mut self, kind: FileType, mode: Mode, withheld: Mode) -> Option<Mode> {
+        if self.options.preserve.contains(Preserve::NO_MODE) {
+            let usual = match kind {
+                FileType::Directory | FileType::Socket => Mode::PERMISSIONS,
+                _ => Mode::READ_WRITE,
+            };
+            return Some((usual - self.umask()) | (mode & Mode::SPECIAL));
+        }
         if withheld.is_empty() {
             return None;
         }
         let umask = self.umask();
-        (!umask.contains(withheld)).then_some((mode & Mode::PERMISSIONS) - umask)
+        (!umask.contains(withheld)).then_some(mode - umask)
     }
-}
 
-/// Sets the owner. Where it is not kept, takes from the `mode` to be set this owner's
-/// privileges, which are not for somebody else: an ordinary user may not give files away,
-/// which is expected, and no error.
-fn keep_owner(preserve: Preserve, from: &Stat, copied: &Copied<'_>, mode: &mut Mode) -> Result<()> {
-    if let Some(before) = copied.before {
-        if (before.uid, before.gid) == (from.uid, from.gid) {
-            return Ok(());
+    /// Sets the owner. Where it is not kept, takes from the `mode` to be set this owner's
+    /// privileges, which are not for somebody else: an ordinary user may not give files away,
+    /// which is expected, and no error.
+    fn keep_owner(&mut self, from: &Stat, copied: &Copied<'_>, mode: &mut Mode) -> Result<()> {
+        if let Some(before) = copied.before {
+            if (before.uid, before.gid) == (from.uid, from.gid) {
+                return Ok(());
+            }
+            // Before an existing file changes hands, its old owner's permissions that its new one
+            // may not want are taken away.
+            if self.options.preserve.contains(Preserve::MODE)
+                && !(before.mode & (!from.mode | Mode::SPECIAL)).is_empty()
+            {
+                let common = before.mode & from.mode & Mode::RWXU;
+                self.drop_access_list(copied.target);
+                copied.target.set_mode(common).during(Step::ClearMode)?;
+            }
         }
-        // Before an existing file changes hands, its old owner's permissions that its new one
-        // may not want are taken away.
-        if preserve.contains(Preserve::MODE)
-            && !(before.mode & (!from.mode | Mode::SPECIAL)).is_empty()
-        {
-            let common = before.mode & from.mode & Mode::RWXU;
-            copied.target.set_mode(common).during(Step::ClearMode)?;
+        let set = copied.target.set_owner(from.uid, from.gid);
+        if matches!(set, Err(Errno::EPERM | Errno::EINVAL)) {
+            // The group may be one of ours even so.
+            let _ = copied.target.set_owner(KEEP_ID, from.gid);
+            if sys::geteuid() != 0 {
+                // Of a directory that leads to an operand they are kept, as in GNU cp.
+                if copied.others {
+                    *mode -= Mode::SPECIAL;
+                }
+                return Ok(());
+            }
         }
+        set.during(Step::Owner)
     }
-    let set = copied.target.set_owner(from.uid, from.gid);
-    if matches!(set, Err(Errno::EPERM | Errno::EINVAL)) {
-        // The group may be one of ours even so.
-        let _ = copied.target.set_owner(KEEP_ID, from.gid);
-        if sys::geteuid() != 0 {
-            *mode -= Mode::SPECIAL;
-            return Ok(());
-        }
-    }
-    set.during(Step::Owner)
 }

@@ -9,25 +9,33 @@
 //! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
 //! | `plain.rs`, `conduit.rs` | data by plain calls, and within the kernel |
 //! | `pump.rs`, `lazy_ring.rs` | data through the ring |
-//! | `special.rs` | symlinks, device nodes, hard links |
-//! | `metadata.rs` | times, owner, permission bits |
+//! | `same.rs`, `backup.rs` | source and destination that are one file; files that are kept |
+//! | `special.rs` | symlinks, FIFOs, device nodes |
+//! | `links.rs` | hard links that are kept; links instead of copies |
+//! | `parents.rs` | the directories that lead to an operand |
+//! | `metadata.rs`, `attributes.rs` | times, owner, permission bits; extended attributes |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
 //! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs`, `trace.rs` | what is asked for, and how the engine speaks |
 
+mod attributes;
+mod backup;
 pub mod conduit;
 pub mod data;
 mod directory;
 mod engine;
 pub mod failure;
 pub mod lazy_ring;
+mod links;
 mod metadata;
 pub mod options;
+mod parents;
 mod path;
 pub mod plain;
 mod progress;
 pub mod pump;
 pub mod refusal;
 mod regular;
+mod same;
 mod special;
 mod table;
 mod trace;
@@ -35,8 +43,9 @@ pub mod ui;
 mod walk;
 mod workers;
 
+pub use attributes::has_contexts;
 pub use engine::Engine;
-pub use path::basename;
+pub use path::{basename, trim_slashes};
 pub use progress::Snapshot;
 pub use walk::Walk;
 pub use workers::Shared;

@@ -24,45 +24,146 @@ pub enum Follow {
     Always,
 }
 
+/// When a copy shares its source's blocks (`FICLONE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // as they are given: `--reflink=WHEN`
+pub enum Reflink {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Where a copy has holes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sparse {
+    /// Nowhere.
+    Never,
+    /// Where the source has them.
+    Auto,
+    /// Wherever blocks hold nothing but zeros.
+    Always,
+}
+
+/// Which existing files are overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Update {
+    /// All.
+    All,
+    /// None.
+    None,
+    /// None, and one that is met is an error.
+    NoneFail,
+    /// Those older than their source.
+    Older,
+}
+
+/// How files that are to be overwritten are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backup {
+    /// Not at all.
+    None,
+    /// Under their name with a suffix.
+    Simple,
+    /// By number where there are numbered ones, else with a suffix.
+    Existing,
+    /// By number: `NAME.~1~` and so on.
+    Numbered,
+}
+
 bitflags! {
     /// What a copy keeps of its source besides the data.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Preserve: u8 {
-        /// Permission bits.
+    pub struct Preserve: u16 {
+        /// Permission bits and access control lists.
         const MODE = 1;
-        /// Owner and group.
-        const OWNERSHIP = 2;
         /// Times of last access and change.
-        const TIMESTAMPS = 4;
+        const TIMESTAMPS = 2;
+        /// Owner and group.
+        const OWNERSHIP = 4;
         /// Hard links among the files that are copied.
         const LINKS = 8;
+        /// The security context.
+        const CONTEXT = 0x10;
+        /// Extended attributes.
+        const XATTR = 0x20;
+        /// Not even the permission bits that a new file has without being asked for.
+        const NO_MODE = 0x40;
+        /// An extended attribute that cannot be kept is an error.
+        const XATTR_REQUIRED = 0x80;
+        /// One that cannot be kept is not worth a message.
+        const XATTR_QUIET = 0x100;
+    }
+
+    /// What a copy is asked to do that is either so or not so. Bit after bit in the order of the
+    /// options' ids in `cli::cp`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Flags: u32 {
+        /// Copy no data.
+        const ATTRIBUTES_ONLY = 1;
+        /// Read FIFOs and devices in directories like files.
+        const COPY_CONTENTS = 2;
+        /// Say which way the data of each file went.
+        const DEBUG = 4;
+        /// Remove a destination that cannot be opened, and try again.
+        const FORCE = 8;
+        /// Show how far the copy has come.
+        const PROGRESS = 0x10;
+        /// Follow a symlink to a directory where a directory goes.
+        const KEEP_DIRECTORY_SYMLINK = 0x20;
+        /// Make hard links instead of copies.
+        const LINK = 0x40;
+        /// Make directories that are mount points, but copy nothing in them.
+        const ONE_FILE_SYSTEM = 0x80;
+        /// Make the directories that lead to an operand as well.
+        const PARENTS = 0x100;
+        /// Copy directories with what they hold.
+        const RECURSIVE = 0x200;
+        /// Remove what is in the way before anything else.
+        const REMOVE_DESTINATION = 0x400;
+        /// Take no notice of slashes at an operand's end.
+        const STRIP_SLASHES = 0x800;
+        /// Make symlinks instead of copies.
+        const SYMLINK = 0x1000;
+        /// Say what is copied.
+        const VERBOSE = 0x2000;
+        /// Write through a dangling symlink given as the destination (`POSIXLY_CORRECT`).
+        const THROUGH_DANGLING = 0x4000;
+        /// Ask before anything is overwritten.
+        const INTERACTIVE = 0x8000;
+        /// Leave the security context of what is made to the kernel.
+        const DEFAULT_CONTEXT = 0x10000;
     }
 }
 
 /// What a copy is asked to do.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools)] // options are
 pub struct Options {
-    /// Copy directories with what they hold.
-    pub recursive: bool,
+    /// What is so or not so.
+    pub flags: Flags,
     /// Which symlinks are followed.
     pub follow: Follow,
     /// What is kept.
     pub preserve: Preserve,
-    /// Remove a destination that cannot be opened, and try again.
-    pub force: bool,
-    /// Leave existing files alone.
-    pub no_clobber: bool,
-    /// Say what is copied.
-    pub verbose: bool,
-    /// Say which way the data of each file went.
-    pub debug: bool,
-    /// Write through a dangling symlink given as the destination (`POSIXLY_CORRECT`).
-    pub through_dangling: bool,
+    /// Which existing files are overwritten.
+    pub update: Update,
+    /// How they are kept.
+    pub backup: Backup,
+    /// The suffix of kept files that have no number.
+    pub suffix: &'static [u8],
+    /// When blocks are shared.
+    pub reflink: Reflink,
+    /// Where holes are made.
+    pub sparse: Sparse,
     /// Which way data goes.
     pub io: Io,
-    /// Show how far the copy has come.
-    pub progress: bool,
     /// How many workers there are to be; 0 for as many as the machine has processors.
     pub jobs: u32,
+}
+
+impl Options {
+    /// Whether any of `flags` is asked for.
+    #[must_use]
+    pub const fn has(&self, flags: Flags) -> bool {
+        self.flags.intersects(flags)
+    }
 }

@@ -29,15 +29,25 @@ const NAME_BYTES: usize = 256;
 impl Path {
     /// Makes this the path of `name` in a directory that messages show as `dir`; with `dir`
     /// empty, calls get all of it. Returns where the name begins.
-    pub fn start(&mut self, dir: &[u8], name: &CStr) -> usize {
+    pub fn start(&mut self, dir: &[u8], name: &[u8]) -> usize {
         self.bytes.clear();
         self.bytes.extend_from_slice(dir);
         let dir = End {
             len: dir.len(),
             name_at: 0,
         };
-        self.push(dir, name.to_bytes());
+        self.push(dir, name);
         self.name_at
+    }
+
+    /// As [`Self::start`], for a path in that directory, of which calls get the last part. An
+    /// absolute one, too, goes below the directory.
+    pub(super) fn start_below(&mut self, dir: &[u8], mut path: &[u8]) {
+        while let [b'/', rest @ ..] = path {
+            path = rest;
+        }
+        self.start(dir, path);
+        self.name_at = self.bytes.len() - 1 - last_part(path).len();
     }
 
     /// Makes this the same path as `other`.
@@ -97,8 +107,11 @@ impl Path {
 
     /// This path as seen from `dir`.
     #[must_use]
-    pub const fn place<'a>(&'a self, dir: BorrowedFd<'a>) -> Place<'a> {
-        Place { dir, path: self }
+    pub fn place<'a>(&'a self, dir: BorrowedFd<'a>) -> Place<'a> {
+        Place {
+            dir,
+            name: self.name(),
+        }
     }
 }
 
@@ -125,7 +138,8 @@ pub(super) fn last_part(mut path: &[u8]) -> &[u8] {
 }
 
 /// A path without the slashes at its end, but for a path of nothing else.
-pub(super) fn trim_slashes(mut path: &[u8]) -> &[u8] {
+#[must_use]
+pub fn trim_slashes(mut path: &[u8]) -> &[u8] {
     while let [rest @ .., b'/'] = path
         && !rest.is_empty()
     {
@@ -163,39 +177,13 @@ pub(super) fn open_parent(base: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> 
     Ok(fd)
 }
 
-/// A name in a directory, with the path that messages show for it.
+/// A name in a directory.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The directory that the name is relative to.
     pub dir: BorrowedFd<'a>,
-    path: &'a Path,
-}
-
-impl<'a> Place<'a> {
-    /// The same name, relative to the same directory open as `dir`.
-    pub(super) const fn within<'b>(&self, dir: BorrowedFd<'b>) -> Place<'b>
-    where
-        'a: 'b,
-    {
-        Place {
-            dir,
-            path: self.path,
-        }
-    }
-
-    /// The name that calls get.
-    #[inline(never)]
-    #[must_use]
-    pub fn name(&self) -> &'a CStr {
-        self.path.name()
-    }
-
-    /// The whole path, as messages show it.
-    #[inline(never)]
-    #[must_use]
-    pub fn shown(&self) -> &'a [u8] {
-        self.path.shown()
-    }
+    /// The name, as calls get it.
+    pub name: &'a CStr,
 }
 
 #[cfg(test)]
@@ -205,7 +193,7 @@ mod tests {
     #[test]
     fn going_down_and_up() {
         let mut path = Path::default();
-        path.start(b"", c"a/b/");
+        path.start(b"", b"a/b/");
         assert_eq!((path.shown(), path.name()), (&b"a/b/"[..], c"a/b/"));
 
         let operand = path.end();
@@ -220,7 +208,7 @@ mod tests {
         assert_eq!((path.shown(), path.name()), (&b"a/b/c"[..], c"c"));
         path.cut(operand);
         assert_eq!((path.shown(), path.name()), (&b"a/b/"[..], c"a/b/"));
-        path.start(b"/t", c"x");
+        path.start(b"/t", b"x");
         assert_eq!((path.shown(), path.name()), (&b"/t/x"[..], c"x"));
     }
 }

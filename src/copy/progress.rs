@@ -9,6 +9,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::engine::{Engine, Job};
+use super::options::Flags;
 use super::plain::{self, NO_MODE};
 use super::walk::Walk;
 use super::workers::{NO_NODE, Shared};
@@ -158,9 +159,10 @@ impl Watch {
 impl Engine<'_, '_> {
     /// Counts an operand with all it holds.
     fn count_operand(&mut self, walk: &mut Walk, path: &CStr) {
-        walk.src.start(b"", path);
-        walk.dst.start(b"", path);
+        walk.src.start(b"", path.to_bytes());
+        walk.dst.start(b"", path.to_bytes());
         walk.base = NO_NODE;
+        walk.parents = 0;
         walk.alone = true;
         self.copy_here(walk, FileType::Unknown, false);
         self.go_on(walk);
@@ -173,7 +175,7 @@ impl Engine<'_, '_> {
         if self.follows(job.operand) {
             flags = AtFlags::empty();
         }
-        if sys::stat_at(job.src.dir, job.src.name(), flags, &mut job.stat).is_err() {
+        if sys::stat_at(job.src.dir, job.src.name, flags, &mut job.stat).is_err() {
             return;
         }
         if job.stat.kind != FileType::Directory {
@@ -187,13 +189,13 @@ impl Engine<'_, '_> {
                 watch.bytes = watch.bytes.wrapping_add(bytes);
             }
             self.shared.found.add(1, bytes);
-        } else if self.options.recursive {
+        } else if self.options.has(Flags::RECURSIVE) {
             // Through no symlink but an operand: where others lead, this might never end.
             let mut flags = OFlags::DIRECTORY;
             if !job.operand {
                 flags |= OFlags::NOFOLLOW;
             }
-            let open = |flags| plain::open(job.src.dir, job.src.name(), flags, NO_MODE).ok();
+            let open = |flags| plain::open(job.src.dir, job.src.name, flags, NO_MODE).ok();
             // In place of the destination the same directory, to find the way back by.
             (job.open, job.made) = (open(flags), open(flags | OFlags::PATH));
             job.before = job.stat;

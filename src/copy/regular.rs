@@ -2,7 +2,8 @@
 
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
-use super::metadata::{Before, Copied, Target, withheld};
+use super::metadata::{Copied, Target, withheld};
+use super::options::{Flags, Preserve, Reflink};
 use super::plain::{self, NO_MODE};
 use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
 
@@ -15,19 +16,22 @@ impl Engine<'_, '_> {
             None => open_source(job)?,
         };
         let mode = job.stat.mode & Mode::PERMISSIONS;
-        let mut missing = withheld(self.options.preserve, FileType::Regular, mode);
+        let missing = withheld(self.options.preserve, FileType::Regular, mode);
+        // Extended attributes are for those who may write, but for root.
+        let mut added = Mode::empty();
+        if self.options.preserve.contains(Preserve::XATTR) && sys::geteuid() != 0 {
+            added = Mode::WUSR - mode;
+        }
         let mut opened = Step::Nothing.into();
         if job.exists {
-            opened = reuse(job);
+            opened = reuse(job, !self.keeps_data());
             if let Err(failure) = opened
-                && self.options.force
+                && self.options.has(Flags::FORCE)
                 && failure.is(Step::CreateRegular)
                 && failure.errno() != Some(Errno::ENOENT)
             {
-                self.remove(job.dst)?;
+                self.remove(job)?;
                 job.exists = false;
-            } else {
-                missing = Mode::empty();
             }
         }
         if !job.exists {
@@ -36,52 +40,80 @@ impl Engine<'_, '_> {
                 ..Stat::default()
             };
             job.before.id.dev = job.dst_dev;
-            opened = self.create(job, mode - missing);
+            opened = self.create(job, (mode - missing) | added);
         }
         let destination = opened?;
         let fd = destination.as_fd();
         // On failure GNU stops here: metadata would make a broken copy look whole.
         let (from, to) = ((source.as_fd(), &job.stat), (fd, &job.before));
         let others = self.others();
-        let moved = self.data.copy(from, to, others);
-        if self.options.debug {
+        let mut moved = Ok(());
+        if !self.options.has(Flags::ATTRIBUTES_ONLY) {
+            moved = self.data.copy(from, to, others);
+        }
+        if self.options.has(Flags::DEBUG) {
             self.say_copied(job);
         }
+        if let Err(failure) = moved
+            && failure.is(Step::Clone)
+            && !job.exists
+        {
+            // It was made for nothing.
+            self.settle(&job.shown, moved);
+            let _ = sys::unlinkat(job.dst.dir, job.dst.name, AtFlags::empty());
+            return Step::Told.into();
+        }
         moved?;
+        let mut otherwise = None;
+        if !job.exists {
+            otherwise = self.released(FileType::Regular, mode, missing);
+            if otherwise.is_none() && !added.is_empty() {
+                otherwise = Some(mode - self.umask());
+            }
+        }
         let copied = Copied {
             target: Target::Open(fd),
-            before: job.exists.then(|| Before::from(&job.before)),
-            otherwise: self.released(mode, missing),
+            before: job.exists.then_some(&job.before),
+            otherwise,
+            source: Some(Target::Open(source.as_fd())),
+            shown: &job.shown,
+            lists: true,
+            others: true,
         };
         let kept = self.keep_metadata(&job.stat, &copied);
         destination.close().during(Step::Close)?;
         kept
     }
 
+    /// Whether what a file holds is not to be thrown away before its new data is there.
+    fn keeps_data(&self) -> bool {
+        self.options.has(Flags::ATTRIBUTES_ONLY) || self.options.reflink == Reflink::Always
+    }
+
     /// Makes a new file; whatever appears in its place meanwhile is not touched.
     #[inline(never)]
     fn create(&self, job: &Job<'_>, mode: Mode) -> Result<OwnedFd> {
         let mut flags = OFlags::WRONLY | OFlags::CREAT | OFlags::EXCL;
-        let mut opened = plain::open(job.dst.dir, job.dst.name(), flags, mode);
+        let mut opened = plain::open(job.dst.dir, job.dst.name, flags, mode);
         let mut found = Stat::default();
         if opened == Err(Errno::EEXIST)
             && sys::stat_at(
                 job.dst.dir,
-                job.dst.name(),
+                job.dst.name,
                 AtFlags::SYMLINK_NOFOLLOW,
                 &mut found,
             )
             .is_ok()
             && found.kind == FileType::Symlink
         {
-            if !self.options.through_dangling {
+            if !self.options.has(Flags::THROUGH_DANGLING) {
                 return Step::Dangling.into();
             }
             flags -= OFlags::EXCL;
-            opened = plain::open(job.dst.dir, job.dst.name(), flags, mode);
+            opened = plain::open(job.dst.dir, job.dst.name, flags, mode);
         }
         // A name that ends in a slash can only be a directory's.
-        if opened == Err(Errno::EISDIR) && job.dst.shown().ends_with(b"/") {
+        if opened == Err(Errno::EISDIR) && job.dst_shown().ends_with(b"/") {
             opened = Err(Errno::ENOTDIR);
         }
         opened.during(Step::CreateRegular)
@@ -96,7 +128,7 @@ fn open_source(job: &mut Job<'_>) -> Result<OwnedFd> {
     } else {
         OFlags::NOFOLLOW
     };
-    let open = plain::open(job.src.dir, job.src.name(), flags, NO_MODE).during(Step::OpenSource)?;
+    let open = plain::open(job.src.dir, job.src.name, flags, NO_MODE).during(Step::OpenSource)?;
     let id = job.stat.id;
     sys::stat_fd(open.as_fd(), &mut job.stat).during(Step::FstatSource)?;
     if job.stat.id == id {
@@ -106,28 +138,22 @@ fn open_source(job: &mut Job<'_>) -> Result<OwnedFd> {
     }
 }
 
-/// Opens and empties the file that is there.
-#[inline(never)]
-fn reuse(job: &mut Job<'_>) -> Result<OwnedFd> {
+/// Opens the file that is there, and empties it if it is `to_empty`.
+fn reuse(job: &mut Job<'_>, to_empty: bool) -> Result<OwnedFd> {
     // Found to be no symlink before: one that it is now was put there meanwhile.
     let follow = if job.through_link {
         OFlags::empty()
     } else {
         OFlags::NOFOLLOW
     };
-    let fd = plain::open(
-        job.dst.dir,
-        job.dst.name(),
-        OFlags::WRONLY | follow,
-        NO_MODE,
-    )
-    .during(Step::CreateRegular)?;
+    let fd = plain::open(job.dst.dir, job.dst.name, OFlags::WRONLY | follow, NO_MODE)
+        .during(Step::CreateRegular)?;
     sys::stat_fd(fd.as_fd(), &mut job.before).during(Step::FstatDestination)?;
     // Not emptied by opening: only now it is certain that this is not the source.
     if job.before.id == job.stat.id {
         return Step::SameFile.into();
     }
-    if job.before.kind == FileType::Regular {
+    if job.before.kind == FileType::Regular && to_empty {
         sys::ftruncate(fd.as_fd(), 0).during(Step::Truncate)?;
     }
     Ok(fd)

@@ -80,16 +80,20 @@ impl FileTable {
         self.paths.push(0);
     }
 
-    /// The path that `id` was added with first; with a `path` that is not empty, that path if
-    /// `id` was ever added with it.
-    pub fn find(&self, role: Role, id: &FileId, path: &[u8]) -> Option<&CStr> {
-        let at = self.index(role, id, path)?;
+    /// The path that `id` was added with first.
+    pub fn find(&self, role: Role, id: &FileId) -> Option<&CStr> {
+        let at = self.index(role, id, &|_| true)?;
         Some(self.path(self.entries.get(at)?.path_at))
+    }
+
+    /// Whether `id` was added with a path that is `meant`.
+    pub fn any(&self, role: Role, id: &FileId, meant: &dyn Fn(&[u8]) -> bool) -> bool {
+        self.index(role, id, meant).is_some()
     }
 
     /// Finds out who is to copy file `id`; from now on whoever asked, if nobody else is.
     pub fn claim(&mut self, id: &FileId) -> Claim<'_> {
-        let Some(at) = self.index(Role::Copied, id, b"") else {
+        let Some(at) = self.index(Role::Copied, id, &|_| true) else {
             self.insert(Role::Copied, id, b"");
             if let Some(entry) = self.entries.last_mut() {
                 entry.path_at = BEING_COPIED;
@@ -117,7 +121,7 @@ impl FileTable {
             self.paths.extend_from_slice(path);
             self.paths.push(0);
         }
-        if let Some(at) = self.index(Role::Copied, id, b"")
+        if let Some(at) = self.index(Role::Copied, id, &|_| true)
             && let Some(entry) = self.entries.get_mut(at)
         {
             entry.path_at = path_at;
@@ -128,13 +132,13 @@ impl FileTable {
         until_nul(self.paths.get(at..).unwrap_or_default())
     }
 
-    /// Where in `entries` is what [`Self::find`] looks for.
+    /// Where in `entries` is the first of `id` whose path is `meant`.
     #[inline(never)]
-    fn index(&self, role: Role, id: &FileId, path: &[u8]) -> Option<usize> {
+    fn index(&self, role: Role, id: &FileId, meant: &dyn Fn(&[u8]) -> bool) -> Option<usize> {
         let (id, mut hash) = key(role, id);
         let mut at = 0;
         while let Some(entry) = self.entries.get(at) {
-            if entry.id == id && (path.is_empty() || path == self.path(entry.path_at).to_bytes()) {
+            if entry.id == id && meant(self.path(entry.path_at).to_bytes()) {
                 return Some(at);
             }
             at = entry.below[branch(hash)];
@@ -176,7 +180,7 @@ mod tests {
             dev: n % 3 * ((0xf_ffff << 32) | 0xfff) / 2,
             ino: n / 3,
         };
-        assert_eq!(table.find(Role::Copied, &id(1), b""), None);
+        assert_eq!(table.find(Role::Copied, &id(1)), None);
         for n in 0..5000 {
             table.insert(Role::Copied, &id(n), format!("path {n}").as_bytes());
         }
@@ -184,20 +188,12 @@ mod tests {
         for n in 0..5000 {
             let path = format!("path {n}\0").into_bytes();
             let path = until_nul(&path);
-            assert_eq!(table.find(Role::Copied, &id(n), b""), Some(path));
-            assert_eq!(table.find(Role::Created, &id(n), b""), None);
-            assert_eq!(
-                table.find(Role::Copied, &id(n), path.to_bytes()),
-                Some(path)
-            );
-            assert_eq!(
-                table.find(Role::Copied, &id(n), b"second").is_some(),
-                n == 7
-            );
+            assert_eq!(table.find(Role::Copied, &id(n)), Some(path));
+            assert_eq!(table.find(Role::Created, &id(n)), None);
+            let has = |wanted: &[u8]| table.any(Role::Copied, &id(n), &|path| path == wanted);
+            assert!(has(path.to_bytes()) && !has(b"path"));
+            assert_eq!(has(b"second"), n == 7);
         }
-        assert_eq!(
-            table.find(Role::Copied, &FileId { dev: 9, ino: 9 }, b""),
-            None
-        );
+        assert_eq!(table.find(Role::Copied, &FileId { dev: 9, ino: 9 }), None);
     }
 }

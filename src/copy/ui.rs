@@ -31,8 +31,8 @@ impl Message {
 }
 
 /// Takes the engine's messages. Each call is one whole message, in whose text every `{0}` or
-/// `{1}` stands for one of `names`, to be quoted as a file name, and every `{=0}` to `{=9}` for
-/// one of them as it is.
+/// `{1}` stands for one of `names`, to be quoted as a file name, every `{~0}` for one to be
+/// quoted where a shell needs it, and every `{=0}` to `{=9}` for one of them as it is.
 ///
 /// A number with the names costs a caller a third of the code that a list of pieces does;
 /// with some thirty messages that is 2 KB of the program.
@@ -40,6 +40,12 @@ pub trait Ui {
     /// Something failed, or is worth a warning; of a failure the command's exit status tells at
     /// the end. The errno's text follows the message.
     fn tell(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);
+
+    /// As [`Self::tell`], but no failure.
+    fn warn(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);
+
+    /// Asks whether to go on. Returns false, which is a failure, unless the answer is yes.
+    fn ask(&mut self, message: Message, names: &[&[u8]]) -> bool;
 
     /// As [`Self::tell`], to standard output: something that was asked for (`--debug`).
     fn say_message(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);

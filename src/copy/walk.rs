@@ -41,6 +41,7 @@ pub(super) struct Item {
 
 /// One level of the walk: a directory that the engine has made or found, being filled.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // it has many properties
 pub(super) struct Level {
     /// The source, open for reading; `None` while it is closed to save descriptors, and where
     /// it could not be opened.
@@ -55,6 +56,10 @@ pub(super) struct Level {
     pub names_at: usize,
     /// It is a part of a directory that others finish.
     pub is_part: bool,
+    /// It leads to an operand, which is all that it holds; the source is not open.
+    pub is_parent: bool,
+    /// It is not to be given any metadata.
+    pub untouched: bool,
     /// Its node, if something below it was handed over ([`super::workers`]).
     pub node: usize,
     /// The first of its items on the stack that was read ahead.
@@ -92,21 +97,34 @@ pub struct Walk {
     pub(super) dst: Path,
     /// How long the operand's paths are.
     pub(super) operand: (usize, usize),
+    /// How many levels lead to the operand.
+    pub(super) parents: usize,
 }
 
 impl Engine<'_, '_> {
     /// Copies `src`, relative to the working directory, to `dst`, relative to the engine's
     /// root, with all it holds. `absent` says that nothing was found at `dst`.
     pub fn copy_operand(&mut self, walk: &mut Walk, src: &CStr, dst: &CStr, absent: bool) {
-        walk.src.start(b"", src);
-        walk.dst.start(self.shared.root_path, dst);
-        walk.operand = (walk.src.end().len, walk.dst.end().len);
+        self.begin_operand(walk);
+        walk.src.start(b"", src.to_bytes());
+        walk.dst.start(self.shared.root_path, dst.to_bytes());
+        self.copy_operand_here(walk, absent);
+    }
+
+    /// Forgets the operand before.
+    pub(super) fn begin_operand(&self, walk: &mut Walk) {
         walk.base = NO_NODE;
+        walk.parents = 0;
         walk.checked = false;
         walk.alone = false;
         // Relaxed: whatever other workers do for this operand, they take over under a lock.
         self.shared.made_any.store(false, Ordering::Relaxed);
         self.shared.into_itself.store(false, Ordering::Relaxed);
+    }
+
+    /// Copies the operand that the paths stand at, with all it holds.
+    pub(super) fn copy_operand_here(&mut self, walk: &mut Walk, absent: bool) {
+        walk.operand = (walk.src.end().len, walk.dst.end().len);
         self.copy_here(walk, FileType::Unknown, absent);
         if !walk.levels.is_empty() {
             self.lead(walk);
@@ -140,7 +158,7 @@ impl Engine<'_, '_> {
                 self.go_up(walk);
             } else {
                 let read = self.read_batch(walk).during(Step::AccessSource);
-                self.settle(walk.src.place(CWD), walk.dst.place(CWD), read);
+                self.settle(&walk.shown(), read);
             }
         }
     }
@@ -150,34 +168,14 @@ impl Engine<'_, '_> {
     #[inline(never)]
     pub(super) fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) {
         self.names += 1;
-        let (mut src_dir, mut dst_dir) = (CWD, self.shared.root);
-        let (mut fresh, mut dst_dev) = (false, 0);
-        if let Some(level) = walk.levels.last() {
-            let (Some(src), Some(dst)) = (&level.src, &level.dst) else {
-                return;
-            };
-            (src_dir, dst_dir) = (src.as_fd(), dst.as_fd());
-            (fresh, dst_dev) = (!level.existed, level.before.id.dev);
+        let mut job = Job::new(walk, self.shared.root, kind);
+        job.absent = absent;
+        // Opened again, and in vain.
+        if let Some(level) = walk.levels.last()
+            && (level.dst.is_none() || (level.src.is_none() && !level.is_parent))
+        {
+            return;
         }
-        let mut job = Job {
-            operand: walk.levels.is_empty() && walk.base == NO_NODE,
-            fresh,
-            absent,
-            follow: false,
-            exists: false,
-            through_link: false,
-            open: None,
-            made: None,
-            src: walk.src.place(src_dir),
-            dst: walk.dst.place(dst_dir),
-            dst_dev,
-            otherwise: None,
-            outer: &walk.levels,
-            operand_ends: walk.operand,
-            stat: Stat::default(),
-            before: Stat::default(),
-        };
-        job.stat.kind = kind;
         if self.watch.is_some() {
             self.count(&mut job);
         } else {
@@ -187,23 +185,7 @@ impl Engine<'_, '_> {
             }
         }
         if job.made.is_some() {
-            let level = Level {
-                src: job.open,
-                dst: job.made,
-                src_end: walk.src.end(),
-                dst_end: walk.dst.end(),
-                items_at: walk.items.len(),
-                names_at: walk.names.len(),
-                is_part: false,
-                node: NO_NODE,
-                ahead: usize::MAX,
-                position: 0,
-                exhausted: false,
-                existed: job.exists,
-                otherwise: job.otherwise,
-                stat: job.stat,
-                before: job.before,
-            };
+            let level = job.into_level(walk);
             walk.levels.push(level);
             if self.may_hand_over(walk) && self.shared.hand_over(walk, 0) {
                 return;
@@ -217,6 +199,7 @@ impl Engine<'_, '_> {
 
     /// Finishes the innermost level, or leaves it to others who are still below it, and returns
     /// to the one around it.
+    #[inline(never)]
     fn go_up(&mut self, walk: &mut Walk) {
         let Some(level) = walk.levels.last() else {
             return;
@@ -229,7 +212,7 @@ impl Engine<'_, '_> {
         // Before the finished directory's permissions may shut us out of it.
         let mut finished = self.open_outer(walk);
         if has_node && self.shared.leave(walk) {
-            return self.settle(walk.src.place(CWD), walk.dst.place(CWD), finished);
+            return self.settle(&walk.shown(), finished);
         }
         let mut has_parent = false;
         if walk.levels.len() == 1 && walk.base != NO_NODE {
@@ -244,7 +227,7 @@ impl Engine<'_, '_> {
         let Some((level, outer)) = walk.levels.split_last() else {
             return;
         };
-        let (src, mut dst) = (walk.src.place(CWD), walk.dst.place(self.shared.root));
+        let mut dst = walk.dst.place(self.shared.root);
         if let Some(parent) = outer.last()
             && let Some(parent) = &parent.dst
         {
@@ -253,11 +236,12 @@ impl Engine<'_, '_> {
         }
         if finished.is_ok()
             && self.watch.is_none()
+            && !level.untouched
             && let Some(dir) = &level.dst
         {
-            finished = self.finish_directory(level, dir.as_fd(), dst, has_parent);
+            finished = self.finish_directory(walk, level, dir.as_fd(), dst, has_parent);
         }
-        self.settle(src, dst, finished);
+        self.settle(&walk.shown(), finished);
         let depth = outer.len();
         walk.levels.truncate(depth);
     }
@@ -275,6 +259,7 @@ impl Engine<'_, '_> {
     }
 
     /// Puts the innermost level's next items on the stack, once it has none there any more.
+    #[inline(never)]
     fn read_batch(&mut self, walk: &mut Walk) -> sys::Result<()> {
         let Walk {
             levels,
@@ -394,10 +379,16 @@ impl Walk {
             items: Vec::new(),
             names: Vec::new(),
             operand: (0, 0),
+            parents: 0,
             base: NO_NODE,
             checked: false,
             alone: false,
         }
+    }
+
+    /// Both paths, as messages show them.
+    pub(super) fn shown(&self) -> [&[u8]; 2] {
+        [self.src.shown(), self.dst.shown()]
     }
 
     /// Moves the next `count` items of the level around the innermost one to `part`, with the
@@ -424,8 +415,69 @@ impl Walk {
     }
 }
 
+impl Job<'_> {
+    /// The name that the walk's paths stand at; an operand is relative to the working directory
+    /// and to `root`, or the directory that leads to it.
+    pub(super) fn new<'a>(walk: &'a Walk, root: BorrowedFd<'a>, kind: FileType) -> Job<'a> {
+        let (mut src_dir, mut dst_dir) = (CWD, root);
+        let (mut fresh, mut dst_dev) = (false, 0);
+        if let Some(level) = walk.levels.last() {
+            src_dir = level.src.as_ref().map_or(CWD, OwnedFd::as_fd);
+            dst_dir = level.dst.as_ref().map_or(root, OwnedFd::as_fd);
+            (fresh, dst_dev) = (!level.existed, level.before.id.dev);
+        }
+        let mut job = Job {
+            operand: walk.levels.len() == walk.parents && walk.base == NO_NODE,
+            fresh,
+            absent: false,
+            follow: false,
+            exists: false,
+            through_link: false,
+            backed_up: false,
+            shallow: false,
+            open: None,
+            made: None,
+            src: walk.src.place(src_dir),
+            dst: walk.dst.place(dst_dir),
+            shown: walk.shown(),
+            dst_dev,
+            otherwise: None,
+            outer: &walk.levels,
+            operand_ends: walk.operand,
+            stat: Stat::default(),
+            before: Stat::default(),
+        };
+        job.stat.kind = kind;
+        job
+    }
+
+    /// The level of a directory whose copy is open.
+    pub(super) fn into_level(self, walk: &Walk) -> Level {
+        Level {
+            src: self.open,
+            dst: self.made,
+            src_end: walk.src.end(),
+            dst_end: walk.dst.end(),
+            items_at: walk.items.len(),
+            names_at: walk.names.len(),
+            is_part: false,
+            is_parent: false,
+            untouched: false,
+            node: NO_NODE,
+            ahead: usize::MAX,
+            position: 0,
+            exhausted: self.shallow,
+            existed: self.exists,
+            otherwise: self.otherwise,
+            stat: self.stat,
+            before: self.before,
+        }
+    }
+}
+
 impl Level {
     /// A part of this directory, for items of it; `None` where descriptors are short.
+    #[inline(never)]
     pub(super) fn part(&self) -> Option<Self> {
         let (Some(src), Some(dst)) = (&self.src, &self.dst) else {
             return None;
@@ -458,6 +510,9 @@ impl Level {
         if self.dst.is_none() {
             let id = &self.before.id;
             self.dst = Some(reopen(below.dst.as_ref(), root, dst, OFlags::PATH, id)?);
+            if self.is_parent {
+                return Ok(());
+            }
             let id = &self.stat.id;
             let src = reopen(below.src.as_ref(), CWD, src, OFlags::empty(), id)?;
             sys::lseek(src.as_fd(), self.position, Whence::Set)?;

@@ -17,11 +17,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::data::{Transfer, Transfers};
 use super::engine::Engine;
-use super::options::{Follow, Options};
+use super::options::{Backup, Flags, Follow, Options};
 use super::path::{Path, trim_slashes};
 use super::plain::{self, NO_MODE};
 use super::progress::Amount;
-use super::table::FileTable;
+use super::table::{FileTable, Role};
 use super::ui::Ui;
 use super::walk::{Level, Walk};
 use crate::sys::{
@@ -161,7 +161,7 @@ impl<'a> Shared<'a> {
             sources,
             done: Amount::new(),
             found: Amount::new(),
-            watched: AtomicBool::new(!options.progress),
+            watched: AtomicBool::new(!options.has(Flags::PROGRESS)),
             ended: Latch::new(),
             many: false,
             root: CWD,
@@ -187,7 +187,7 @@ impl<'a> Shared<'a> {
     pub fn into_directory(&mut self, dir: BorrowedFd<'a>, path: &'a [u8], many: bool) {
         self.root = dir;
         self.root_path = trim_slashes(path);
-        self.dst_root = Path::default().start(self.root_path, c"");
+        self.dst_root = Path::default().start(self.root_path, b"");
         self.many = many;
     }
 
@@ -197,7 +197,7 @@ impl<'a> Shared<'a> {
             // The program ends after it: no time or code for giving things back.
             let mut engine = ManuallyDrop::new(Engine::new(self, Some(team)));
             let mut walk = ManuallyDrop::new(Walk::new());
-            if self.options.progress {
+            if self.options.has(Flags::PROGRESS) {
                 engine.others().call_in();
             }
             body(&mut engine, &mut walk);
@@ -233,6 +233,12 @@ impl<'a> Shared<'a> {
     /// The files that are remembered.
     pub(super) fn met(&self) -> Guard<'_, FileTable> {
         self.met.lock()
+    }
+
+    /// Remembers one more, with its path.
+    #[inline(never)]
+    pub(super) fn remember(&self, role: Role, id: &FileId, path: &[u8]) {
+        self.met().insert(role, id, path);
     }
 
     /// Whether there is anybody to hand a folder to, and fewer wait than there are workers.
@@ -508,9 +514,14 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             walk.checked = true;
             // Where one side lies in the other, what is read is what was written: only one
             // after the other comes out the same every time.
-            // Through symlinks one may come to either, and round in circles.
-            walk.alone =
-                self.options.follow == Follow::Always || !self.others().call_in() || overlaps(walk);
+            // Through symlinks one may come to either, and round in circles. What is asked, and
+            // what is kept under which name, depends on what came before, and so does to which of
+            // a file's names symlinks are made that are hard links.
+            walk.alone = self.options.follow == Follow::Always
+                || self.options.has(Flags::INTERACTIVE | Flags::SYMLINK)
+                || self.options.backup != Backup::None
+                || !self.others().call_in()
+                || overlaps(walk);
         }
         !walk.alone
     }
@@ -567,7 +578,7 @@ impl Others<'_, '_> {
             let used = probe.map_or(0, |fd| u64::from(fd.raw().unsigned_abs()));
             most = limit.saturating_sub(used) / DESCRIPTORS_EACH;
         }
-        let watches = u32::from(self.shared.options.progress);
+        let watches = u32::from(self.shared.options.has(Flags::PROGRESS));
         let others = u64::from(wanted).min(most).saturating_sub(1);
         #[allow(clippy::cast_possible_truncation)] // no more than wanted
         let started = team.start(others as u32 + watches);
@@ -609,7 +620,7 @@ fn move_last(from: &mut Vec<Level>, to: &mut Vec<Level>) {
 
 /// Whether the walk's source lies in its destination, or the other way round; or cannot be told.
 fn overlaps(walk: &Walk) -> bool {
-    let Some(operand) = walk.levels.first() else {
+    let Some(operand) = walk.levels.get(walk.parents) else {
         return true;
     };
     // The outermost that is open: what lies around it, lies around the operand.

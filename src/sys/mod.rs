@@ -22,6 +22,7 @@ mod startup;
 mod sync;
 mod thread;
 mod vec;
+mod xattr;
 
 pub use arch::memory::{BLOCK_BYTES, ByteRange, positions};
 pub use arena::{Arena, Mark};
@@ -38,3 +39,4 @@ pub use startup::{AuxKey, CStrings, Startup};
 pub use sync::{Guard, Latch, Lendable, Loan, Mutex, Signal};
 pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count, thread_arena};
 pub use vec::Vec;
+pub use xattr::{Access, Bearer, NAMES_BYTES, xattr};

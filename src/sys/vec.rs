@@ -5,11 +5,14 @@
 
 use alloc::alloc::{alloc, dealloc, realloc};
 use core::alloc::Layout;
+use core::ffi::CStr;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::needs_drop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
+
+use super::until_nul;
 
 /// A growing array, used as `alloc`'s `Vec` is.
 pub struct Vec<T> {
@@ -114,6 +117,18 @@ impl<T: Copy> Vec<T> {
         // SAFETY: there is room for as many; what the array holds is borrowed by nobody else.
         unsafe { end.copy_from_nonoverlapping(NonNull::from(elements).cast(), elements.len()) };
         self.block.len += elements.len();
+    }
+}
+
+impl Vec<u8> {
+    /// Makes this the C string of two parts, one behind the other.
+    #[inline(never)]
+    pub fn c_string(&mut self, start: &[u8], rest: &[u8]) -> &CStr {
+        self.clear();
+        self.extend_from_slice(start);
+        self.extend_from_slice(rest);
+        self.push(0);
+        until_nul(self)
     }
 }
 

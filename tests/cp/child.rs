@@ -2,6 +2,7 @@
 //! descriptors, low limits, refused system calls, other mounts; and ending it when it hangs.
 #![allow(unsafe_code, dead_code)]
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek};
@@ -471,6 +472,35 @@ pub fn mount(
     })
 }
 
+/// Shows directory `from` at `to` as well.
+///
+/// # Errors
+///
+/// As `mount(2)`.
+pub fn bind(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to, none) = (c_path(from), c_path(to), std::ptr::null());
+    // SAFETY: texts that end in NUL, and no type or data, which a bind mount has not.
+    check(unsafe { libc::mount(from.as_ptr(), to.as_ptr(), none, libc::MS_BIND, none.cast()) })
+}
+
+/// Leaves the calling thread and its children nothing to write to but what is below `path`, of
+/// the file system that the root is on: random commands by root are to harm nobody. Where that
+/// cannot be had it is as it was. Takes mounts of one's own.
+pub fn write_below_only(path: &Path) {
+    let path = c_path(path);
+    let mount = |at: &CString, flags| {
+        let none = c"none".as_ptr();
+        let data = std::ptr::null();
+        // SAFETY: paths that end in NUL; no data.
+        check(unsafe { libc::mount(at.as_ptr(), at.as_ptr(), none, flags, data) })
+    };
+    // A mount of its own first, which the root's does not concern.
+    if mount(&path, libc::MS_BIND).is_ok() {
+        let read_only = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
+        let _ = mount(&CString::from(c"/"), read_only);
+    }
+}
+
 /// Takes the file system at `path` away, from whoever still uses it later.
 ///
 /// # Errors
@@ -496,11 +526,26 @@ pub fn on_tmpfs<T: Send>(
     work: impl FnOnce(&Path) -> T + Send,
 ) -> io::Result<T> {
     let folder = crate::support::temp_dir();
+    with_own_mounts(|| {
+        mount_tmpfs(&c_path(folder.path()), options)?;
+        Ok(work(folder.path()))
+    })
+}
+
+/// Runs `work` in a thread that has mounts of its own.
+///
+/// # Errors
+///
+/// As `unshare(2)`, and those of `work`.
+///
+/// # Panics
+///
+/// If `work` does.
+pub fn with_own_mounts<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             own_mounts()?;
-            mount_tmpfs(&c_path(folder.path()), options)?;
-            Ok(work(folder.path()))
+            work()
         });
         match worker.join() {
             Ok(done) => done,
@@ -537,6 +582,74 @@ pub fn set_times(path: &Path, atime: (i64, i64), mtime: (i64, i64)) -> io::Resul
             libc::AT_SYMLINK_NOFOLLOW,
         )
     })
+}
+
+/// Gives a file an extended attribute, a symbolic link itself.
+///
+/// # Errors
+///
+/// As `setxattr(2)`.
+pub fn set_xattr(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
+    let path = c_path(path);
+    let name = CString::new(name)?;
+    // SAFETY: texts that end in NUL, and a value of the length given.
+    check(unsafe {
+        libc::lsetxattr(
+            path.as_ptr(),
+            name.as_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            0,
+        )
+    })
+}
+
+/// A file's extended attributes, a symbolic link's own.
+///
+/// # Errors
+///
+/// As `listxattr(2)` and `getxattr(2)`; nothing is more than 64 KiB.
+pub fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let path = c_path(path);
+    let mut names = vec![0_u8; 64 << 10];
+    let room = names.len();
+    // SAFETY: a text that ends in NUL, and room of the length given.
+    let len = unsafe { libc::llistxattr(path.as_ptr(), names.as_mut_ptr().cast(), room) };
+    names.truncate(usize::try_from(len).map_err(|_| io::Error::last_os_error())?);
+    let mut found = BTreeMap::new();
+    for name in names.split(|&b| b == 0).filter(|name| !name.is_empty()) {
+        let c_name = CString::new(name)?;
+        let mut value = vec![0_u8; 64 << 10];
+        let at = value.as_mut_ptr().cast();
+        // SAFETY: texts that end in NUL, and room of the length given.
+        let len = unsafe { libc::lgetxattr(path.as_ptr(), c_name.as_ptr(), at, value.len()) };
+        value.truncate(usize::try_from(len).map_err(|_| io::Error::last_os_error())?);
+        found.insert(name.to_vec(), value);
+    }
+    Ok(found)
+}
+
+/// Where a regular file has data, as offsets of its beginning and end.
+///
+/// # Errors
+///
+/// As `lseek(2)`.
+pub fn data_regions(file: &File) -> io::Result<Vec<(i64, i64)>> {
+    let seek = |at: i64, whence: i32| {
+        // SAFETY: takes numbers only.
+        let found = unsafe { libc::lseek(file.as_raw_fd(), at, whence) };
+        check(found).map(|()| found)
+    };
+    let (mut regions, mut at) = (Vec::new(), 0);
+    loop {
+        let start = match seek(at, libc::SEEK_DATA) {
+            // No more data before the end.
+            Err(e) if e.raw_os_error() == Some(libc::ENXIO) => return Ok(regions),
+            found => found?,
+        };
+        at = seek(start, libc::SEEK_HOLE)?;
+        regions.push((start, at));
+    }
 }
 
 /// Arguments from words.

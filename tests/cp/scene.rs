@@ -9,8 +9,19 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use super::child::{mknod, set_times};
+use super::child::{mknod, set_times, set_xattr};
 use crate::support::noise;
+
+/// What is in a part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// Bytes that repeat nowhere near.
+    Noise,
+    /// Zeros that were written.
+    Zeros,
+    /// Nothing: zeros that were not.
+    Hole,
+}
 
 /// What a name is.
 #[derive(Clone, Debug)]
@@ -18,6 +29,8 @@ pub enum Node {
     Dir,
     /// A regular file: its size, and where it has data, as offset and length.
     File(u64, Vec<(u64, usize)>),
+    /// A regular file of parts, one behind the other.
+    Parts(Vec<(Fill, usize)>),
     Link(OsString),
     /// Another name of the file at this path.
     Hard(PathBuf),
@@ -36,6 +49,8 @@ pub struct Item {
     pub mode: u32,
     pub owner: Option<(u32, u32)>,
     pub mtime: (i64, i64),
+    /// Extended attributes, access lists among them: name and value.
+    pub xattrs: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// Names in the order in which they are made.
@@ -52,6 +67,7 @@ impl Scene {
     /// link PATH TARGET           hard PATH FIRST
     /// fifo|sock|null|blk PATH [MODE]
     /// hole PATH SIZE [START+LENGTH]...
+    /// zeros PATH SIZE            all of them written
     /// ```
     ///
     /// # Panics
@@ -87,6 +103,10 @@ impl Scene {
                         })
                         .collect(),
                 ),
+                "zeros" => Node::Parts(vec![(
+                    Fill::Zeros,
+                    usize::try_from(number(rest[1])).unwrap(),
+                )]),
                 "link" => Node::Link(rest[1].into()),
                 "hard" => Node::Hard(rest[1].into()),
                 "fifo" => Node::Fifo,
@@ -121,6 +141,7 @@ impl Scene {
             mode,
             owner: None,
             mtime: (1_000_000_000 + 1000 * number, 123_456_789 + number),
+            xattrs: Vec::new(),
         });
         self.items.last_mut().expect("the item just added")
     }
@@ -166,6 +187,23 @@ impl Scene {
                     }
                     line
                 }
+                Node::Parts(parts) => {
+                    let size: usize = parts.iter().map(|(_, len)| len).sum();
+                    let mut line = format!("truncate -s {size} {path}");
+                    for (fill, at, len) in placed(parts) {
+                        let from = match fill {
+                            Fill::Noise => "/dev/urandom",
+                            Fill::Zeros => "/dev/zero",
+                            Fill::Hole => continue,
+                        };
+                        let _ = write!(
+                            line,
+                            "; head -c {len} {from} | dd of={path} conv=notrunc \
+                             oflag=seek_bytes seek={at} status=none"
+                        );
+                    }
+                    line
+                }
                 Node::Link(target) => format!("ln -s {} {path}", shell(target)),
                 Node::Hard(first) => format!("ln {} {path}", shell(first.as_os_str())),
                 Node::Fifo => format!("mkfifo {path}"),
@@ -190,6 +228,14 @@ impl Scene {
             if !matches!(item.node, Node::Link(_)) {
                 let _ = write!(script, "chmod {:o} {path}; ", item.mode);
             }
+            for (name, value) in &item.xattrs {
+                let name = shell(OsStr::new(name));
+                let _ = write!(script, "setfattr -h -n {name} -v 0x");
+                for byte in value {
+                    let _ = write!(script, "{byte:02x}");
+                }
+                let _ = write!(script, " {path}; ");
+            }
             let (seconds, nanos) = item.mtime;
             let _ = writeln!(script, "touch -h -d @{seconds}.{nanos:09} {path}");
         }
@@ -208,6 +254,16 @@ impl Item {
                     file.write_all_at(&noise(len, number ^ at << 8 | 1), at)?;
                 }
                 file.set_len(*size)
+            }),
+            Node::Parts(parts) => File::create(path).and_then(|file| {
+                for (fill, at, len) in placed(parts) {
+                    match fill {
+                        Fill::Noise => file.write_all_at(&noise(len, number ^ at << 8 | 1), at)?,
+                        Fill::Zeros => file.write_all_at(&vec![0; len], at)?,
+                        Fill::Hole => file.set_len(at + len as u64)?,
+                    }
+                }
+                Ok(())
             }),
             Node::Link(target) => symlink(target, path),
             Node::Hard(first) => fs::hard_link(top.join(first), path),
@@ -231,11 +287,29 @@ impl Item {
         if let Some((uid, gid)) = self.owner {
             lchown(path, Some(uid), Some(gid)).expect("chown");
         }
+        // The plain ones take a file that may be written to; an access list is part of the
+        // mode and would be changed by it.
+        let is_list = |name: &str| name.starts_with("system.");
+        for (name, value) in self.xattrs.iter().filter(|(name, _)| !is_list(name)) {
+            set_xattr(path, name, value).unwrap_or_else(|e| panic!("{name} of {self:?}: {e}"));
+        }
         if !matches!(self.node, Node::Link(_)) {
             fs::set_permissions(path, Permissions::from_mode(self.mode)).expect("chmod");
         }
+        for (name, value) in self.xattrs.iter().filter(|(name, _)| is_list(name)) {
+            set_xattr(path, name, value).unwrap_or_else(|e| panic!("{name} of {self:?}: {e}"));
+        }
         set_times(path, self.mtime, self.mtime).expect("times");
     }
+}
+
+/// Parts with the places where they begin.
+fn placed(parts: &[(Fill, usize)]) -> impl Iterator<Item = (Fill, u64, usize)> {
+    parts.iter().scan(0, |end, &(fill, len)| {
+        let at = *end;
+        *end += len as u64;
+        Some((fill, at, len))
+    })
 }
 
 /// A word as a shell takes it.

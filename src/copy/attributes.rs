@@ -1,0 +1,178 @@
+//! Extended attributes, access control lists and security contexts among them, all carried as
+//! they are.
+
+use core::ffi::CStr;
+
+use super::engine::Engine;
+use super::failure::{During, Result, Step};
+use super::metadata::{Copied, Target};
+use super::options::{Flags, Options, Preserve};
+use super::plain::{self, NO_MODE};
+use super::workers::Shared;
+use crate::sys::{
+    self, Access, Bearer, CWD, Errno, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
+};
+
+/// The list of who may access a file, beyond its permission bits (`man 5 acl`).
+const ACCESS_LIST: &CStr = c"system.posix_acl_access";
+
+/// What the names of attributes begin with that are not kept as all others are, each with a NUL:
+/// the access list, what access list a directory gives to new files in it, the security context,
+/// and those that speak of one inode alone, or of permissions in a way that is the file system's
+/// own (as in libattr's `xattr.conf`).
+const SPECIAL: &[u8] = b"\
+system.posix_acl_access\0\
+system.posix_acl_default\0\
+security.selinux\0\
+security.evm\0\
+system.nfs4\0\
+trusted.SGI_\0";
+
+impl Engine<'_, '_> {
+    /// Gives a copy its source's attributes, as far as the options ask for them.
+    #[inline(never)]
+    pub(super) fn keep_attributes(&mut self, from: Target<'_>, copied: &Copied<'_>) -> Result<()> {
+        let (shared, options, home) = (self.shared, &self.options, &mut self.home);
+        let mut kept = Ok(());
+        let buffer = self.data.buffer().during(Step::Mode)?;
+        let (list, value) = buffer.split_at_mut_checked(NAMES_BYTES).unwrap_or_default();
+        let listed = access(from, home, Access::List, c"", list);
+        if let Err(errno) = listed
+            && options.preserve.contains(Preserve::XATTR)
+        {
+            kept = shared.lost(copied, Step::ListAttributes, c"", errno);
+        }
+        let names = list
+            .get(..listed.unwrap_or_default() as usize)
+            .unwrap_or_default();
+        let mut left = names;
+        // Access lists in a second round: they may forbid to write the others.
+        let mut lists = false;
+        while !(left.is_empty() && lists) {
+            if left.is_empty() {
+                lists = true;
+                left = names;
+                continue;
+            }
+            let name = until_nul(left);
+            left = left.get(name.count_bytes() + 1..).unwrap_or_default();
+            if !is_kept(name, options, copied, lists) {
+                continue;
+            }
+            let mut step = Step::GetAttribute;
+            let mut done = access(from, home, Access::Get, name, value);
+            if let Ok(len) = done {
+                step = Step::SetAttribute;
+                let value = value.get_mut(..len as usize).unwrap_or_default();
+                done = access(copied.target, home, Access::Set, name, value);
+            }
+            if let Err(errno) = done {
+                if lists {
+                    step = Step::Mode;
+                }
+                kept = kept.and(shared.lost(copied, step, name, errno));
+            }
+        }
+        self.go_home();
+        kept
+    }
+
+    /// Takes away the access list that a new file has from the directory around it.
+    pub(super) fn drop_access_list(&mut self, target: Target<'_>) {
+        // Most have none.
+        let _ = access(target, &mut self.home, Access::Remove, ACCESS_LIST, &mut []);
+        self.go_home();
+    }
+
+    /// Returns to the working directory if the worker has left it.
+    fn go_home(&mut self) {
+        if let Some(home) = &self.home
+            && sys::fchdir(home.as_fd()).is_err()
+        {
+            // Paths would lead elsewhere from now on.
+            self.shared.ui().tell(Step::Return.into(), &[b"."], None);
+            sys::exit(1);
+        }
+        self.home = None;
+    }
+}
+
+impl Shared<'_> {
+    /// Says that an attribute was not kept, if anybody wants to know.
+    #[inline(never)]
+    fn lost(&self, copied: &Copied<'_>, mut step: Step, name: &CStr, errno: Errno) -> Result<()> {
+        let preserve = self.options.preserve;
+        let unsupported = errno == Errno::EOPNOTSUPP;
+        let required = step == Step::Mode || preserve.contains(Preserve::XATTR_REQUIRED);
+        let quiet = unsupported || preserve.contains(Preserve::XATTR_QUIET);
+        // One that is gone since it was listed need not be kept. Where there are none at all,
+        // there is nothing to list.
+        if errno == Errno::ENODATA
+            || (unsupported && step == Step::ListAttributes)
+            || (quiet && !required && !self.options.has(Flags::ATTRIBUTES_ONLY))
+        {
+            return Ok(());
+        }
+        if unsupported && step == Step::SetAttribute {
+            step = Step::SetAttributes;
+        }
+        let names = [copied.shown[0], copied.shown[1], name.to_bytes()];
+        if required {
+            return self.tell(step, &names, Some(errno));
+        }
+        self.ui().warn(step.into(), &names, Some(errno));
+        Ok(())
+    }
+}
+
+/// Whether the kernel labels files with security contexts (`SELinux`).
+#[must_use]
+pub fn has_contexts() -> bool {
+    const SELINUX: u64 = 0xf97c_ff8c;
+    plain::open(CWD, c"/sys/fs/selinux", OFlags::PATH, NO_MODE)
+        .and_then(|dir| sys::file_system_type(dir.as_fd()))
+        == Ok(SELINUX)
+}
+
+/// Whether an attribute is kept in the round of access lists, or in that of the others.
+fn is_kept(name: &CStr, options: &Options, copied: &Copied<'_>, lists: bool) -> bool {
+    let begins_so = |number| {
+        name.to_bytes()
+            .starts_with(nth_text(SPECIAL, number).to_bytes())
+    };
+    match (0..6).find(|number| begins_so(*number)) {
+        Some(0 | 1) => lists && options.preserve.contains(Preserve::MODE) && copied.lists,
+        _ if lists || !copied.others => false,
+        Some(2) => !options.has(Flags::DEFAULT_CONTEXT),
+        Some(_) => false,
+        None => options.preserve.contains(Preserve::XATTR),
+    }
+}
+
+/// Does something with the attributes of `target`. A name's directory becomes the worker's
+/// working directory, which is its own; `home` is then the one that it left.
+#[inline(never)]
+fn access(
+    target: Target<'_>,
+    home: &mut Option<OwnedFd>,
+    access: Access,
+    name: &CStr,
+    value: &mut [u8],
+) -> sys::Result<u32> {
+    let place = match target {
+        Target::Open(fd) => return sys::xattr(Bearer::Open(fd), access, name, value),
+        Target::Named(place) => place,
+    };
+    if home.is_none() {
+        let here = plain::open(CWD, c".", OFlags::PATH | OFlags::DIRECTORY, NO_MODE)?;
+        // Nobody leaves who may not return.
+        sys::fchdir(here.as_fd())?;
+        *home = Some(here);
+    }
+    let dir = match home {
+        Some(home) if place.dir.raw() == CWD.raw() => home.as_fd(),
+        _ => place.dir,
+    };
+    sys::fchdir(dir)?;
+    sys::xattr(Bearer::Named(place.name), access, name, value)
+}
