@@ -23,18 +23,9 @@ use support::{Agree, Ran, annulet, find_program, noise, run, skip, temp_dir, tre
 
 const WAYS: [&str; 3] = ["auto", "ring", "sync"];
 
-/// GNU `cat`, if that is the one installed.
+/// GNU `cat`, if there is one to compare with.
 fn gnu(test: &str) -> Option<PathBuf> {
-    let Some(path) = find_program("cat") else {
-        skip(test, "there is no cat to compare with");
-        return None;
-    };
-    let version = run(Command::new(&path).arg("--version")).stdout_text();
-    if !version.starts_with("cat (GNU coreutils) ") {
-        skip(test, "the installed cat is not GNU's");
-        return None;
-    }
-    Some(path)
+    Some(support::gnu("cat", test)?.0)
 }
 
 /// Runs a line of shell in `dir`, where `$CAT` is `program` under the name of `cat`.
@@ -79,7 +70,9 @@ fn furnish(dir: &Path) {
     fs::write(dir.join("empty"), "").unwrap();
     fs::write(dir.join("cr"), "x\r").unwrap();
     fs::write(dir.join("lf"), "\ny\r\n\n\n\tz").unwrap();
+    fs::write(dir.join("nl"), "\nw\n\n\n").unwrap();
     fs::write(dir.join("a b"), "C\n").unwrap();
+    fs::write(dir.join("a.end"), "end\n").unwrap();
     fs::write(dir.join("big"), noise(1_500_007, 7)).unwrap();
     fs::create_dir(dir.join("d")).unwrap();
 }
@@ -120,6 +113,9 @@ fn operands_and_messages() {
             "POSIXLY_CORRECT=1 $CAT a -n",
             "$CAT -E cr lf",
             "$CAT -E cr cr",
+            "$CAT -s nl lf nl",
+            "$CAT -ns nl empty - lf <nl",
+            "$CAT -b cr nl lf nl cr",
             "$CAT -E cr nope lf",
             "$CAT /proc/version /proc/filesystems a",
             "$CAT <$(printf /proc/version)",
@@ -192,6 +188,7 @@ fn input_that_is_output() {
     compare_all(
         test,
         &[
+            "$CAT a a.end >a",
             "$CAT a b >a",
             "$CAT a a b >a",
             "$CAT b a >a",
@@ -877,6 +874,31 @@ fn refused_calls_make_no_difference() {
                 assert!(start(Stdio::null()).status.success(), "{context}");
             }
         }
+    }
+}
+
+/// A disk elsewhere may say only then that it is full.
+#[test]
+fn an_error_at_the_end_is_told() {
+    let dir = temp_dir();
+    furnish(dir.path());
+    let refused = Refused {
+        argument: Some((0, 1)),
+        ..Refused::always(libc::SYS_close, libc::EDQUOT)
+    };
+    for options in [&["a"][..], &["-n", "a"], &["big"], &["--io=ring", "big"]] {
+        let mut command = Command::new(annulet());
+        command
+            .arg("cat")
+            .args(options)
+            .current_dir(dir.path())
+            .stdout(File::create(dir.child("out")).unwrap())
+            .stderr(Stdio::piped());
+        refuse(&mut command, refused);
+        let ran = command.spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{options:?}");
+        let message = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(message, "cat: write error: Disk quota exceeded\n");
     }
 }
 
