@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::metadata::{Copied, KEPT_IN_ATTRIBUTES, Target, withheld};
-use super::options::{Flags, Follow, Preserve};
+use super::options::{Flags, Preserve};
 use super::path::{Place, open_parent};
 use super::plain::{self, NO_MODE};
 use super::table::Role;
@@ -15,13 +15,6 @@ use crate::sys::{self, BorrowedFd, CWD, FileType, Mode, OFlags};
 impl Engine<'_, '_> {
     /// Makes the destination directory, or takes the one that is there, and opens both sides.
     pub(super) fn enter_directory(&mut self, job: &mut Job<'_>) -> Result<()> {
-        if self.options.follow == Follow::Always {
-            let id = job.stat.id;
-            let is_same = |level: &Level| level.stat.id == id && !level.is_parent;
-            if job.outer.iter().any(is_same) {
-                return Step::Cyclic.into();
-            }
-        }
         let withheld = withheld(self.options.preserve, FileType::Directory, job.stat.mode);
         self.make_directory(job, withheld, Step::CreateDirectory)?;
         if !job.exists {

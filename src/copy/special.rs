@@ -7,7 +7,7 @@ use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::links::make_symlink;
 use super::metadata::{Copied, Target, withheld};
-use super::options::Flags;
+use super::options::{Flags, Follow};
 use super::path::Place;
 use super::same::same_entry;
 use super::table::Role;
@@ -91,12 +91,22 @@ impl Engine<'_, '_> {
         }
         let shared = self.shared;
         let met = shared.met();
-        if met.find(Role::Made, &id).is_some() {
+        let mut is_made = met.find(Role::Made, &id).is_some();
+        let mut further = Ok(());
+        for level in job.outer {
+            // The first one made is remembered; later ones matter where this worker stands in them:
+            // else it could go down for ever, by way of a symlink or of unlucky inode numbers.
+            is_made |= !level.existed && level.before.id == id;
+            if level.stat.id == id && !level.is_parent && self.options.follow == Follow::Always {
+                further = Step::Cyclic.into();
+            }
+        }
+        if is_made {
             shared.into_itself.store(true, Ordering::Relaxed);
             return shared.tell(Step::IntoItself, &[src, dst], None);
         }
         let Some(earlier) = met.find(Role::Copied, &id) else {
-            return Ok(());
+            return further;
         };
         let earlier = earlier.to_bytes();
         if same_entry(earlier, job.dst_shown()) {
@@ -105,7 +115,7 @@ impl Engine<'_, '_> {
         }
         // Through symlinks a directory may rightly be met twice.
         if job.follow {
-            return Ok(());
+            return further;
         }
         let names = [job.dst_shown(), earlier];
         shared.tell(Step::LinkToDirectory, &names, None)

@@ -49,6 +49,12 @@ const COLD_WORKERS: u32 = 16;
 const COLD_NAMES: u32 = 64;
 const COLD_BLOCKS: u64 = 640;
 
+/// With these one worker copies alone: what is asked, what a symlink in the destination leads to,
+/// and which of a file's names symlinks point to depends on what came before.
+const ONE_AFTER_THE_OTHER: Flags = Flags::INTERACTIVE
+    .union(Flags::SYMLINK)
+    .union(Flags::KEEP_DIRECTORY_SYMLINK);
+
 /// A directory with fewer items left than twice this is not worth sharing.
 const LEAST_ITEMS: usize = 16;
 
@@ -514,11 +520,10 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             walk.checked = true;
             // Where one side lies in the other, what is read is what was written: only one
             // after the other comes out the same every time.
-            // Through symlinks one may come to either, and round in circles. What is asked, and
-            // what is kept under which name, depends on what came before, and so does to which of
-            // a file's names symlinks are made that are hard links.
+            // Through symlinks one may come to either, and round in circles. What is kept under
+            // which name depends on what came before.
             walk.alone = self.options.follow == Follow::Always
-                || self.options.has(Flags::INTERACTIVE | Flags::SYMLINK)
+                || self.options.has(ONE_AFTER_THE_OTHER)
                 || self.options.backup != Backup::None
                 || !self.others().call_in()
                 || overlaps(walk);
