@@ -83,7 +83,6 @@ struct Cat<'a> {
 /// standard output. What fails is told to the `Ui`.
 ///
 /// To be called once: memory and descriptors stay taken until the program exits.
-#[inline(never)]
 pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
     let mut cat = Cat {
         step: Step::Look,
@@ -116,6 +115,7 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
 }
 
 impl Cat<'_> {
+    #[inline(never)]
     fn print_all(&mut self, operands: &[&CStr]) -> Result<()> {
         sys::stat_fd(STDOUT, &mut self.stat)?;
         if self.stat.kind == FileType::Regular {

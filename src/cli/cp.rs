@@ -253,6 +253,7 @@ impl Settings {
     }
 
     /// Applies one option. `None` if it was wrong; a message was given.
+    #[inline(never)]
     fn take(&mut self, given: &Given, diagnostics: &mut Diagnostics) -> Option<()> {
         let options = &mut self.options;
         let value = given.value.unwrap_or_default().to_bytes();
@@ -337,7 +338,6 @@ impl Settings {
 
     /// Sees what the options come to together. Returns false, after a message, where they do not
     /// agree.
-    #[inline(never)]
     fn agree(&mut self, invocation: &Invocation, diagnostics: &mut Diagnostics) -> bool {
         let options = &mut self.options;
         if self.no_clobber {
@@ -453,7 +453,6 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
 }
 
 /// Copies the sources to where they go.
-#[inline(never)]
 fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_, '_>, walk: &mut Walk) {
     let mut name = ManuallyDrop::new(Vec::new());
     let mut stripped = ManuallyDrop::new(Vec::new());

@@ -119,6 +119,7 @@ impl Engine<'_, '_> {
 
 impl Watch {
     /// Counts a folder's file that need not be looked at, and says whether it is one.
+    #[inline(never)]
     pub(super) fn passes_over(&mut self, kind: FileType) -> bool {
         if kind != FileType::Regular {
             return false;
@@ -169,7 +170,6 @@ impl Engine<'_, '_> {
     }
 
     /// Counts a name instead of copying it; a directory is gone down into as if it were.
-    #[inline(never)]
     pub(super) fn count(&mut self, job: &mut Job<'_>) {
         let mut flags = AtFlags::SYMLINK_NOFOLLOW;
         if self.follows(job.operand) {

@@ -9,7 +9,6 @@ use crate::sys::{self, AtFlags, CWD, FileType, Stat};
 impl Engine<'_, '_> {
     /// Fails with [`Step::SameFile`] where going on would lose the source, and with
     /// [`Step::Nothing`] where all is as it is to be.
-    #[inline(never)]
     pub(super) fn check_same(&self, job: &Job<'_>) -> Result<()> {
         let options = &self.options;
         let one_file = job.before.id == job.stat.id;

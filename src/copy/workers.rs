@@ -232,11 +232,13 @@ impl<'a> Shared<'a> {
     }
 
     /// The way to the user.
+    #[inline(never)]
     pub(super) fn ui(&self) -> Guard<'_, &'a mut (dyn Ui + Send)> {
         self.ui.lock()
     }
 
     /// The files that are remembered.
+    #[inline(never)]
     pub(super) fn met(&self) -> Guard<'_, FileTable> {
         self.met.lock()
     }
@@ -347,7 +349,6 @@ impl<'a> Shared<'a> {
 
     /// Says that the walk's outermost directory is about to be finished; takes over the one
     /// around it if that was left, and this is the last one below it.
-    #[inline(never)]
     pub(super) fn surface(&self, walk: &mut Walk) {
         let mut pool = self.pool.lock();
         let at = walk.base;
