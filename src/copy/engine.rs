@@ -407,13 +407,13 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         let kind = job.stat.kind;
         if kind == FileType::Directory {
             self.meet_directory(job)?;
-            self.enter_directory(job)?;
-            if job.operand {
+            let entered = self.enter_directory(job);
+            if job.operand && job.made.is_some() {
                 // Once more changes nothing: what was added first is found.
                 let path = job.dst_shown();
                 self.shared.remember(Role::Copied, &job.stat.id, path);
             }
-            return Ok(());
+            return entered;
         }
         // Opening the source may find another file there, and the job then tells of that one.
         let id = job.stat.id;

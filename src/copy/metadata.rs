@@ -154,10 +154,8 @@ impl Engine<'_, '_> {
                 return Ok(());
             }
             // Before an existing file changes hands, its old owner's permissions that its new one
-            // may not want are taken away.
-            if self.options.preserve.contains(Preserve::MODE)
-                && !(before.mode & (!from.mode | Mode::SPECIAL)).is_empty()
-            {
+            // may not want are taken away, and who else has any.
+            if self.options.preserve.contains(Preserve::MODE) {
                 let common = before.mode & from.mode & Mode::RWXU;
                 self.drop_access_list(copied.target);
                 copied.target.set_mode(common).during(Step::ClearMode)?;

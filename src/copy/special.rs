@@ -7,12 +7,12 @@ use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::links::make_symlink;
 use super::metadata::{Copied, Target, withheld};
-use super::options::{Flags, Follow};
+use super::options::{Flags, Follow, Preserve};
 use super::path::Place;
 use super::same::same_entry;
 use super::table::Role;
 use super::workers::Shared;
-use crate::sys::{self, Errno, FileType, Mode, until_nul};
+use crate::sys::{self, AtFlags, Errno, FileType, Mode, Stat, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
@@ -62,7 +62,21 @@ impl Engine<'_, '_> {
 
     /// Gives what cannot be opened its metadata.
     pub(super) fn finish_by_name(&mut self, job: &Job<'_>, withheld: Mode) -> Result<()> {
-        let otherwise = self.released(job.stat.kind, job.stat.mode, withheld);
+        let mut otherwise = self.released(job.stat.kind, job.stat.mode, withheld);
+        let mut made = Stat::default();
+        if let Some(mode) = &mut otherwise
+            && !self.options.preserve.contains(Preserve::NO_MODE)
+            && sys::stat_at(
+                job.dst.dir,
+                job.dst.name,
+                AtFlags::SYMLINK_NOFOLLOW,
+                &mut made,
+            )
+            .is_ok()
+        {
+            // What a default access list has taken away stays away.
+            *mode = made.mode | (*mode & withheld);
+        }
         // A symlink that stands for a copy gets what its source has, but for the owner, as if it
         // had the right one, and access lists, which no symlink has.
         let stands = self.options.has(Flags::SYMLINK);
@@ -93,11 +107,11 @@ impl Engine<'_, '_> {
         let met = shared.met();
         let mut is_made = met.find(Role::Made, &id).is_some();
         let mut further = Ok(());
-        for level in job.outer {
+        for level in job.outer.iter().filter(|level| !level.is_parent) {
             // The first one made is remembered; later ones matter where this worker stands in them:
             // else it could go down for ever, by way of a symlink or of unlucky inode numbers.
             is_made |= !level.existed && level.before.id == id;
-            if level.stat.id == id && !level.is_parent && self.options.follow == Follow::Always {
+            if level.stat.id == id && self.options.follow == Follow::Always {
                 further = Step::Cyclic.into();
             }
         }

@@ -44,6 +44,11 @@ impl Found<'_> {
         if self.args.iter().any(|arg| arg.is_empty()) {
             return Some("GNU cp takes '' for the working directory, now and then");
         }
+        let mut items = self.scene.items.iter();
+        let has_names = items.any(|item| matches!(item.node, Node::Hard(_) | Node::Link(_)));
+        if self.has_short(b'u', "--up") && has_names {
+            return Some("-u makes what is left alone the first of its source's names");
+        }
         if all(&[": attributes "]) && same_words {
             if self.follows() {
                 return Some("attributes of a folder behind a symlink: GNU cp asks the symlink");
@@ -52,13 +57,16 @@ impl Found<'_> {
                 return Some("an ordinary user's attributes where a default list forbids writing");
             }
         }
+        let denied = |text: &str| text.contains("cp: preserving permissions for ");
+        if denied(self.gnu) && !denied(self.ours) {
+            return Some("GNU cp goes by a name that is shut or another by now");
+        }
         if self.ordinary {
-            let denied = |text: &str| text.contains("cp: preserving permissions for ");
-            if denied(self.gnu) && !denied(self.ours) {
-                return Some("GNU cp goes by a name that its own change of mode has shut");
-            }
-            if self.gnu.contains("cp: getting attribute ") {
-                return Some("an attribute that cannot be read: GNU cp leaves the mode as well");
+            let attribute = ["cp: getting attribute ", "cp: setting attribute "];
+            if attribute.iter().any(|text| self.gnu.contains(text)) {
+                return Some(
+                    "a folder's attribute that is refused: GNU cp leaves the mode as well",
+                );
             }
             if self.gnu.contains(" for reading: Permission denied")
                 && same_words
@@ -72,7 +80,8 @@ impl Found<'_> {
         }
         let into_itself = self.gnu.contains("into itself");
         let met = "cp: will not create hard link ";
-        if self.gnu.contains(met) && !self.ours.contains(met) && self.ours.contains("into itself") {
+        let differs = self.gnu.contains(met) != self.ours.contains(met);
+        if differs && (into_itself || self.ours.contains("into itself")) {
             return Some("into itself by way of a symlink: GNU cp skips that name, annulet stops");
         }
         if self.has("--pa") && self.has("--no-p") && into_itself && all(&[": mode "]) {
