@@ -74,8 +74,9 @@ impl Engine<'_, '_> {
             )
             .is_ok()
         {
-            // What a default access list has taken away stays away.
-            *mode = made.mode | (*mode & withheld);
+            // What a default access list has taken away stays away, and so does what the change
+            // of owner takes.
+            *mode = (made.mode - Mode::ISUID) | (*mode & withheld);
         }
         // A symlink that stands for a copy gets what its source has, but for the owner, as if it
         // had the right one, and access lists, which no symlink has.

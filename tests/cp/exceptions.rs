@@ -11,6 +11,8 @@ pub struct Found<'a> {
     pub scene: &'a Scene,
     pub args: &'a [OsString],
     pub ordinary: bool,
+    /// annulet had one worker.
+    pub ordered: bool,
     pub gnu: &'a str,
     pub ours: &'a str,
     /// As `Outcome::differences` has them.
@@ -20,7 +22,12 @@ pub struct Found<'a> {
 impl Found<'_> {
     /// Why it need not be alike, if it is one of the exceptions.
     pub fn exception(&self) -> Option<&'static str> {
-        let same_words = self.gnu == self.ours;
+        let sorted = |text: &str| {
+            let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let same_words = sorted(self.gnu) == sorted(self.ours);
         let all = |of: &[&str]| {
             let is_of = |line: &String| of.iter().any(|what| line.contains(what));
             self.lines.iter().all(is_of)
@@ -38,7 +45,8 @@ impl Found<'_> {
         if in_the_way(self.ours) && !in_the_way(self.gnu) && self.backs_up() {
             return Some("a file in the way of `SOURCE/.` is not kept: GNU cp removes it");
         }
-        if self.has("--pa") && self.gnu.contains(": File exists") {
+        let stale = [": File exists", "cp: cannot make directory "];
+        if self.has("--pa") && stale.iter().any(|text| self.gnu.contains(text)) {
             return Some("GNU cp --parents takes what is there for new, once it has made parents");
         }
         if self.args.iter().any(|arg| arg.is_empty()) {
@@ -61,7 +69,15 @@ impl Found<'_> {
         if denied(self.gnu) && !denied(self.ours) {
             return Some("GNU cp goes by a name that is shut or another by now");
         }
+        let mut items = self.scene.items.iter();
+        if !self.ordered && items.any(|item| matches!(item.node, Node::Hard(_))) {
+            return Some("with several workers any name of a file may be the first");
+        }
         if self.ordinary {
+            let clearing = "cp: clearing permissions for ";
+            if self.ours.contains(clearing) && !self.gnu.contains(clearing) {
+                return Some("GNU cp fails without a word");
+            }
             let attribute = ["cp: getting attribute ", "cp: setting attribute "];
             if attribute.iter().any(|text| self.gnu.contains(text)) {
                 return Some(

@@ -121,6 +121,7 @@ impl Trial {
                 scene: &self.scene,
                 args: &self.args,
                 ordinary: self.setting.user.is_some(),
+                ordered,
                 gnu: &expected.ran.stderr,
                 ours: &found.ran.stderr,
                 lines: &lines,
