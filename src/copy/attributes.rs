@@ -10,7 +10,7 @@ use super::options::{Flags, Options, Preserve};
 use super::plain::{self, NO_MODE};
 use super::workers::Shared;
 use crate::sys::{
-    self, Access, Bearer, CWD, Errno, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
+    self, Access, Bearer, CWD, Errno, Mode, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
 };
 
 /// The list of who may access a file, beyond its permission bits (`man 5 acl`).
@@ -65,6 +65,13 @@ impl Engine<'_, '_> {
                 step = Step::SetAttribute;
                 let value = value.get_mut(..len as usize).unwrap_or_default();
                 done = access(copied.target, home, Access::Set, name, value);
+                // A default access list may forbid the owner to write; the mode is set afterwards.
+                if done == Err(Errno::EACCES)
+                    && options.preserve.contains(Preserve::MODE)
+                    && copied.target.set_mode(Mode::WUSR).is_ok()
+                {
+                    done = access(copied.target, home, Access::Set, name, value);
+                }
             }
             if let Err(errno) = done {
                 if lists {

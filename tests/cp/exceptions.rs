@@ -57,7 +57,7 @@ impl Found<'_> {
         if self.has_short(b'u', "--up") && has_names {
             return Some("-u makes what is left alone the first of its source's names");
         }
-        if all(&[": attributes "]) && same_words {
+        if all(&[": attributes ", ": blocks "]) && same_words {
             if self.follows() {
                 return Some("attributes of a folder behind a symlink: GNU cp asks the symlink");
             }
