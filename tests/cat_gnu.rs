@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{TempDir, annulet, gnu, is_root, temp_dir};
+use support::{Random, TempDir, annulet, from_env, gnu, is_root, temp_dir};
 
 /// Who reads what only its owner may: `nobody`.
 const NOBODY: u32 = 65534;
@@ -44,32 +44,6 @@ const LONG: [&str; 8] = [
     "squeeze-blank",
     "no-such",
 ];
-
-/// Pseudo-random numbers (splitmix64), the same for the same seed everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("a small number")
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-}
 
 /// Where standard input comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -746,15 +720,6 @@ impl Case {
         };
         script
     }
-}
-
-fn from_env(name: &str) -> Option<u64> {
-    let value = std::env::var(name).ok()?;
-    Some(
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is no number")),
-    )
 }
 
 /// Ways to move data, beside none given; each seed has one of them.

@@ -31,7 +31,7 @@ use cp::forest::Random;
 use cp::shrink::shrink;
 use cp::thicket::thicket;
 use cp::trial::{Trial, Verdict};
-use support::{TempDir, annulet, is_root};
+use support::{TempDir, annulet, from_env, is_root};
 
 /// annulet's own options, which must change nothing. Where there are several workers, lines
 /// come in any order.
@@ -77,15 +77,6 @@ fn reference(test: &str) -> Option<PathBuf> {
         return None;
     }
     Some(program)
-}
-
-fn from_env(name: &str) -> Option<u64> {
-    let value = std::env::var(name).ok()?;
-    Some(
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is no number")),
-    )
 }
 
 /// Generated scenes and commands. `ANNULET_SEED` gives the first case's seed, `ANNULET_CASES`

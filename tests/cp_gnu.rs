@@ -13,7 +13,7 @@ use cp::child::{self, Setting, words};
 use cp::compare::{Case, NOBODY};
 use cp::scene::{Node, Scene, bytes_path};
 use cp::table::{WAYS, check_all, check_on_disk, commands, each, open_dir};
-use support::{is_root, odd_names};
+use support::{Random, from_env, is_root, odd_names};
 
 #[test]
 fn usage() {
@@ -443,32 +443,6 @@ fn offsets_beyond_32_bits() {
     }
 }
 
-/// Pseudo-random numbers (splitmix64), the same for the same seed everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("a small number")
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-}
-
 /// Few names, so that they meet.
 const NAMES: &[&str] = &[
     "a",
@@ -694,15 +668,6 @@ const EXCUSED: &[(u64, &str)] = &[
          notices and stops",
     ),
 ];
-
-fn from_env(name: &str) -> Option<u64> {
-    let value = std::env::var(name).ok()?;
-    Some(
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is no number")),
-    )
-}
 
 /// Generated scenes and commands. `ANNULET_SEED` gives the first case's seed, `ANNULET_CASES`
 /// how many there are; the seed of a case that failed gives just that case again. Without

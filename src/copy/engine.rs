@@ -182,15 +182,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             return made;
         }
         let mut made = Stat::default();
-        if meets
-            && sys::stat_at(
-                job.dst.dir,
-                job.dst.name,
-                AtFlags::SYMLINK_NOFOLLOW,
-                &mut made,
-            )
-            .is_ok()
-        {
+        if meets && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut made).is_ok() {
             self.shared
                 .remember(Role::Created, &made.id, job.dst_shown());
         }
@@ -474,10 +466,10 @@ fn look_at(job: &mut Job<'_>, to_read: bool) -> sys::Result<()> {
     } else {
         AtFlags::SYMLINK_NOFOLLOW
     };
-    sys::stat_at(src.dir, src.name, flags, &mut job.stat)
+    src.stat(flags, &mut job.stat)
 }
 
 /// Looks at what is in the destination's place.
 pub(super) fn stat_dst(job: &mut Job<'_>, flags: AtFlags) -> sys::Result<()> {
-    sys::stat_at(job.dst.dir, job.dst.name, flags, &mut job.before)
+    job.dst.stat(flags, &mut job.before)
 }

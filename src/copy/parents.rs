@@ -67,7 +67,7 @@ impl Engine<'_, '_> {
         let mut job = Job::new(walk, self.shared.root, FileType::Unknown);
         let kept = Preserve::MODE | Preserve::OWNERSHIP | Preserve::TIMESTAMPS;
         // Through symlinks, which the user knows of; what is made here is none.
-        let found = sys::stat_at(job.dst.dir, job.dst.name, AtFlags::empty(), &mut job.before);
+        let found = job.dst.stat(AtFlags::empty(), &mut job.before);
         job.exists = found.is_ok();
         job.through_link = job.exists;
         if job.exists && job.before.kind != FileType::Directory {

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::plain::{self, NO_MODE};
-use crate::sys::{BorrowedFd, Errno, OFlags, OwnedFd, Result, Vec, until_nul};
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, OFlags, OwnedFd, Result, Stat, Vec, until_nul};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls
 /// get, relative to a directory's descriptor.
@@ -184,6 +184,16 @@ pub struct Place<'a> {
     pub dir: BorrowedFd<'a>,
     /// The name, as calls get it.
     pub name: &'a CStr,
+}
+
+impl Place<'_> {
+    /// As [`sys::stat_at`], of this name.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn stat(&self, flags: AtFlags, stat: &mut Stat) -> Result<()> {
+        sys::stat_at(self.dir, self.name, flags, stat)
+    }
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ impl Engine<'_, '_> {
         if self.follows(job.operand) {
             flags = AtFlags::empty();
         }
-        if sys::stat_at(job.src.dir, job.src.name, flags, &mut job.stat).is_err() {
+        if job.src.stat(flags, &mut job.stat).is_err() {
             return;
         }
         if job.stat.kind != FileType::Directory {

@@ -97,13 +97,7 @@ impl Engine<'_, '_> {
         let mut opened = plain::open(job.dst.dir, job.dst.name, flags, mode);
         let mut found = Stat::default();
         if opened == Err(Errno::EEXIST)
-            && sys::stat_at(
-                job.dst.dir,
-                job.dst.name,
-                AtFlags::SYMLINK_NOFOLLOW,
-                &mut found,
-            )
-            .is_ok()
+            && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut found).is_ok()
             && found.kind == FileType::Symlink
         {
             if !self.options.has(Flags::THROUGH_DANGLING) {

@@ -23,8 +23,8 @@ impl Engine<'_, '_> {
         if !never_follows {
             let flags = AtFlags::SYMLINK_NOFOLLOW;
             if !one_file
-                || sys::stat_at(job.src.dir, job.src.name, flags, &mut src).is_err()
-                || sys::stat_at(job.dst.dir, job.dst.name, flags, &mut dst).is_err()
+                || job.src.stat(flags, &mut src).is_err()
+                || job.dst.stat(flags, &mut dst).is_err()
             {
                 return Ok(());
             }
@@ -71,8 +71,8 @@ impl Engine<'_, '_> {
             // A symlink and, perhaps, what it leads to.
             let to_link = is_link(&dst);
             let follow = AtFlags::empty();
-            if sys::stat_at(job.src.dir, job.src.name, follow, &mut src).is_err()
-                || sys::stat_at(job.dst.dir, job.dst.name, follow, &mut dst).is_err()
+            if job.src.stat(follow, &mut src).is_err()
+                || job.dst.stat(follow, &mut dst).is_err()
                 || src.id != dst.id
             {
                 return Ok(());

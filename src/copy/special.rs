@@ -66,13 +66,7 @@ impl Engine<'_, '_> {
         let mut made = Stat::default();
         if let Some(mode) = &mut otherwise
             && !self.options.preserve.contains(Preserve::NO_MODE)
-            && sys::stat_at(
-                job.dst.dir,
-                job.dst.name,
-                AtFlags::SYMLINK_NOFOLLOW,
-                &mut made,
-            )
-            .is_ok()
+            && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut made).is_ok()
         {
             // What a default access list has taken away stays away, and so does what the change
             // of owner takes.

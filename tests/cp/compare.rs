@@ -17,6 +17,12 @@ use crate::support::{self, Agree, Kind, Ran, Tree, annulet, differences, is_root
 /// The user that tests become who must not be root: `nobody`.
 pub const NOBODY: u32 = 65534;
 
+/// What to type before a command that is run as another user.
+pub fn as_whom(setting: &Setting) -> String {
+    let as_user = |user| format!("setpriv --reuid={user} --regid={user} --clear-groups ");
+    setting.user.map(as_user).unwrap_or_default()
+}
+
 /// A command in a scene.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -31,12 +37,7 @@ impl Case {
     pub fn script(&self) -> String {
         let mut script = self.scene.script();
         let _ = write!(script, "umask {:03o}; ", self.setting.umask);
-        if let Some(user) = self.setting.user {
-            let _ = write!(
-                script,
-                "setpriv --reuid={user} --regid={user} --clear-groups "
-            );
-        }
+        script.push_str(&as_whom(&self.setting));
         script.push_str("cp");
         for arg in &self.args {
             let _ = write!(script, " {}", shell(arg));
@@ -219,7 +220,8 @@ fn messages(ran: &Ran) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn sorted(text: &[u8]) -> Vec<&[u8]> {
+/// The lines of a text, whatever their order.
+pub fn sorted(text: &[u8]) -> Vec<&[u8]> {
     let mut lines: Vec<_> = text.split(|&b| b == b'\n').collect();
     lines.sort_unstable();
     lines

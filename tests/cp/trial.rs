@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::child::{self, Setting};
-use super::compare::{remove, snapshot};
+use super::compare::{as_whom, remove, snapshot, sorted};
 use super::exceptions::{Found, normal};
 use super::feeder::feed;
 use super::scene::{Node, Scene, give, shell};
@@ -65,12 +65,7 @@ impl Trial {
         for (name, value) in &self.setting.env {
             let _ = write!(script, "{name}={} ", shell(OsStr::new(value)));
         }
-        if let Some(user) = self.setting.user {
-            let _ = write!(
-                script,
-                "setpriv --reuid={user} --regid={user} --clear-groups "
-            );
-        }
+        script.push_str(&as_whom(&self.setting));
         script.push_str("cp");
         for arg in &self.args {
             let _ = write!(script, " {}", shell(arg).replace(HERE, "$PWD/"));
@@ -492,10 +487,4 @@ impl Outcome {
         }
         lines
     }
-}
-
-fn sorted(text: &[u8]) -> Vec<&[u8]> {
-    let mut lines: Vec<_> = text.split(|&b| b == b'\n').collect();
-    lines.sort_unstable();
-    lines
 }
