@@ -473,9 +473,9 @@ impl DataMover {
             from,
             to,
             sparse: data < size,
-            // No panic for a 0 that it never is. Where all data lies in one place, several
+            // More may be allocated than it is long. Where all data lies in one place, several
             // still find a part.
-            part_bytes: PART_BYTES * size.checked_div(data).unwrap_or(1).min(64),
+            part_bytes: PART_BYTES * size.checked_div(data).unwrap_or(1).clamp(1, 64),
             next: AtomicU64::new(0),
             end: AtomicU64::new(size),
         };
