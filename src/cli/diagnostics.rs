@@ -105,8 +105,8 @@ impl Diagnostics {
         self.line.extend_from_slice(text);
         if text.is_empty() {
             self.line.extend_from_slice(b"Unknown error ");
-            let number = u32::from(errno.number());
-            self.line.extend_from_slice(decimal(number, &mut [0; 10]));
+            let number = errno.number().into();
+            self.line.extend_from_slice(decimal(number, &mut [0; 20]));
         }
     }
 

@@ -64,7 +64,7 @@ fn part_of(mut part: u64, mut whole: u64, scale: u64) -> u64 {
 
 fn push_number(out: &mut Vec<u8>, number: u64) {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
-    out.extend_from_slice(decimal(number, &mut [0; 10]));
+    out.extend_from_slice(decimal(number.into(), &mut [0; 20]));
 }
 
 /// A size with the unit that leaves one to four digits before the point.

@@ -27,8 +27,9 @@ impl Engine<'_, '_> {
             return Step::BackUpSource.into();
         }
         let (dir, name) = (job.dst.dir, job.dst.name);
-        loop {
-            let whole = self.name_backup(dir, name.to_bytes(), job.dst_shown());
+        // Somebody else may take a number meanwhile, and one may be too long to be seen.
+        for more in 1.. {
+            let whole = self.name_backup(dir, name.to_bytes(), job.dst_shown(), more);
             let backup = self.backup_name(job);
             let mut renamed = sys::renameat2(dir, name, dir, backup, !self.simple);
             if renamed == Err(Errno::EINVAL) {
@@ -36,7 +37,6 @@ impl Engine<'_, '_> {
                 // that the number is free.
                 renamed = sys::renameat2(dir, name, dir, backup, false);
             }
-            // Somebody else has taken that number meanwhile.
             if renamed != Err(Errno::EEXIST) || self.simple || !whole {
                 match renamed {
                     Err(Errno::ENOENT) => {}
@@ -44,9 +44,10 @@ impl Engine<'_, '_> {
                 }
                 job.backed_up = renamed.is_ok();
                 job.exists = false;
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Gives what was kept its name back, because the copy that took its place has failed.
@@ -83,7 +84,7 @@ impl Engine<'_, '_> {
         {
             return false;
         }
-        self.name_backup(CWD, path.to_bytes(), path.to_bytes());
+        self.name_backup(CWD, path.to_bytes(), path.to_bytes(), 1);
         let backup = take(&mut self.backup);
         self.options.backup = Backup::None;
         self.copy_operand(walk, path, until_nul(&backup), false);
@@ -105,8 +106,9 @@ impl Engine<'_, '_> {
     }
 
     /// Sets [`Self::backup`] to the path under which the file `shown` is to be kept, whose `name`
-    /// is relative to `dir`. Returns false where its name had to be cut.
-    fn name_backup(&mut self, dir: BorrowedFd<'_>, name: &[u8], shown: &[u8]) -> bool {
+    /// is relative to `dir`; a number is `more` than the highest. Returns false where its name had
+    /// to be cut.
+    fn name_backup(&mut self, dir: BorrowedFd<'_>, name: &[u8], shown: &[u8], more: u64) -> bool {
         let shown = trim_slashes(shown);
         let base_len = last_part(shown).len();
         self.simple = self.options.backup == Backup::Simple;
@@ -121,11 +123,12 @@ impl Engine<'_, '_> {
             self.backup.extend_from_slice(self.options.suffix);
         } else {
             self.backup.extend_from_slice(b".~");
-            let digits = &mut [0; 10];
-            self.backup.extend_from_slice(decimal(number + 1, digits));
+            let digits = &mut [0; 20];
+            self.backup
+                .extend_from_slice(decimal(number + more, digits));
             self.backup.push(b'~');
         }
-        let too_long = self.backup.len() - shown.len() + base_len > NAME_MAX
+        let too_long = self.backup.len() - shown.len() + base_len >= NAME_MAX
             && self.options.backup != Backup::Simple;
         if too_long {
             let kept = base_len.min(NAME_MAX - 2);
@@ -138,7 +141,7 @@ impl Engine<'_, '_> {
 
     /// The highest number among the kept files of that name; 0 if there are none.
     #[inline(never)]
-    fn highest_number(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> u32 {
+    fn highest_number(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> u64 {
         let mut highest = 0;
         let base = last_part(name);
         let opened = open_parent(dir, name)
@@ -172,7 +175,7 @@ impl Engine<'_, '_> {
 }
 
 /// The number in `name` if it is that of a kept `base`, else 0.
-fn number_of(name: &[u8], base: &[u8]) -> u32 {
+fn number_of(name: &[u8], base: &[u8]) -> u64 {
     let (start, rest) = name.split_at_checked(base.len()).unwrap_or_default();
     let [b'.', b'~', number @ .., b'~'] = rest else {
         return 0;
@@ -180,14 +183,14 @@ fn number_of(name: &[u8], base: &[u8]) -> u32 {
     if start != base {
         return 0;
     }
-    let mut value = 0_u32;
+    let mut value = 0_u64;
     for byte in number {
         let digit = byte.wrapping_sub(b'0');
         // Numbers do not begin with 0; longer ones than this are nobody's.
-        if digit > 9 || (value == 0 && digit == 0) || value > u32::MAX / 100 {
+        if digit > 9 || (value == 0 && digit == 0) || value > u64::MAX / 100 {
             return 0;
         }
-        value = value * 10 + u32::from(digit);
+        value = value * 10 + u64::from(digit);
     }
     value
 }
@@ -201,6 +204,9 @@ mod tests {
         for (name, number) in [
             (&b"a.~1~"[..], 1),
             (b"a.~120~", 120),
+            (b"a.~20240101120000~", 20_240_101_120_000),
+            (b"a.~1844674407370955169~", 1_844_674_407_370_955_169),
+            (b"a.~18446744073709551690~", 0),
             (b"a.~012~", 0),
             (b"a.~~", 0),
             (b"a.~1", 0),

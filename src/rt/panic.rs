@@ -49,7 +49,7 @@ fn say_message(info: &PanicInfo<'_>) {
 /// Prints a colon and `number`.
 fn say_number(number: u32) {
     say(b":");
-    say(decimal(number, &mut [0; 10]));
+    say(decimal(number.into(), &mut [0; 20]));
 }
 
 /// Writes `text` to standard error; what fails or comes short there has nobody left to tell.

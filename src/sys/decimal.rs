@@ -1,7 +1,7 @@
 //! Numbers in messages, and in what the kernel says in words.
 
 /// `number` in decimal digits, at the end of `room`.
-pub fn decimal(mut number: u32, room: &mut [u8; 10]) -> &[u8] {
+pub fn decimal(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut first = room.len();
     for (at, digit) in room.iter_mut().enumerate().rev() {
         *digit = b'0' + (number % 10) as u8;
@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn numbers_of_every_length() {
-        assert_eq!(decimal(0, &mut [0; 10]), b"0");
-        assert_eq!(decimal(10, &mut [0; 10]), b"10");
-        assert_eq!(decimal(4095, &mut [0; 10]), b"4095");
-        assert_eq!(decimal(u32::MAX, &mut [0; 10]), b"4294967295");
+        assert_eq!(decimal(0, &mut [0; 20]), b"0");
+        assert_eq!(decimal(10, &mut [0; 20]), b"10");
+        assert_eq!(decimal(4095, &mut [0; 20]), b"4095");
+        assert_eq!(decimal(u64::MAX, &mut [0; 20]), b"18446744073709551615");
     }
 }
