@@ -5,8 +5,10 @@
 mod cp;
 mod support;
 
-use std::fs::{self, File};
+use std::ffi::CString;
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -72,7 +74,9 @@ fn usage() {
              --no a c; --s a c; --re a c; --c a c; --back a b; --up a b; --link a; --context=x a c; \
              -Z a c; --preserve=context a c; -Z --preserve=context a c; --preserve=c a c; \
              --i a c; --j a c; --prog a c; -t d --update=none; -S; --suffix; -b --suffix= a b; \
-             --path a d; --update=old a b; --update=none-f a b; --preserve=al,ti a c",
+             --path a d; --update=old a b; --update=none-f a b; --preserve=al,ti a c; \
+             --preserve=context --no-preserve=all a c; \
+             --sparse=\\' a c; --backup='x\\y\u{e9}' a c",
         ),
     );
 }
@@ -105,14 +109,40 @@ fn backups() {
     check("backups", cases);
 }
 
+/// Numbers are counted on from however large a one: by the date, or by what is no number any more.
+#[test]
+fn large_numbers() {
+    let scene = "file a; file b 2; file c 3; file c.~429496729~; file c.~429496730~; file d 4; \
+        file d.~20240101120000~; file e 5; file e.~1844674407370955169~";
+    let list = each("--backup=t; -b", "a b; a c; a d; a e");
+    check("large_numbers", commands(scene, &list));
+    let dir = temp_dir();
+    let path = dir.path();
+    Scene::parse("file a; file b 2").build(path);
+    // The next number is too long to be read, and there.
+    for number in ["1844674407370955169", "1844674407370955170"] {
+        fs::write(path.join(format!("b.~{number}~")), number).expect("a file");
+    }
+    for next in ["1844674407370955171", "1844674407370955172"] {
+        as_usual("-b a b", path).expect_success();
+        assert!(path.join(format!("b.~{next}~")).exists(), "{next}");
+    }
+}
+
 #[test]
 fn names_too_long_for_a_suffix() {
     let long = "n".repeat(255);
-    let scene = format!("file a; file {long} 3; file {} 4", "m".repeat(253));
+    let scene = format!(
+        "file a; file {long} 3; file {} 4; file {} 5",
+        "m".repeat(253),
+        "o".repeat(251)
+    );
     let list = format!(
         "-b a {long}; --backup=simple a {long}; --backup=t a {long}; -bS.bak a {m}; \
-         --backup=simple -S.bak a {m}; -bv a {m}",
-        m = "m".repeat(253)
+         --backup=simple -S.bak a {m}; -bv a {m}; -bS.lo a {o}; -bS.l a {o}; -bS.long a {o}; \
+         --backup=t a {o}; --backup=simple -S.long a {o}",
+        m = "m".repeat(253),
+        o = "o".repeat(251)
     );
     check("names_too_long_for_a_suffix", commands(&scene, &list));
 }
@@ -120,16 +150,30 @@ fn names_too_long_for_a_suffix() {
 #[test]
 fn which_are_overwritten() {
     let list = each(
-        "-u; -uv; --update; --update=all; --update=none; --update=none-fail; --update=older; -n; -un; \
+        "-u; -uv; -fu; --update; --update=all; --update=none; --update=none-fail; --update=older; -n; -un; \
          -nu; --update=none --update=all; -u -p; -u -a; -u --attributes-only; -n --update=all; -uf; \
          -u --remove-destination; -us",
         "a new; new a; a b; old a; a old; a no/x; a d; d/a .; -r s t/s; -r s/. t/s; a b new d; \
-         -P l ll; -P ll b; -d a h; h a; a l; a d/b; -T a d; -dR s t; a a",
+         -P l ll; -P ll b; -d a h; h a; a l; a d/b; -T a d; -dR s t; a a; a loop; -R e e .",
     );
-    check(
-        "which_are_overwritten",
-        commands(&files_without_links(), &list),
-    );
+    let scene = files_without_links() + "; link loop loop";
+    check("which_are_overwritten", commands(&scene, &list));
+}
+
+/// A folder that is copied into itself: found out at the first of those that the copy has made in
+/// what was there, which is where GNU cp ends.
+#[test]
+fn into_itself() {
+    let scene = "dir s; dir s/c; dir s/l; dir s/l/n; dir d; dir d/s; dir d/s/l; dir e; link e/up ..; \
+        file e/f; dir o; dir o/p; dir o/p/q";
+    let list = "-r s/.. d; -r . d; -r s s/l; -r s/. s/c; -rT s s/c; -r s d . d/s; -r o o/p; -r o/. o/p/q; \
+        -rL e e; -rL e o; -r e e/up/e; -a --parents s d; -a --parents d/s d; -rn s s .; -rn . .; \
+        -rb s s/l; -rl s s/l; -rs s s/l; -rv s s/l";
+    match support::gnu("cp", "into_itself") {
+        Some((_, version)) if version < (9, 5) => {}
+        // One worker: how much others have made by then is open.
+        _ => check_all("into_itself", commands(scene, list), &["-j1"]),
+    }
 }
 
 /// Questions are asked in GNU's words and order, and a line each answers them.
@@ -236,11 +280,11 @@ fn what_is_kept() {
 fn sparse() {
     let scene = "hole h 1000000 4096+70000 500000+3; hole end 300001 0+4097; hole all 200000; \
         hole start 70000 65536+4464; file full 300000; file one 1; file none 0; file b 900000; dir d; \
-        hole big 30000000 9000000+9000000; zeros z 1000000; zeros z1 4096; zeros z2 4097; zeros z3 1";
+        hole big 30000000 9000000+9000000; file long 9000001; zeros z 1000000; zeros z1 4096; zeros z2 4097; zeros z3 1";
     let list = each(
         "--sparse=always; --sparse=never; --sparse=auto; --sparse=always -a; \
          --reflink=never; --reflink=auto; --reflink=never --sparse=always",
-        "h c; end c; all c; start c; full c; one c; none c; h b; all b; big c; z c; z1 c; z2 c; z3 c; \
+        "h c; end c; all c; start c; full c; one c; none c; h b; all b; big c; long c; z c; z1 c; z2 c; z3 c; \
          h z full one d; z b",
     );
     let cases = commands(scene, &list);
@@ -445,6 +489,8 @@ fn attributes_of_every_kind_of_file() {
     ] {
         set_xattr(&path.join("s").join(name), attribute, value).expect("an attribute");
     }
+    let label = b"system_u:object_r:etc_t:s0\0";
+    set_xattr(&path.join("s/a"), "security.selinux", label).expect("an attribute");
     for line in ["-a s t", "-dR --preserve=all s u", "-j2 -a s v", "-a s/. w"] {
         as_usual(line, path).expect_success();
         let to = line.rsplit(' ').next().expect("a name");
@@ -463,9 +509,14 @@ fn attributes_of_every_kind_of_file() {
             .map(|name| String::from_utf8(name).expect("a name"))
             .collect()
     };
+    as_usual("-Rp s z", path).expect_success();
     assert_eq!(names("x", "a"), ["system.posix_acl_access"]);
+    assert_eq!(names("z", "a"), ["system.posix_acl_access"]);
     assert_eq!(names("x", "d"), ["system.posix_acl_default"]);
-    assert_eq!(names("y", "a"), ["user.empty", "user.one"]);
+    assert_eq!(
+        names("y", "a"),
+        ["security.selinux", "user.empty", "user.one"]
+    );
     assert_eq!(names("y", "d"), ["user.d"]);
     assert!(names("x", "cap").is_empty());
 }
@@ -508,6 +559,30 @@ fn attributes_that_cannot_be_kept() {
         );
         fs::remove_file(copy).expect("a copy");
     }
+    // Where there are none at all, one is enough to find out; and a mode that can be set neither
+    // with a list nor alone is said once.
+    set_xattr(&path.join("a"), "user.y", b"2").expect("an attribute");
+    fs::create_dir(path.join("m")).expect("a folder");
+    child::with_own_mounts(|| {
+        let at = CString::new(path.join("m").as_os_str().as_bytes())?;
+        child::mount(c"ramfs", &at, c"mode=755")?;
+        let ran = as_usual("--preserve=xattr a m", path);
+        let told = "cp: setting attributes for 'm/a': Operation not supported\n";
+        assert_eq!((ran.status, ran.stderr.as_str()), (1, told));
+        Ok(())
+    })
+    .expect("a mount");
+    let list = [
+        2, 0, 0, 0, 1, 0, 4, 0, 255, 255, 255, 255, 4, 0, 4, 0, 255, 255, 255, 255, 32, 0, 4, 0,
+        255, 255, 255, 255,
+    ];
+    let old = path.join("d/a");
+    fs::write(&old, b"").expect("a file");
+    fs::set_permissions(&old, Permissions::from_mode(0o666)).expect("chmod");
+    set_xattr(&path.join("a"), "system.posix_acl_access", &list).expect("a list");
+    let ran = cp("--preserve=mode a d", path, &as_user(Some(NOBODY)));
+    let told = "cp: preserving permissions for 'd/a': Operation not permitted\n";
+    assert_eq!((ran.status, ran.stderr.as_str()), (1, told));
 }
 
 /// A setuid file never is one of the wrong owner's, and nobody gets at it before its owner is set.

@@ -46,12 +46,12 @@ i\0:io\n\
 !\0 version",
 };
 
-/// Runs `cat` and returns its exit status: 0, or 1 if anything was not printed.
-pub(super) fn main(invocation: &Invocation) -> u8 {
-    let mut diagnostics = Diagnostics::new(invocation.program, Quotes::WhereNeeded);
+/// Runs `cat`.
+pub(super) fn main(invocation: &Invocation, diagnostics: &mut Diagnostics) {
+    diagnostics.quotes = Quotes::WhereNeeded;
     let mut shown = Shown::empty();
     let mut parser = invocation.parser(COMMAND.table);
-    let io = read_arguments(&COMMAND, &mut parser, &mut diagnostics, &mut |given, _| {
+    let io = read_arguments(&COMMAND, &mut parser, diagnostics, &mut |given, _| {
         shown |= Shown::from_bits_truncate(given.id);
         true
     });
@@ -60,9 +60,8 @@ pub(super) fn main(invocation: &Invocation) -> u8 {
             [] => &[c"-"],
             operands => operands,
         };
-        concatenate(operands, shown, io, &mut diagnostics);
+        concatenate(operands, shown, io, diagnostics);
     }
-    diagnostics.finish()
 }
 
 #[cfg(test)]

@@ -46,7 +46,6 @@ pub fn choose((what, words): Choices, value: &[u8], ui: &mut Diagnostics) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use super::super::quote::Quotes;
     use super::*;
 
     #[test]
@@ -55,7 +54,7 @@ mod tests {
             "backup type",
             &b"0none\x000off\x001simple\x001never\x002existing\x002nil\x003numbered\x003t\0"[..],
         );
-        let mut diagnostics = Diagnostics::new(b"test", Quotes::Always);
+        let mut diagnostics = Diagnostics::new(b"test");
         let mut chosen = |value: &str| choose(choices, value.as_bytes(), &mut diagnostics);
         for (value, meaning) in [
             ("none", 0),

@@ -43,8 +43,8 @@ pub const MESSAGES: &str = "\
 unrecognized option {0}\0\
 no such command: {0}\0\
 missing command: cp or cat\0\
-invalid argument {0} for {1}\nValid arguments are:{=2}\0\
-ambiguous argument {0} for {1}\nValid arguments are:{=2}\0\
+invalid argument {\\0} for {1}\nValid arguments are:{=2}\0\
+ambiguous argument {\\0} for {1}\nValid arguments are:{=2}\0\
 invalid number of jobs: {0}\0\
 invalid option -- '{=0}'\0\
 option requires an argument -- '{=0}'\0\
@@ -64,7 +64,7 @@ cannot make both hard and symbolic links\0\
 cannot set target context and preserve it\0\
 cannot preserve security context without an SELinux-enabled kernel\0\
 warning: ignoring --context; it requires an SELinux-enabled kernel\0\
-failed to set default file creation context to {0}\0\
+failed to set default file creation context to {\\0}\0\
 target directory {0}\0\
 target {0}\0";
 

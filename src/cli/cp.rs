@@ -7,7 +7,7 @@ use super::choices::{Choices, choose};
 use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
 use super::options::Given;
-use super::quote::{Quotes, is_one_of};
+use super::quote::is_one_of;
 use super::texts::Usage;
 use super::{Command, Invocation, read_arguments};
 use crate::copy::options::{Backup, Flags, Follow, Io, Options, Preserve, Reflink, Sparse, Update};
@@ -165,17 +165,16 @@ struct Settings {
     no_clobber: bool,
     /// Existing files are to be kept, and by which control.
     backs_up: bool,
-    control: Option<&'static CStr>,
-    suffix: Option<&'static CStr>,
-    context: Option<&'static CStr>,
+    control: &'static [u8],
+    suffix: Option<&'static [u8]>,
+    context: Option<&'static [u8]>,
 }
 
-/// Runs `cp` and returns its exit status: 0, or 1 if anything was not copied as asked.
-pub(super) fn main(invocation: &Invocation) -> u8 {
-    let mut diagnostics = Diagnostics::new(invocation.program, Quotes::Always);
+/// Runs `cp`.
+pub(super) fn main(invocation: &Invocation, diagnostics: &mut Diagnostics) {
     let mut settings = Settings::new();
     let mut parser = invocation.parser(COMMAND.table);
-    let io = read_arguments(&COMMAND, &mut parser, &mut diagnostics, &mut |given, ui| {
+    let io = read_arguments(&COMMAND, &mut parser, diagnostics, &mut |given, ui| {
         settings.take(given, ui).is_some()
     });
     if let Some(io) = io {
@@ -183,11 +182,10 @@ pub(super) fn main(invocation: &Invocation) -> u8 {
         if parser.stops_at_operand {
             settings.options.flags |= Flags::THROUGH_DANGLING;
         }
-        if settings.agree(invocation, &mut diagnostics) {
-            copy(&settings, &parser.operands, &mut diagnostics);
+        if settings.agree(invocation, diagnostics) {
+            copy(&settings, &parser.operands, diagnostics);
         }
     }
-    diagnostics.finish()
 }
 
 impl Settings {
@@ -210,7 +208,7 @@ impl Settings {
             no_target: false,
             no_clobber: false,
             backs_up: false,
-            control: None,
+            control: b"",
             suffix: None,
             context: None,
         }
@@ -234,12 +232,10 @@ impl Settings {
         let preserve = &mut self.options.preserve;
         for name in list.split(|&byte| byte == b',') {
             let number = choose((what, ATTRIBUTES), name, ui)?;
-            // Of all, contexts are kept with the others, where there are any.
+            // Of all, contexts are kept with the other attributes, where there are any.
             let mut named = ALL;
             if number < 6 {
                 named = Preserve::from_bits_truncate(1 << number);
-            } else if !keep {
-                named |= Preserve::CONTEXT;
             }
             if named == Preserve::XATTR || named == Preserve::CONTEXT {
                 named |= Preserve::XATTR_REQUIRED;
@@ -293,11 +289,13 @@ impl Settings {
             }
             BACKUP => {
                 self.backs_up = true;
-                self.control = given.value.or(self.control);
+                if given.value.is_some() {
+                    self.control = value;
+                }
             }
             SUFFIX => {
                 self.backs_up = true;
-                self.suffix = given.value;
+                self.suffix = Some(value);
             }
             TARGET => {
                 if self.target.is_some() {
@@ -307,11 +305,13 @@ impl Settings {
                 self.target = given.value;
             }
             CONTEXT => {
-                options.flags |= Flags::DEFAULT_CONTEXT;
-                if given.value.is_some() && !has_contexts() {
+                if has_contexts() {
+                    options.flags |= Flags::DEFAULT_CONTEXT;
+                    if given.value.is_some() {
+                        self.context = Some(value);
+                    }
+                } else if given.value.is_some() {
                     diagnostics.warn(Complaint::ContextIgnored.into(), &[], None);
-                } else {
-                    self.context = given.value.or(self.context);
                 }
             }
             JOBS => return self.take_jobs(value, diagnostics),
@@ -368,9 +368,8 @@ impl Settings {
             return false;
         }
         if self.backs_up {
-            let given = self.control.unwrap_or_default().to_bytes();
             let of_env = invocation.env(b"VERSION_CONTROL=").unwrap_or_default();
-            let (what, value) = match (given, of_env) {
+            let (what, value) = match (self.control, of_env) {
                 (b"", b"") => ("", &b"existing"[..]),
                 (b"", value) => ("$VERSION_CONTROL", value),
                 (value, _) => ("backup type", value),
@@ -385,7 +384,7 @@ impl Settings {
                 _ => Backup::Numbered,
             };
             let suffix = match self.suffix {
-                Some(suffix) => suffix.to_bytes(),
+                Some(suffix) => suffix,
                 None => invocation.env(b"SIMPLE_BACKUP_SUFFIX=").unwrap_or_default(),
             };
             // A path is none, but for slashes at its end: so it is with GNU.
@@ -400,7 +399,7 @@ impl Settings {
     fn agree_on_context(&self, diagnostics: &mut Diagnostics) -> bool {
         let preserves = self.options.preserve.contains(Preserve::CONTEXT);
         let sets = self.options.has(Flags::DEFAULT_CONTEXT);
-        let context = self.context.unwrap_or_default().to_bytes();
+        let context = self.context.unwrap_or_default();
         let (complaint, errno) = if preserves && !has_contexts() {
             (Complaint::NoContexts, None)
         } else if preserves && sets {

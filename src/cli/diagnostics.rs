@@ -7,6 +7,7 @@ use super::quote::{Quotes, quote};
 use super::texts::{Texts, Usage};
 use crate::cat;
 use crate::copy::Snapshot;
+use crate::copy::basename;
 use crate::copy::plain::{read, write_all};
 use crate::copy::ui::{Message, Ui};
 use crate::sys::{Errno, STDERR, STDIN, STDOUT, Vec, decimal, terminal_columns};
@@ -17,9 +18,12 @@ const OUTPUT_BYTES: usize = 4 << 10;
 /// A command's messages, and whether any of them was about a failure.
 #[derive(Debug)]
 pub struct Diagnostics {
-    /// The command's name as messages give it.
+    /// The name that the program was started by, path and all.
     program: &'static [u8],
-    quotes: Quotes,
+    /// What of it messages begin with.
+    name: &'static [u8],
+    /// Which names are quoted.
+    pub quotes: Quotes,
     failed: bool,
     /// Output that is not written yet.
     output: Vec<u8>,
@@ -32,12 +36,13 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Messages that begin with `program` and quote names by `quotes`.
+    /// Messages that begin with the last part of `program` and quote all names.
     #[must_use]
-    pub const fn new(program: &'static [u8], quotes: Quotes) -> Self {
+    pub fn new(program: &'static [u8]) -> Self {
         Self {
             program,
-            quotes,
+            name: basename(program),
+            quotes: Quotes::Always,
             failed: false,
             output: Vec::new(),
             progress_shown: false,
@@ -45,6 +50,11 @@ impl Diagnostics {
             line: Vec::new(),
             texts: Texts::new(),
         }
+    }
+
+    /// Begins messages with the program's whole path from now on, as `getopt_long`'s are.
+    pub const fn with_path(&mut self) {
+        self.name = self.program;
     }
 
     /// Says what is wrong with the command line and where help is; the status to exit with is
@@ -81,7 +91,7 @@ impl Diagnostics {
         self.flush();
         self.hide_progress();
         self.line.clear();
-        self.line.extend_from_slice(self.program);
+        self.line.extend_from_slice(self.name);
         self.line.extend_from_slice(b": ");
     }
 
@@ -134,20 +144,12 @@ impl Diagnostics {
 
     /// Writes out what is left and returns the exit status: 1 if anything failed.
     #[must_use]
-    #[inline] // in place: a move would copy it
-    pub fn finish(mut self) -> u8 {
-        self.end();
-        let status = u8::from(self.failed);
-        // The program ends: no time or code for giving things back.
-        core::mem::forget(self);
-        status
-    }
-
-    fn end(&mut self) {
+    pub fn finish(&mut self) -> u8 {
         self.flush();
         if let Some(errno) = self.output_error {
             self.tell(cat::WRITE_ERROR, &[], Some(errno));
         }
+        u8::from(self.failed)
     }
 }
 
@@ -225,8 +227,10 @@ fn append(line: &mut Vec<u8>, template: &[u8], names: &[&[u8]], quotes: Quotes) 
         let mut quotes = quotes;
         if digit == Some(b'~') {
             quotes = Quotes::WhereNeeded;
+        } else if digit == Some(b'\\') {
+            quotes = Quotes::AsInC;
         }
-        if as_it_is || digit == Some(b'~') {
+        if !digit.is_some_and(|digit| digit.is_ascii_digit()) {
             digit = bytes.next();
         }
         // What closes it.

@@ -13,7 +13,7 @@ mod quote;
 mod texts;
 
 use core::ffi::CStr;
-use core::mem::{ManuallyDrop, forget};
+use core::mem::ManuallyDrop;
 
 use crate::copy::basename;
 use crate::copy::options::Io;
@@ -22,7 +22,6 @@ use choices::{Choices, choose};
 use complaint::Complaint;
 use diagnostics::Diagnostics;
 use options::{Given, OptionParser};
-use quote::Quotes;
 use texts::Usage;
 
 const USAGE: &str = "\
@@ -52,8 +51,6 @@ type Parser = ManuallyDrop<OptionParser<CStrings>>;
 
 /// What a command is started with.
 struct Invocation {
-    /// The command's name as messages give it.
-    program: &'static [u8],
     /// What follows the command's name.
     args: CStrings,
     env: CStrings,
@@ -83,7 +80,6 @@ pub fn run(startup: &Startup) -> u8 {
         .next()
         .or_else(|| startup.exec_path())
         .unwrap_or(c"annulet");
-    // Under its own name it speaks as it was called, path and all, as GNU tools do.
     let mut program = started_as.to_bytes();
     let mut command = command_named(basename(program));
     let mut arg = None;
@@ -95,18 +91,23 @@ pub fn run(startup: &Startup) -> u8 {
             program = name;
         }
     }
-    let Some(main) = command else {
-        return no_command(program, arg);
-    };
-    main(&Invocation {
-        program,
-        args,
-        env: startup.env.clone(),
-    })
+    // The program ends after it: no time or code for giving things back.
+    let mut diagnostics = ManuallyDrop::new(Diagnostics::new(program));
+    let mut status = 0;
+    if let Some(main) = command {
+        let env = startup.env.clone();
+        main(&Invocation { args, env }, &mut diagnostics);
+    } else if !answer(arg, &mut diagnostics) {
+        status = USAGE_STATUS;
+    }
+    diagnostics.finish().max(status)
 }
 
+/// Runs a command; what fails, it tells.
+type Main = fn(&Invocation, &mut Diagnostics);
+
 /// The command of that name.
-fn command_named(name: &[u8]) -> Option<fn(&Invocation) -> u8> {
+fn command_named(name: &[u8]) -> Option<Main> {
     match name {
         b"cp" => Some(cp::main),
         b"cat" => Some(cat::main),
@@ -114,26 +115,24 @@ fn command_named(name: &[u8]) -> Option<fn(&Invocation) -> u8> {
     }
 }
 
-/// Answers for `annulet` itself.
-fn no_command(program: &'static [u8], arg: Option<&[u8]>) -> u8 {
-    let mut diagnostics = Diagnostics::new(program, Quotes::Always);
+/// Answers for `annulet` itself. Returns false, after a message, where it was used wrongly.
+fn answer(arg: Option<&[u8]>, diagnostics: &mut Diagnostics) -> bool {
     // By comparison: a pattern is compared byte by byte, in twice as much code.
     let (complaint, wrong) = match arg {
         Some(arg) if arg == b"--help" => {
             diagnostics.print_usage(Usage::Annulet);
-            return diagnostics.finish();
+            return true;
         }
         Some(arg) if arg == b"--version" => {
-            print_version(&mut diagnostics, b"annulet");
-            return diagnostics.finish();
+            print_version(diagnostics, b"annulet");
+            return true;
         }
         Some(wrong @ [b'-', _, ..]) => (Complaint::WrongOption, wrong),
         Some(wrong) => (Complaint::NoSuchCommand, wrong),
         None => (Complaint::NoCommand, &b""[..]),
     };
     diagnostics.usage_error(complaint, &[wrong]);
-    forget(diagnostics);
-    USAGE_STATUS
+    false
 }
 
 fn print_version(diagnostics: &mut Diagnostics, name: &[u8]) {
@@ -176,6 +175,7 @@ fn read_arguments(
                 _ => return None,
             },
             Err(complaint) => {
+                diagnostics.with_path();
                 diagnostics.usage_error(complaint, &[parser.name, &parser.candidates]);
                 return None;
             }

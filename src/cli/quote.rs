@@ -10,15 +10,21 @@ pub enum Quotes {
     Always,
     /// Only where a shell needs them, as `cat` does.
     WhereNeeded,
+    /// Always, and for a reader of C, not for a shell: what GNU tools do with words that are
+    /// no names, and with a few that are.
+    AsInC,
 }
 
 /// Appends `name` to `out`, quoted.
 ///
 /// Plain names stand in single quotes; a single quote in an otherwise harmless name makes
-/// them double quotes; control and non-ASCII bytes are written as `$'\n'` or `$'\303'`.
+/// them double quotes; control and non-ASCII bytes are written as `$'\n'` or `$'\303'`; as in
+/// C it is `'\n'`, `'\303'` and `'\''`.
 pub fn quote(out: &mut Vec<u8>, name: &[u8], quotes: Quotes) {
     if quotes == Quotes::WhereNeeded && !needs_quotes(name) {
         out.extend_from_slice(name);
+    } else if quotes == Quotes::AsInC {
+        quote_as_in_c(out, name);
     } else if is_one_of(b'\'', name) && is_harmless_in_double_quotes(name) {
         out.push(b'"');
         out.extend_from_slice(name);
@@ -51,6 +57,22 @@ fn quote_single(out: &mut Vec<u8>, name: &[u8]) {
             escaping = true;
             escape(out, byte);
         }
+    }
+    out.push(b'\'');
+}
+
+/// Appends `name` in single quotes, with a backslash before them and each other.
+fn quote_as_in_c(out: &mut Vec<u8>, name: &[u8]) {
+    out.push(b'\'');
+    for &byte in name {
+        if !matches!(byte, b' '..=b'~') {
+            escape(out, byte);
+            continue;
+        }
+        if matches!(byte, b'\'' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
     }
     out.push(b'\'');
 }
@@ -106,6 +128,18 @@ mod tests {
         let mut out = Vec::new();
         quote(&mut out, name, Quotes::WhereNeeded);
         out.to_vec()
+    }
+
+    #[test]
+    fn words_are_quoted_as_gnu_does() {
+        let as_in_c = |word: &[u8]| {
+            let mut out = Vec::new();
+            quote(&mut out, word, Quotes::AsInC);
+            out.to_vec()
+        };
+        assert_eq!(as_in_c(b"a b"), b"'a b'");
+        assert_eq!(as_in_c(b"it's"), b"'it\\'s'");
+        assert_eq!(as_in_c(b"\\\n\xc3\""), b"'\\\\\\n\\303\"'");
     }
 
     #[test]

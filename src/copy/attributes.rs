@@ -10,11 +10,8 @@ use super::options::{Flags, Options, Preserve};
 use super::plain::{self, NO_MODE};
 use super::workers::Shared;
 use crate::sys::{
-    self, Access, Bearer, CWD, Errno, Mode, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
+    self, Access, Bearer, CWD, Errno, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
 };
-
-/// The list of who may access a file, beyond its permission bits (`man 5 acl`).
-const ACCESS_LIST: &CStr = c"system.posix_acl_access";
 
 /// What the names of attributes begin with that are not kept as all others are, each with a NUL:
 /// the access list, what access list a directory gives to new files in it, the security context,
@@ -28,9 +25,15 @@ security.evm\0\
 system.nfs4\0\
 trusted.SGI_\0";
 
+/// The list of who may access a file, beyond its permission bits (`man 5 acl`): the first of
+/// [`SPECIAL`].
+const ACCESS_LIST: &CStr = match CStr::from_bytes_until_nul(SPECIAL) {
+    Ok(first) => first,
+    Err(_) => unreachable!(),
+};
+
 impl Engine<'_, '_> {
     /// Gives a copy its source's attributes, as far as the options ask for them.
-    #[inline(never)]
     pub(super) fn keep_attributes(&mut self, from: Target<'_>, copied: &Copied<'_>) -> Result<()> {
         let (shared, options, home) = (self.shared, &self.options, &mut self.home);
         let mut kept = Ok(());
@@ -65,19 +68,18 @@ impl Engine<'_, '_> {
                 step = Step::SetAttribute;
                 let value = value.get_mut(..len as usize).unwrap_or_default();
                 done = access(copied.target, home, Access::Set, name, value);
-                // A default access list may forbid the owner to write; the mode is set afterwards.
-                if done == Err(Errno::EACCES)
-                    && options.preserve.contains(Preserve::MODE)
-                    && copied.target.set_mode(Mode::WUSR).is_ok()
-                {
-                    done = access(copied.target, home, Access::Set, name, value);
-                }
             }
             if let Err(errno) = done {
-                if lists {
-                    step = Step::Mode;
+                if lists && errno != Errno::ENODATA {
+                    // Not told yet: of the mode, nothing more than this can go wrong.
+                    kept = kept.and(done.map(drop).during(Step::Mode));
+                } else {
+                    kept = kept.and(shared.lost(copied, step, name, errno));
                 }
-                kept = kept.and(shared.lost(copied, step, name, errno));
+                if errno == Errno::EOPNOTSUPP {
+                    // No more than one is tried where none can be.
+                    left = &[];
+                }
             }
         }
         self.go_home();
@@ -110,7 +112,7 @@ impl Shared<'_> {
     fn lost(&self, copied: &Copied<'_>, mut step: Step, name: &CStr, errno: Errno) -> Result<()> {
         let preserve = self.options.preserve;
         let unsupported = errno == Errno::EOPNOTSUPP;
-        let required = step == Step::Mode || preserve.contains(Preserve::XATTR_REQUIRED);
+        let required = preserve.contains(Preserve::XATTR_REQUIRED);
         let quiet = unsupported || preserve.contains(Preserve::XATTR_QUIET);
         // One that is gone since it was listed need not be kept. Where there are none at all,
         // there is nothing to list.
@@ -150,7 +152,10 @@ fn is_kept(name: &CStr, options: &Options, copied: &Copied<'_>, lists: bool) -> 
     match (0..6).find(|number| begins_so(*number)) {
         Some(0 | 1) => lists && options.preserve.contains(Preserve::MODE) && copied.lists,
         _ if lists || !copied.others => false,
-        Some(2) => !options.has(Flags::DEFAULT_CONTEXT),
+        Some(2) => {
+            let kept = Preserve::XATTR | Preserve::CONTEXT;
+            options.preserve.intersects(kept) && !options.has(Flags::DEFAULT_CONTEXT)
+        }
         Some(_) => false,
         None => options.preserve.contains(Preserve::XATTR),
     }

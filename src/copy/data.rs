@@ -181,6 +181,7 @@ pub struct DataMover {
 impl DataMover {
     /// A mover that goes the way that is asked for. Takes nothing yet.
     #[must_use]
+    #[inline(never)]
     pub const fn new(options: &Options) -> Self {
         Self {
             io: options.io,
@@ -460,7 +461,6 @@ impl DataMover {
     /// Copies the first `size` bytes in parts, which on the plain way whoever has nothing else to
     /// do takes as well; returns up to where all went well: nowhere, where that was not
     /// possible, because another file is shared already.
-    #[inline(never)]
     fn copy_parts(
         &mut self,
         from: BorrowedFd<'_>,

@@ -1,7 +1,5 @@
 //! Directories: making the copy, opening both sides, and finishing once the contents are done.
 
-use core::sync::atomic::Ordering;
-
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
 use super::metadata::{Copied, KEPT_IN_ATTRIBUTES, Target, withheld};
@@ -18,8 +16,8 @@ impl Engine<'_, '_> {
         let withheld = withheld(self.options.preserve, FileType::Directory, job.stat.mode);
         self.make_directory(job, withheld, Step::CreateDirectory)?;
         if !job.exists {
-            // Relaxed: the table, under its lock, is what counts.
-            if !self.shared.made_any.swap(true, Ordering::Relaxed) {
+            // Whoever comes to what is below it comes by it, but for symlinks.
+            if job.operand || !job.fresh {
                 self.shared.remember(Role::Made, &job.before.id, b"");
             }
             if self.options.has(Flags::VERBOSE) {
@@ -69,9 +67,13 @@ impl Engine<'_, '_> {
                     inherited = kernels & Mode::ISVTX;
                 }
                 job.otherwise = self.released(FileType::Directory, inherited, withheld);
-            } else if !withheld.is_empty() || !(wanted & kernels).contains(Mode::RWXU) {
+            } else {
                 let given = kernels & (wanted | !Mode::RWXU);
-                job.otherwise = Some(given | (withheld - self.umask()));
+                let mode = given | (withheld - self.umask());
+                // Not needlessly: it takes setgid away where the group is not the user's.
+                if mode != kernels || !kernels.contains(Mode::RWXU) {
+                    job.otherwise = Some(mode);
+                }
             }
         }
         Ok(())

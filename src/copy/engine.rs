@@ -216,15 +216,18 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                 // A loop is in the way like any file that cannot be opened.
                 if found == Err(Errno::ELOOP) && self.options.has(Flags::FORCE) {
                     found = Ok(());
+                    // It is older than anything.
+                    job.before.times = Stat::default().times;
                 }
             } else if job.stat.kind == FileType::Directory
                 && self.options.has(Flags::KEEP_DIRECTORY_SYMLINK)
             {
-                let link = job.before;
-                job.through_link = stat_dst(job, AtFlags::empty()).is_ok()
-                    && job.before.kind == FileType::Directory;
-                if !job.through_link {
-                    job.before = link;
+                let mut led_to = Stat::default();
+                if job.dst.stat(AtFlags::empty(), &mut led_to).is_ok()
+                    && led_to.kind == FileType::Directory
+                {
+                    job.through_link = true;
+                    job.before = led_to;
                 }
             }
         }

@@ -122,7 +122,7 @@ cannot create special file {1}\0\
 preserving times for {1}\0\
 failed to preserve ownership for {1}\0\
 clearing permissions for {1}\0\
-preserving permissions for {1}\0\
+preserving permissions for {\\1}\0\
 cannot return to the directory that holds {0}\0\
 cannot copy a directory, {0}, into itself, {1}\0\
 will not create hard link {0} to directory {1}\0\

@@ -33,8 +33,7 @@ impl Engine<'_, '_> {
                 Claim::Others => met = shared.met_settled.wait(met),
                 Claim::Copied(path) => {
                     // Taken along, not to keep others from the table meanwhile.
-                    self.earlier.clear();
-                    self.earlier.extend_from_slice(path.to_bytes_with_nul());
+                    self.earlier.c_string(b"", path.to_bytes());
                     break;
                 }
             }

@@ -81,12 +81,12 @@ impl Engine<'_, '_> {
             answer.during(Step::ParentAttributes)?;
         }
         let preserve = self.options.preserve;
-        if preserve.contains(Preserve::NO_MODE) && !preserve.contains(Preserve::MODE) {
-            job.stat.mode = Mode::PERMISSIONS;
-        }
         let mut withheld = Mode::empty();
         if preserve.intersects(Preserve::MODE | Preserve::OWNERSHIP) {
             withheld = metadata::withheld(preserve, FileType::Directory, job.stat.mode);
+        }
+        if preserve.contains(Preserve::NO_MODE) && !preserve.contains(Preserve::MODE) {
+            job.stat.mode = Mode::PERMISSIONS;
         }
         self.make_directory(&mut job, withheld, Step::MakeParent)?;
         if !job.exists && self.options.has(Flags::VERBOSE) {

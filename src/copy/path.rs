@@ -28,8 +28,8 @@ const NAME_BYTES: usize = 256;
 
 impl Path {
     /// Makes this the path of `name` in a directory that messages show as `dir`; with `dir`
-    /// empty, calls get all of it. Returns where the name begins.
-    pub fn start(&mut self, dir: &[u8], name: &[u8]) -> usize {
+    /// empty, calls get all of it.
+    pub fn start(&mut self, dir: &[u8], name: &[u8]) {
         self.bytes.clear();
         self.bytes.extend_from_slice(dir);
         let dir = End {
@@ -37,7 +37,6 @@ impl Path {
             name_at: 0,
         };
         self.push(dir, name);
-        self.name_at
     }
 
     /// As [`Self::start`], for a path in that directory, of which calls get the last part. An

@@ -17,11 +17,6 @@ impl Engine<'_, '_> {
         };
         let mode = job.stat.mode & Mode::PERMISSIONS;
         let missing = withheld(self.options.preserve, FileType::Regular, mode);
-        // Extended attributes are for those who may write, but for root.
-        let mut added = Mode::empty();
-        if self.options.preserve.contains(Preserve::XATTR) && sys::geteuid() != 0 {
-            added = Mode::WUSR - mode;
-        }
         let mut opened = Step::Nothing.into();
         if job.exists {
             opened = reuse(job, !self.keeps_data());
@@ -40,10 +35,21 @@ impl Engine<'_, '_> {
                 ..Stat::default()
             };
             job.before.id.dev = job.dst_dev;
-            opened = self.create(job, (mode - missing) | added);
+            opened = self.create(job, mode - missing);
         }
         let destination = opened?;
         let fd = destination.as_fd();
+        let mut otherwise = None;
+        // Extended attributes are for those who may write, but for root.
+        if !job.exists
+            && self.options.preserve.contains(Preserve::XATTR)
+            && !mode.contains(Mode::WUSR)
+            && sys::geteuid() != 0
+        {
+            let usual = mode - self.umask();
+            otherwise = Some(usual);
+            sys::fchmod(fd, (usual - missing) | Mode::WUSR).during(Step::Mode)?;
+        }
         // On failure GNU stops here: metadata would make a broken copy look whole.
         let (from, to) = ((source.as_fd(), &job.stat), (fd, &job.before));
         let others = self.others();
@@ -64,12 +70,10 @@ impl Engine<'_, '_> {
             return Step::Told.into();
         }
         moved?;
-        let mut otherwise = None;
         if !job.exists {
-            otherwise = self.released(FileType::Regular, mode, missing);
-            if otherwise.is_none() && !added.is_empty() {
-                otherwise = Some(mode - self.umask());
-            }
+            otherwise = self
+                .released(FileType::Regular, mode, missing)
+                .or(otherwise);
         }
         let copied = Copied {
             target: Target::Open(fd),
@@ -100,7 +104,8 @@ impl Engine<'_, '_> {
             && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut found).is_ok()
             && found.kind == FileType::Symlink
         {
-            if !self.options.has(Flags::THROUGH_DANGLING) {
+            // Where all was made by this copy, it is somebody's who is not to be served.
+            if job.fresh || !self.options.has(Flags::THROUGH_DANGLING) {
                 return Step::Dangling.into();
             }
             flags -= OFlags::EXCL;
@@ -115,7 +120,6 @@ impl Engine<'_, '_> {
 }
 
 /// Opens the source, and makes sure that it is the file that was looked at.
-#[inline(never)]
 fn open_source(job: &mut Job<'_>) -> Result<OwnedFd> {
     let flags = if job.follow {
         OFlags::empty()

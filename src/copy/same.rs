@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Job};
 use super::failure::{Result, Step};
-use super::options::{Backup, Flags, Follow};
+use super::options::{Backup, Flags};
 use super::path::{last_part, open_parent, trim_slashes};
 use crate::sys::{self, AtFlags, CWD, FileType, Stat};
 
@@ -17,7 +17,7 @@ impl Engine<'_, '_> {
             return Step::Nothing.into();
         }
         let backs_up = options.backup != Backup::None;
-        let never_follows = options.follow == Follow::Never;
+        let never_follows = !job.follow;
         // Both sides as they are, symlinks too.
         let (mut src, mut dst) = (job.stat, job.before);
         if !never_follows {

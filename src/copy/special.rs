@@ -63,14 +63,9 @@ impl Engine<'_, '_> {
     /// Gives what cannot be opened its metadata.
     pub(super) fn finish_by_name(&mut self, job: &Job<'_>, withheld: Mode) -> Result<()> {
         let mut otherwise = self.released(job.stat.kind, job.stat.mode, withheld);
-        let mut made = Stat::default();
-        if let Some(mode) = &mut otherwise
-            && !self.options.preserve.contains(Preserve::NO_MODE)
-            && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut made).is_ok()
-        {
-            // What a default access list has taken away stays away, and so does what the change
-            // of owner takes.
-            *mode = (made.mode - Mode::ISUID) | (*mode & withheld);
+        let mut released = None;
+        if job.stat.kind != FileType::Symlink && !self.options.preserve.contains(Preserve::MODE) {
+            released = otherwise.take();
         }
         // A symlink that stands for a copy gets what its source has, but for the owner, as if it
         // had the right one, and access lists, which no symlink has.
@@ -86,7 +81,22 @@ impl Engine<'_, '_> {
                 lists: !stands,
                 others: true,
             },
-        )
+        )?;
+        let mut made = Stat::default();
+        if let Some(mode) = released
+            && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut made).is_ok()
+        {
+            // What a default access list or a change of owner has taken away stays away.
+            let (kept, given) = if self.options.preserve.contains(Preserve::NO_MODE) {
+                (Mode::SPECIAL, mode - Mode::SPECIAL)
+            } else {
+                (Mode::all(), mode & withheld)
+            };
+            return Target::Named(&job.dst)
+                .set_mode((made.mode & kept) | given)
+                .during(Step::Mode);
+        }
+        Ok(())
     }
 
     /// Deals with a directory that was met before in this copy, or was made by it.
@@ -103,21 +113,23 @@ impl Engine<'_, '_> {
         let mut is_made = met.find(Role::Made, &id).is_some();
         let mut further = Ok(());
         for level in job.outer.iter().filter(|level| !level.is_parent) {
-            // The first one made is remembered; later ones matter where this worker stands in them:
-            // else it could go down for ever, by way of a symlink or of unlucky inode numbers.
+            // What was made in what was there is remembered; all else matters where this worker
+            // stands in it: else it could go down for ever, by way of a symlink.
             is_made |= !level.existed && level.before.id == id;
             if level.stat.id == id && self.options.follow == Follow::Always {
                 further = Step::Cyclic.into();
             }
         }
+        let earlier = met.find(Role::Copied, &id).map(CStr::to_bytes);
+        // Its copy is it, which goes unnoticed where nothing is overwritten.
+        is_made |= earlier.is_some_and(|earlier| same_entry(earlier, job.src_shown()));
         if is_made {
             shared.into_itself.store(true, Ordering::Relaxed);
             return shared.tell(Step::IntoItself, &[src, dst], None);
         }
-        let Some(earlier) = met.find(Role::Copied, &id) else {
+        let Some(earlier) = earlier else {
             return further;
         };
-        let earlier = earlier.to_bytes();
         if same_entry(earlier, job.dst_shown()) {
             let _ = shared.tell(Step::DirectoryTwice, &[src], None);
             return Step::Nothing.into();

@@ -13,7 +13,7 @@ pub enum Role {
     Given,
     /// A copy that was made of an operand; with its path.
     Created,
-    /// The first directory that an operand's copy made; without a path.
+    /// A directory that was made in one that was there before; without a path.
     Made,
 }
 

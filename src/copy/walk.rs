@@ -118,7 +118,6 @@ impl Engine<'_, '_> {
         walk.checked = false;
         walk.alone = false;
         // Relaxed: whatever other workers do for this operand, they take over under a lock.
-        self.shared.made_any.store(false, Ordering::Relaxed);
         self.shared.into_itself.store(false, Ordering::Relaxed);
     }
 
@@ -259,7 +258,6 @@ impl Engine<'_, '_> {
     }
 
     /// Puts the innermost level's next items on the stack, once it has none there any more.
-    #[inline(never)]
     fn read_batch(&mut self, walk: &mut Walk) -> sys::Result<()> {
         let Walk {
             levels,

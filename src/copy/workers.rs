@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::data::{Transfer, Transfers};
 use super::engine::Engine;
 use super::options::{Backup, Flags, Follow, Options};
-use super::path::{Path, trim_slashes};
+use super::path::trim_slashes;
 use super::plain::{self, NO_MODE};
 use super::progress::Amount;
 use super::table::{FileTable, Role};
@@ -73,8 +73,6 @@ pub struct Shared<'a> {
     pub(super) options: Options,
     /// Whether several operands go to one directory, so that they may meet there.
     pub(super) many: bool,
-    /// The present operand's copy has made a directory.
-    pub(super) made_any: AtomicBool,
     /// A directory was about to be copied into itself: nothing more of the operand is.
     pub(super) into_itself: AtomicBool,
     /// The source comes from a disk, and is to be read ahead.
@@ -176,7 +174,6 @@ impl<'a> Shared<'a> {
             ui: Mutex::new(ui),
             met: Mutex::new(FileTable::default()),
             met_settled: Signal::new(),
-            made_any: AtomicBool::new(false),
             into_itself: AtomicBool::new(false),
             count: AtomicU32::new(0),
             cold: AtomicBool::new(false),
@@ -193,7 +190,8 @@ impl<'a> Shared<'a> {
     pub fn into_directory(&mut self, dir: BorrowedFd<'a>, path: &'a [u8], many: bool) {
         self.root = dir;
         self.root_path = trim_slashes(path);
-        self.dst_root = Path::default().start(self.root_path, b"");
+        // Names in it stand behind a slash.
+        self.dst_root = self.root_path.len() + usize::from(!self.root_path.ends_with(b"/"));
         self.many = many;
     }
 
