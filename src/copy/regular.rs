@@ -47,8 +47,10 @@ impl Engine<'_, '_> {
             && sys::geteuid() != 0
         {
             let usual = mode - self.umask();
-            otherwise = Some(usual);
-            sys::fchmod(fd, (usual - missing) | Mode::WUSR).during(Step::Mode)?;
+            // Where that is refused, attributes may be as well, and are told of then.
+            if sys::fchmod(fd, (usual - missing) | Mode::WUSR).is_ok() {
+                otherwise = Some(usual);
+            }
         }
         // On failure GNU stops here: metadata would make a broken copy look whole.
         let (from, to) = ((source.as_fd(), &job.stat), (fd, &job.before));

@@ -32,7 +32,8 @@ impl Message {
 
 /// Takes the engine's messages. Each call is one whole message, in whose text every `{0}` or
 /// `{1}` stands for one of `names`, to be quoted as a file name, every `{~0}` for one to be
-/// quoted where a shell needs it, and every `{=0}` to `{=9}` for one of them as it is.
+/// quoted where a shell needs it, every `{\0}` for one to be quoted as in C, and every `{=0}` to
+/// `{=9}` for one of them as it is.
 ///
 /// A number with the names costs a caller a third of the code that a list of pieces does;
 /// with some thirty messages that is 2 KB of the program.
