@@ -96,14 +96,15 @@ fn one_and_the_same_file() {
 fn several_operands() {
     let scene = "file a 5000; file b 70; dir d; dir e; file e/a 30; link e/b ../a; dir f; \
                  file f/a 6; dir g; dir g/a; file g/a/x; dir h; link h/a ../b; link h/b nowhere; \
-                 link l a; dir e/sub; file e/sub/one; dir f/sub; file f/sub/two; dir ro 555";
+                 link l a; dir e/sub; file e/sub/one; dir f/sub; file f/sub/two; dir ro 555; \
+                 dir i; link i/a ../d";
     let linked = "file a 100; hard b a; dir d; dir e; hard e/c a; file e/x; link e/l x; hard e/ll e/l; \
                  dir s; hard s/1 a; hard s/2 a; file s/3; dir s/sub; hard s/sub/4 s/3; dir o; \
                  file o/1; hard o/2 o/1; file o/3";
     let list = "a b d; -v a b d; a no b d; no a also-no d; a e d; -r a e d; -r a e/. d; \
                  a e/a d; a e/a f/a d; -v a e/a d; -n a e/a d; -f a e/a d; -a a e/a d; \
                  a a d; a ./a d; a a/ d; -v a a b d; e/b a d; -P e/b a d; -P h/a a d; \
-                 -P h/a h/b b d; -P a h/a d; -d h/b b d; -r g/a a d; -r a g/a d; -r e e d; \
+                 -P h/a h/b b d; -P i/a a d; -P a h/a d; -d h/b b d; -r g/a a d; -r a g/a d; -r e e d; \
                  -r e e/ d; -r e ./e d; -r e/sub f/sub d; -a e/sub f/sub d; -r e/. f/. d; \
                  -rv e f g h d; -rL e f g d; -rL e f g h d; -a . d; -a e f d no; a b ro; \
                  -r e a ro; a b no; a b l; a b .; a e/a .; -t d a no b; -T a b; \

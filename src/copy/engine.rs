@@ -207,12 +207,14 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         let mut found = stat_dst(job, AtFlags::SYMLINK_NOFOLLOW);
         if found.is_ok() && job.before.kind == FileType::Symlink {
             if self.writes_through(job.stat.kind) {
-                if self.made_here(job) {
-                    return Step::ThroughCreated.into();
-                }
+                let made_here = self.made_here(job);
                 // What is written as a regular file is written through symlinks.
                 job.through_link = true;
                 found = stat_dst(job, AtFlags::empty());
+                // A directory is in the way all the same.
+                if made_here && (found.is_err() || job.before.kind != FileType::Directory) {
+                    return Step::ThroughCreated.into();
+                }
                 // A loop is in the way like any file that cannot be opened.
                 if found == Err(Errno::ELOOP) && self.options.has(Flags::FORCE) {
                     found = Ok(());

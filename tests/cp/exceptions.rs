@@ -36,7 +36,9 @@ impl Found<'_> {
         if self.has("--keep") {
             let refused = "cp: cannot overwrite non-directory ";
             let differs = self.gnu_alone(refused) || self.ours_alone(refused);
-            if differs || (self.backs_up() && self.any(&[": type is Link, should be Folder"])) {
+            let moves = self.gnu_alone("cp: cannot backup ")
+                || self.any(&[": type is Link, should be Folder"]);
+            if differs || (self.backs_up() && moves) {
                 return Some("GNU cp follows symlinks so only with --copy-contents");
             }
         }
