@@ -583,6 +583,18 @@ fn attributes_that_cannot_be_kept() {
     let ran = cp("--preserve=mode a d", path, &as_user(Some(NOBODY)));
     let told = "cp: preserving permissions for 'd/a': Operation not permitted\n";
     assert_eq!((ran.status, ran.stderr.as_str()), (1, told));
+    // Of a folder that leads to an operand GNU cp says it in other words.
+    fs::create_dir(path.join("d/d")).expect("a folder");
+    fs::set_permissions(path.join("d/d"), Permissions::from_mode(0o777)).expect("chmod");
+    fs::create_dir(path.join("d/e")).expect("a folder");
+    fs::write(path.join("d/e/a"), b"").expect("a file");
+    let ran = cp(
+        "--parents --preserve=timestamps d/e/a d",
+        path,
+        &as_user(Some(NOBODY)),
+    );
+    let told = "cp: failed to preserve times for 'd/d': Operation not permitted\n";
+    assert_eq!((ran.status, ran.stderr.as_str()), (1, told));
 }
 
 /// A setuid file never is one of the wrong owner's, and nobody gets at it before its owner is set.

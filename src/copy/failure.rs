@@ -41,6 +41,7 @@ pub enum Step {
     CreateSpecial,
     UnknownType,
     Times,
+    ParentTimes,
     Owner,
     ClearMode,
     Mode,
@@ -120,6 +121,7 @@ cannot create fifo {1}\0\
 cannot create special file {1}\0\
 {0} has unknown file type\0\
 preserving times for {1}\0\
+failed to preserve times for {1}\0\
 failed to preserve ownership for {1}\0\
 clearing permissions for {1}\0\
 preserving permissions for {\\1}\0\

@@ -100,7 +100,12 @@ impl Engine<'_, '_> {
     pub(super) fn keep_metadata(&mut self, from: &Stat, copied: &Copied<'_>) -> Result<()> {
         let preserve = self.options.preserve;
         if preserve.contains(Preserve::TIMESTAMPS) {
-            copied.target.set_times(from).during(Step::Times)?;
+            let step = if copied.others {
+                Step::Times
+            } else {
+                Step::ParentTimes
+            };
+            copied.target.set_times(from).during(step)?;
         }
         let mut mode = from.mode;
         if preserve.contains(Preserve::OWNERSHIP) {

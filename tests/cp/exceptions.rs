@@ -171,7 +171,9 @@ impl Found<'_> {
 
     /// Whether both said the same, in whatever order.
     fn same_words(&self) -> bool {
-        sorted(self.gnu) == sorted(self.ours)
+        let [gnu, ours] = [self.gnu, self.ours].map(|text| normal(text.as_bytes()));
+        let [gnu, ours] = [&gnu, &ours].map(|text| String::from_utf8_lossy(text));
+        sorted(&gnu) == sorted(&ours)
     }
 
     /// Whether each difference is one of those.
