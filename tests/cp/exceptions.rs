@@ -37,7 +37,8 @@ impl Found<'_> {
             let refused = "cp: cannot overwrite non-directory ";
             let differs = self.gnu_alone(refused) || self.ours_alone(refused);
             let moves = self.gnu_alone("cp: cannot backup ")
-                || self.any(&[": type is Link, should be Folder"]);
+                || self.any(&[": type is Link, should be Folder"])
+                || self.all(&[": access time "]);
             if differs || (self.backs_up() && moves) {
                 return Some("GNU cp follows symlinks so only with --copy-contents");
             }

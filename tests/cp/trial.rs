@@ -378,7 +378,7 @@ impl Outcome {
             .and_then(|line| line.split_once(": "));
         path.is_some_and(|(path, why)| {
             let alone = path.starts_with(['\'', '"']) || !path.contains(' ');
-            why == "No such file or directory" && alone
+            matches!(why, "No such file or directory" | "Permission denied") && alone
         })
     }
 
