@@ -65,6 +65,7 @@ impl Found<'_> {
         let gone = "cp: cannot create symbolic link ";
         if (self.gnu.contains(denied) && !self.ours.contains(denied))
             || (self.gnu.contains(": No such file or directory") && self.gnu_alone(gone))
+            || self.gnu_alone(": can make relative symbolic links only ")
             || self.ours_alone(": Stale file handle")
         {
             return Some("GNU cp goes by a name that is shut or another by now");
