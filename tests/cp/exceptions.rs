@@ -33,6 +33,9 @@ impl Found<'_> {
         if self.gnu.contains("cp: failed to clone ") && self.same_words() {
             return Some("--reflink=always fails: GNU cp has emptied the file before");
         }
+        if self.has("--sp") && self.same_words() && self.all(&[": data at ", ": blocks "]) {
+            return Some("--sparse=always: GNU cp shares blocks of zeros all the same");
+        }
         if self.has("--keep") {
             let refused = "cp: cannot overwrite non-directory ";
             let differs = self.gnu_alone(refused) || self.ours_alone(refused);

@@ -99,7 +99,11 @@ impl Trial {
         for _ in 0..10 {
             let expected = self.outcome(gnu, folder, &[], None);
             let found = self.outcome(program, folder, way, Some(&expected.order));
-            let lines = expected.differences(&found, ordered);
+            let mut lines = expected.differences(&found, ordered);
+            if way.contains(&"--io=ring") {
+                // It reads what GNU cp shares the blocks of.
+                lines.retain(|line| !line.contains(": access time "));
+            }
             if lines.is_empty() {
                 return Verdict::Same;
             }
