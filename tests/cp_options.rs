@@ -455,6 +455,9 @@ fn a_link_that_fails_leaves_what_was_there() {
     .expect("a tmpfs");
 }
 
+/// A value of `security.capability`: `cap_net_bind_service`, permitted and effective.
+const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// Attributes of every kind of file go along, and those of folders after their contents.
 #[test]
 fn attributes_of_every_kind_of_file() {
@@ -474,7 +477,6 @@ fn attributes_of_every_kind_of_file() {
         2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 210, 4, 0, 0, 4, 0, 4, 0, 255, 255,
         255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
     ];
-    let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     chown(path.join("s/cap"), Some(1234), Some(4321)).expect("chown");
     for (name, attribute, value) in [
         ("a", "user.one", &b"1"[..]),
@@ -485,7 +487,7 @@ fn attributes_of_every_kind_of_file() {
         ("n", "trusted.node", b"of a node"),
         ("d", "user.d", &[7; 3000]),
         ("d", "system.posix_acl_default", &access),
-        ("cap", "security.capability", &capability),
+        ("cap", "security.capability", &CAPABILITY),
     ] {
         set_xattr(&path.join("s").join(name), attribute, value).expect("an attribute");
     }
@@ -534,8 +536,7 @@ fn attributes_that_cannot_be_kept() {
     let dir = open_dir();
     let path = dir.path();
     Scene::parse("file a 10 755; dir d 777").build(path);
-    let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    set_xattr(&path.join("a"), "security.capability", &capability).expect("a capability");
+    set_xattr(&path.join("a"), "security.capability", &CAPABILITY).expect("a capability");
     set_xattr(&path.join("a"), "user.x", b"1").expect("an attribute");
     let told = "cp: setting attribute 'security.capability' for 'd/a': Operation not permitted\n";
     for (line, status, message) in [

@@ -8,16 +8,13 @@ use super::failure::{During, Result, Step};
 use super::options::{Backup, Flags};
 use super::path::{basename, last_part, open_parent, trim_slashes};
 use super::plain::{self, NO_MODE};
-use super::walk::Walk;
+use super::walk::{DIRENT_BYTES, Walk};
 use crate::sys::{
     self, AtFlags, BorrowedFd, CWD, Errno, FileType, OFlags, Stat, decimal, until_nul,
 };
 
 /// The longest name that Linux has.
 const NAME_MAX: usize = 255;
-
-/// How much is asked of `getdents64` at a time.
-const DIRENT_BYTES: usize = 32 << 10;
 
 impl Engine<'_, '_> {
     /// Renames what is in the destination's place, if it is one of those that are kept.

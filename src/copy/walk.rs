@@ -23,7 +23,7 @@ use crate::sys::{
 /// How many bytes of names one batch gathers before it is copied.
 const BATCH_BYTES: usize = 256 << 10;
 /// How much is asked of `getdents64` at a time.
-const DIRENT_BYTES: usize = 32 << 10;
+pub(super) const DIRENT_BYTES: usize = 32 << 10;
 /// So many files are read ahead where the source comes from a disk.
 const AHEAD: usize = 32;
 /// Levels that keep their two descriptors. Few directories have something this far below them,

@@ -58,7 +58,7 @@ impl Case {
             if lines.is_empty() {
                 continue;
             }
-            let what = format!("  {}\nannulet: {}", lines.join("\n  "), outcome.said());
+            let what = format!("  {}\nannulet: {}", lines.join("\n  "), outcome.ran.said());
             // Mostly it is the same whichever way the data went.
             match found.iter_mut().find(|(_, other)| *other == what) {
                 Some((others, _)) => {
@@ -71,7 +71,12 @@ impl Case {
         if found.is_empty() {
             return Ok(());
         }
-        let mut report = format!("{}\n{}\nGNU: {}", self.name, self.script(), expected.said());
+        let mut report = format!(
+            "{}\n{}\nGNU: {}",
+            self.name,
+            self.script(),
+            expected.ran.said()
+        );
         for (ways, what) in found {
             let _ = writeln!(report, "with {ways}:\n{what}");
         }
@@ -116,16 +121,6 @@ impl Outcome {
             snapshot(top)
         };
         Self { ran, tree, started }
-    }
-
-    /// How the program ended and what it said.
-    fn said(&self) -> String {
-        format!(
-            "status {}\n{}{}",
-            self.ran.status,
-            self.ran.stdout_text(),
-            self.ran.stderr
-        )
     }
 
     /// A time, or `None` if it is of this run.

@@ -129,7 +129,11 @@ impl Trial {
                 return Verdict::Void(why);
             }
             if is_ordered || expected.same_order(&found) {
-                let said = format!("GNU: {}\nannulet: {}", expected.said(), found.said());
+                let said = format!(
+                    "GNU: {}\nannulet: {}",
+                    expected.ran.said(),
+                    found.ran.said()
+                );
                 return Verdict::Differs(lines, said);
             }
         }
@@ -345,16 +349,6 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// How the program ended and what it said.
-    fn said(&self) -> String {
-        format!(
-            "status {}\n{}{}",
-            self.ran.status,
-            self.ran.stdout_text(),
-            self.ran.stderr
-        )
-    }
-
     /// Whether the numbers of the inodes, before and after, are in the same order, as far as both
     /// have the same names.
     fn same_order(&self, other: &Self) -> bool {

@@ -110,6 +110,17 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// How the program ended and what it said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        format!(
+            "status {}\n{}{}",
+            self.status,
+            self.stdout_text(),
+            self.stderr
+        )
+    }
+
     /// Standard output as text.
     #[must_use]
     pub fn stdout_text(&self) -> String {
