@@ -2,11 +2,10 @@
 
 use super::diagnostics::Diagnostics;
 use super::quote::Quotes;
-use super::texts::Usage;
 use super::{Command, Invocation, read_arguments};
 use crate::cat::{Shown, concatenate};
 
-pub(super) const USAGE: &str = "\
+const USAGE: &str = "\
 Usage: cat [OPTION]... [FILE]...
 Print each FILE, or standard input for - or without FILE.
 
@@ -29,7 +28,7 @@ Print each FILE, or standard input for - or without FILE.
 /// letter of the rows from `@` on.
 const COMMAND: Command = Command {
     name: b"cat",
-    usage: Usage::Cat,
+    usage: USAGE,
     table: b"\
 Cb number-nonblank\n\
 An number\n\

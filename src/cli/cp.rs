@@ -8,7 +8,6 @@ use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
 use super::options::Given;
 use super::quote::is_one_of;
-use super::texts::Usage;
 use super::{Command, Invocation, read_arguments};
 use crate::copy::options::{Backup, Flags, Follow, Io, Options, Preserve, Reflink, Sparse, Update};
 use crate::copy::plain::{self, NO_MODE};
@@ -16,7 +15,7 @@ use crate::copy::ui::Ui;
 use crate::copy::{Engine, Shared, Walk, basename, has_contexts, trim_slashes};
 use crate::sys::{self, CWD, Errno, MAX_THREADS, OFlags, OwnedFd, Vec};
 
-pub(super) const USAGE: &str = "\
+const USAGE: &str = "\
 Usage: cp [OPTION]... [-T] SOURCE DEST
   or:  cp [OPTION]... SOURCE... DIRECTORY
   or:  cp [OPTION]... -t DIRECTORY SOURCE...
@@ -93,7 +92,7 @@ const REFLINK: u8 = b'`';
 /// See [`super::options`].
 const COMMAND: Command = Command {
     name: b"cp",
-    usage: Usage::Cp,
+    usage: USAGE,
     table: b"\
 Oa archive\n\
 A\0 attributes-only\n\

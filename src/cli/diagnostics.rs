@@ -4,7 +4,7 @@
 use super::complaint::Complaint;
 use super::progress;
 use super::quote::{Quotes, quote};
-use super::texts::{Texts, Usage};
+use super::texts;
 use crate::cat;
 use crate::copy::Snapshot;
 use crate::copy::basename;
@@ -32,7 +32,6 @@ pub struct Diagnostics {
     /// The first error of standard output.
     output_error: Option<Errno>,
     line: Vec<u8>,
-    texts: Texts,
 }
 
 impl Diagnostics {
@@ -48,7 +47,6 @@ impl Diagnostics {
             progress_shown: false,
             output_error: None,
             line: Vec::new(),
-            texts: Texts::new(),
         }
     }
 
@@ -80,11 +78,6 @@ impl Diagnostics {
         }
     }
 
-    /// Writes a usage text to standard output.
-    pub fn print_usage(&mut self, usage: Usage) {
-        self.output.extend_from_slice(self.texts.usage(usage));
-    }
-
     /// Begins a line of standard error.
     fn begin_line(&mut self) {
         // In order with the lines of -v where both go to one place.
@@ -97,11 +90,7 @@ impl Diagnostics {
 
     /// Appends a message and its errno's text to the line.
     fn compose(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
-        let mut template = self.texts.message(message);
-        if template.is_empty() {
-            // Memory is short: what it is about, at least.
-            template = b"{0}";
-        }
+        let template = texts::of_message(message);
         append(&mut self.line, template, names, self.quotes);
         if let Some(errno) = errno {
             self.line.extend_from_slice(b": ");
@@ -111,7 +100,7 @@ impl Diagnostics {
 
     /// Appends the text of `errno` to the line.
     fn append_errno(&mut self, errno: Errno) {
-        let text = self.texts.errno(errno);
+        let text = texts::of_errno(errno);
         self.line.extend_from_slice(text);
         if text.is_empty() {
             self.line.extend_from_slice(b"Unknown error ");

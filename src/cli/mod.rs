@@ -7,7 +7,6 @@ mod complaint;
 mod cp;
 mod diagnostics;
 mod options;
-mod packed;
 mod progress;
 mod quote;
 mod texts;
@@ -22,7 +21,6 @@ use choices::{Choices, choose};
 use complaint::Complaint;
 use diagnostics::Diagnostics;
 use options::{Given, OptionParser};
-use texts::Usage;
 
 const USAGE: &str = "\
 Usage: annulet COMMAND [ARGUMENT]...
@@ -120,7 +118,7 @@ fn answer(arg: Option<&[u8]>, diagnostics: &mut Diagnostics) -> bool {
     // By comparison: a pattern is compared byte by byte, in twice as much code.
     let (complaint, wrong) = match arg {
         Some(arg) if arg == b"--help" => {
-            diagnostics.print_usage(Usage::Annulet);
+            diagnostics.print(USAGE.as_bytes());
             return true;
         }
         Some(arg) if arg == b"--version" => {
@@ -143,7 +141,7 @@ fn print_version(diagnostics: &mut Diagnostics, name: &[u8]) {
 /// What reading a command's options needs to know of it.
 struct Command {
     name: &'static [u8],
-    usage: Usage,
+    usage: &'static str,
     /// See [`options`]. The ids `i`, `?` and `!` are `--io`, `--help` and `--version`.
     table: &'static [u8],
 }
@@ -163,7 +161,7 @@ fn read_arguments(
             Ok(false) => return Some(io),
             Ok(true) => match parser.given.id {
                 b'?' => {
-                    diagnostics.print_usage(command.usage);
+                    diagnostics.print(command.usage.as_bytes());
                     return None;
                 }
                 b'!' => {

@@ -4,7 +4,7 @@ use super::failure::Step;
 use super::progress::Snapshot;
 use crate::sys::Errno;
 
-/// The number of a message. Texts are with who says them, and packed as one by `cli`: first
+/// The number of a message. Texts are with who says them, and found by `cli`: first
 /// those of [`copy`](super::failure::MESSAGES), then those of `cat`, then those about the
 /// command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

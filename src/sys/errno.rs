@@ -206,11 +206,8 @@ impl Errno {
     pub const EHWPOISON: Self = Self::new(133);
 }
 
-/// How many errors, from 1 on, have a place in [`TEXTS`].
-pub const TEXT_COUNT: u16 = 133;
-
-/// The texts of errors 1 to 133 in English, as GNU tools print them, each with a NUL. They
-/// are for packing (3 KB become 1.2 KB), not for use at run time. Lines 41 and 58 are numbers never given out.
+/// The texts of errors 1 to 133 in English, as GNU tools print them, each with a NUL. Lines 41
+/// and 58 are numbers never given out.
 pub const TEXTS: &str = "\
 Operation not permitted\0\
 No such file or directory\0\
