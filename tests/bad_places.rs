@@ -453,6 +453,36 @@ fn sharing_blocks_fails() {
     }
 }
 
+/// Profiles from before `statx` answer it with one of these on any kernel: all that is looked at
+/// can be looked at by the older call.
+#[test]
+fn statx_refused() {
+    for errno in [libc::EPERM, libc::ENOSYS] {
+        let setting = with(|s| s.refused = vec![refuse(libc::SYS_statx, errno)]);
+        for way in WAYS {
+            let dir = place();
+            let path = dir.path();
+            cp(&format!("{way} -a s t"), path, &setting).expect_success();
+            assert_copied(path, "t");
+            // Over what is there: looked at, compared, kept.
+            cp(&format!("{way} -aT --backup=t s t"), path, &setting).expect_success();
+            assert!(path.join("t/one.~1~").exists());
+            let ran = cp(&format!("{way} -auvT s t"), path, &setting).expect_status(0);
+            assert!(!ran.stdout_text().contains("t/large"), "{ran:?}");
+            let ran = cp(&format!("{way} s/one s/sub/h"), path, &setting).expect_status(1);
+            let message = "cp: 's/one' and 's/sub/h' are the same file\n";
+            assert_eq!(ran.stderr, message);
+            cp(&format!("{way} -r --parents s/sub t"), path, &setting).expect_success();
+            let ran = cp(&format!("{way} -r s s/sub"), path, &setting).expect_status(1);
+            let message = "cp: cannot copy a directory, 's', into itself, 's/sub/s'\n";
+            assert_eq!(ran.stderr, message);
+            let ran = cp(&format!("{way} no t"), path, &setting).expect_status(1);
+            let message = "cp: cannot stat 'no': No such file or directory\n";
+            assert_eq!(ran.stderr, message);
+        }
+    }
+}
+
 /// What a copy can do without, it does without.
 #[test]
 fn other_calls_refused() {

@@ -2,9 +2,9 @@
 
 use core::ffi::CStr;
 
+use super::FileType;
 use super::arch::{nr, syscall3};
 use super::errno::Result;
-use super::fs::FileType;
 use super::{BorrowedFd, Errno, until_nul};
 
 /// One entry of a directory.

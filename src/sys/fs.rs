@@ -1,4 +1,4 @@
-//! Names and inodes: opening, making, removing, linking, and what a file's metadata is.
+//! Names and inodes: opening, making, removing, linking, and setting metadata.
 
 use core::ffi::CStr;
 
@@ -6,7 +6,7 @@ use bitflags::bitflags;
 
 use super::arch::{nr, syscall2, syscall3, syscall4, syscall5};
 use super::errno::Result;
-use super::{BorrowedFd, Errno, OwnedFd};
+use super::{BorrowedFd, DeviceNumbers, Errno, FileType, OwnedFd, Timestamp};
 
 bitflags! {
     /// How to open (`man 2 open`); values of x86-64 and the generic ABI alike, but where named.
@@ -81,189 +81,7 @@ bitflags! {
     }
 }
 
-/// What kind of file an inode is: the upper four bits of its mode (`S_IFMT`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileType {
-    /// Something this kernel has and we have no word for.
-    Unknown = 0,
-    /// A named pipe.
-    Fifo = 0o01,
-    /// A character device.
-    CharDevice = 0o02,
-    /// A directory.
-    Directory = 0o04,
-    /// A block device.
-    BlockDevice = 0o06,
-    /// A regular file.
-    Regular = 0o10,
-    /// A symbolic link.
-    Symlink = 0o12,
-    /// A socket.
-    Socket = 0o14,
-}
-
-impl FileType {
-    /// By number. A look-up is 60 bytes smaller than a `match`.
-    const BY_NUMBER: [Self; 16] = {
-        let mut types = [Self::Unknown; 16];
-        let all = [
-            Self::Fifo,
-            Self::CharDevice,
-            Self::Directory,
-            Self::BlockDevice,
-            Self::Regular,
-            Self::Symlink,
-            Self::Socket,
-        ];
-        let mut at = 0;
-        while at < all.len() {
-            types[all[at] as usize] = all[at];
-            at += 1;
-        }
-        types
-    };
-
-    /// The type in the upper bits of an inode's mode.
-    #[must_use]
-    pub const fn from_mode(mode: u32) -> Self {
-        Self::BY_NUMBER[(mode >> 12 & 0xf) as usize]
-    }
-
-    /// The mode bits that `mknod` takes for this type.
-    #[must_use]
-    pub const fn mode_bits(self) -> u32 {
-        (self as u32) << 12
-    }
-}
-
-/// A time as the kernel gives it (`struct statx_timestamp`) and takes it
-/// (`struct __kernel_timespec`).
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Timestamp {
-    /// Seconds since 1970.
-    pub sec: i64,
-    /// Nanoseconds, 0 to 999,999,999. 32 bits and 32 zeros in the former structure, 64 bits
-    /// in the latter: the same on a little-endian machine.
-    pub nsec: i64,
-}
-
-const _: () = assert!(cfg!(target_endian = "little"));
-
-/// What the kernel fills in (`struct statx`, `include/uapi/linux/stat.h`).
-#[repr(C)]
-struct Statx {
-    mask: u32,
-    blksize: u32,
-    attributes: u64,
-    nlink: u32,
-    uid: u32,
-    gid: u32,
-    mode: u16,
-    spare0: u16,
-    ino: u64,
-    size: u64,
-    blocks: u64,
-    attributes_mask: u64,
-    atime: Timestamp,
-    btime: Timestamp,
-    ctime: Timestamp,
-    mtime: Timestamp,
-    rdev: DeviceNumbers,
-    dev: u64, // two numbers as well, never taken apart
-    mnt_id: u64,
-    spare: [u64; 13],
-}
-
-const _: () = assert!(size_of::<Timestamp>() == 16);
-const _: () = assert!(size_of::<Statx>() == 256);
-const _: () = assert!(core::mem::offset_of!(Statx, ino) == 32);
-const _: () = assert!(core::mem::offset_of!(Statx, atime) == 64);
-const _: () = assert!(core::mem::offset_of!(Statx, rdev) == 128);
-const _: () = assert!(core::mem::offset_of!(Statx, mnt_id) == 144);
-
-/// A device's two numbers, as `statx` gives them.
-#[repr(C, align(8))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceNumbers {
-    /// Which driver.
-    pub major: u32,
-    /// Which of its devices.
-    pub minor: u32,
-}
-
-impl DeviceNumbers {
-    /// As `mknod` takes them (`new_encode_dev`, `include/linux/kdev_t.h`): 12 bits of major,
-    /// 20 of minor.
-    const fn encode(self) -> u32 {
-        let Self { major, minor } = self;
-        (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
-    }
-}
-
-/// Which file it is: device and inode number together, unique while the file exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FileId {
-    /// Device that holds the file: a number to compare, not in the encoding of `st_dev`.
-    pub dev: u64,
-    /// Inode number on it.
-    pub ino: u64,
-}
-
-/// A file's metadata: of `struct statx` what a copier needs, in a third of the room.
-///
-/// In this order, what is asked for most first: of what holds it, what lies within 128 bytes of
-/// the start takes three bytes less to address.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub struct Stat {
-    /// Type.
-    pub kind: FileType,
-    /// Permission bits.
-    pub mode: Mode,
-    /// Device and inode number.
-    pub id: FileId,
-    /// Size in bytes; a hint only: `/proc` and `/sys` say 0 or a page for files that hold more.
-    pub size_bytes: u64,
-    /// Allocated 512-byte blocks.
-    pub blocks: u64,
-    /// The device that a device node stands for.
-    pub rdev: DeviceNumbers,
-    /// Last access and last change of the content, as [`futimens`] takes them.
-    pub times: [Timestamp; 2],
-    /// Number of hard links.
-    pub nlink: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-}
-
-impl Default for Stat {
-    /// Nothing known yet.
-    #[inline(never)]
-    fn default() -> Self {
-        Self {
-            id: FileId::default(),
-            size_bytes: 0,
-            blocks: 0,
-            rdev: DeviceNumbers { major: 0, minor: 0 },
-            times: [Timestamp::default(); 2],
-            nlink: 0,
-            uid: 0,
-            gid: 0,
-            mode: Mode::empty(),
-            kind: FileType::Unknown,
-        }
-    }
-}
-
-impl Statx {
-    /// The fields that are asked for: `STATX_BASIC_STATS`.
-    const BASIC_STATS: usize = 0x7ff;
-}
-
-fn path_arg(path: &CStr) -> usize {
+pub(super) fn path_arg(path: &CStr) -> usize {
     path.as_ptr() as usize
 }
 
@@ -285,58 +103,6 @@ pub fn openat(dir: BorrowedFd<'_>, path: &CStr, flags: OFlags, mode: Mode) -> Re
         )
     };
     super::fd::from_register(r)
-}
-
-#[inline(never)]
-fn statx_raw(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
-    let mut raw = core::mem::MaybeUninit::<Statx>::uninit();
-    // SAFETY: `path` is a C string; `raw` is 256 writable bytes, the size of struct statx.
-    let r = unsafe {
-        syscall5(
-            nr::STATX,
-            dir.arg(),
-            path_arg(path),
-            flags.bits() as usize,
-            Statx::BASIC_STATS,
-            raw.as_mut_ptr() as usize,
-        )
-    };
-    Errno::check_zero(r)?;
-    // SAFETY: on success the kernel has written the whole structure (`cp_statx`, fs/stat.c).
-    let raw = unsafe { raw.assume_init_ref() };
-    stat.id = FileId {
-        dev: raw.dev,
-        ino: raw.ino,
-    };
-    stat.size_bytes = raw.size;
-    stat.blocks = raw.blocks;
-    stat.rdev = raw.rdev;
-    stat.times = [raw.atime, raw.mtime];
-    stat.nlink = raw.nlink;
-    stat.uid = raw.uid;
-    stat.gid = raw.gid;
-    stat.mode = Mode::from_bits_truncate(u32::from(raw.mode));
-    stat.kind = FileType::from_mode(u32::from(raw.mode));
-    Ok(())
-}
-
-/// Writes to `stat` the metadata of `path` relative to `dir`, of a symlink itself with
-/// `SYMLINK_NOFOLLOW`. Linux 4.11.
-///
-/// In place rather than returned: handing 88 bytes through results costs the program 1.5 KB.
-///
-/// # Errors
-/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, … (`man 2 statx`); `stat` is then unchanged.
-pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
-    statx_raw(dir, path, flags, stat)
-}
-
-/// Writes to `stat` the metadata of an open file.
-///
-/// # Errors
-/// `EBADF` (`man 2 statx`); `stat` is then unchanged.
-pub fn stat_fd(fd: BorrowedFd<'_>, stat: &mut Stat) -> Result<()> {
-    statx_raw(fd, c"", AtFlags::EMPTY_PATH, stat)
 }
 
 /// Makes a directory.

@@ -1,7 +1,8 @@
 //! One file per processor architecture: everything that has to be written in assembly.
 //!
 //! Each architecture's file provides the same items: `syscall0` to `syscall6`, the call
-//! numbers in `nr`, the memory primitives in `memory`, and the macro `entry_point!`. Adding
+//! numbers in `nr`, `struct stat`, the memory primitives in `memory`, and the macro
+//! `entry_point!`. Adding
 //! an architecture is adding one such file here, one line below, and a linker script.
 
 #[cfg(target_arch = "x86_64")]

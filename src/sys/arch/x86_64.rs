@@ -10,6 +10,8 @@
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
 
+use crate::sys::Timestamp;
+
 /// Issues system call `n` without arguments and returns the raw register.
 ///
 /// # Safety
@@ -184,6 +186,31 @@ pub fn stack_pointer() -> usize {
     sp
 }
 
+/// `struct stat` (`arch/x86/include/uapi/asm/stat.h`), as `newfstatat` writes it.
+#[repr(C)]
+#[allow(missing_docs)] // as there
+pub struct StatBuffer {
+    pub dev: u64,
+    pub ino: u64,
+    pub nlink: u64,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pad0: u32,
+    pub rdev: u64,
+    pub size: u64,
+    blksize: u64,
+    pub blocks: u64,
+    pub atime: Timestamp,
+    pub mtime: Timestamp,
+    ctime: Timestamp,
+    unused: [u64; 3],
+}
+
+const _: () = assert!(size_of::<StatBuffer>() == 144);
+const _: () = assert!(core::mem::offset_of!(StatBuffer, rdev) == 40);
+const _: () = assert!(core::mem::offset_of!(StatBuffer, atime) == 72);
+
 /// System call numbers (`arch/x86/entry/syscalls/syscall_64.tbl`), by the kernel's names.
 #[allow(missing_docs)]
 pub mod nr {
@@ -227,6 +254,7 @@ pub mod nr {
     pub const MKDIRAT: usize = 258;
     pub const MKNODAT: usize = 259;
     pub const FCHOWNAT: usize = 260;
+    pub const NEWFSTATAT: usize = 262;
     pub const UNLINKAT: usize = 263;
     pub const LINKAT: usize = 265;
     pub const SYMLINKAT: usize = 266;
