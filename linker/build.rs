@@ -9,20 +9,24 @@ use std::path::PathBuf;
 
 fn main() {
     println!("cargo::rerun-if-changed=linker/build.rs");
-    println!("cargo::rerun-if-env-changed=CARGO_CFG_TARGET_ARCH");
+    println!("cargo::rustc-check-cfg=cfg(supported)");
 
-    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
+    let target = |name: &str| {
+        env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_else(|_| panic!("no {name}"))
+    };
+    let arch = target("ARCH");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let script = root.join("linker").join(format!("{arch}.ld"));
     println!("cargo::rerun-if-changed={}", script.display());
-    if !script.exists() {
-        // An unsupported architecture: `src/sys/arch/mod.rs` says so in a sentence at
-        // compile time, which reads better than a linker that misses a file.
+    if !script.exists() || target("OS") != "linux" || target("POINTER_WIDTH") != "64" {
+        // `src/lib.rs` says so in a sentence, which reads better than a failed build script.
         return;
     }
+    println!("cargo::rustc-cfg=supported");
 
     for arg in [
-        // No crt1.o/crti.o: the entry point is ours (src/rt/start.rs).
+        // No crt1.o/crti.o: the entry point is ours (src/rt/start.rs). What a musl target links
+        // all the same, the script below throws away.
         "-nostartfiles".to_owned(),
         // No libc, no libgcc, no -lanything.
         "-nostdlib".to_owned(),

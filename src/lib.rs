@@ -10,8 +10,22 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+// `supported` comes from the build script (`linker/build.rs`). Without it there is no module,
+// so that nothing else is wrong beside what this says.
+#[cfg(not(supported))]
+compile_error!(
+    "annulet runs on x86-64 Linux only: it talks to the kernel without a libc, and that is \
+     written for each architecture; to add one, write src/sys/arch/<arch>.rs and \
+     linker/<arch>.ld"
+);
+
+#[cfg(supported)]
 pub mod cat;
+#[cfg(supported)]
 pub mod cli;
+#[cfg(supported)]
 pub mod copy;
+#[cfg(supported)]
 pub mod ring;
+#[cfg(supported)]
 pub mod sys;

@@ -14,14 +14,22 @@ use object::elf::{
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 use std::fs;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use support::run;
+use support::{run, skip, temp_dir};
 
 /// The most the shipped file may weigh. The whole point of the program is to be tiny: about
 /// 30 KiB for both commands was the first aim, and what is beyond was given for speed.
 const SIZE_LIMIT_BYTES: usize = 80 << 10;
+
+/// The target for which rustc links a C library's start files, whatever it is told.
+const MUSL: &str = "x86_64-unknown-linux-musl";
+
+/// The first bytes at the entry point: four instructions (`xor ebp, ebp`, `mov rdi, rsp`,
+/// `and rsp, -16`, `call`), the last of which goes to what is written in Rust.
+const ENTRY: &[u8] = b"\x31\xed\x48\x89\xe7\x48\x83\xe4\xf0\xe8";
 
 type Elf = FileHeader64<LittleEndian>;
 
@@ -30,13 +38,14 @@ fn target_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("elf-audit")
 }
 
-fn cargo(subcommand: &str) -> Command {
+fn cargo(subcommand: &str, profile: &str) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(support::repository())
         .args([
             subcommand,
-            "--release",
+            "--profile",
+            profile,
             "--bin",
             "annulet",
             "--message-format=json",
@@ -63,7 +72,7 @@ fn built(cargo: &mut Command) -> Vec<u8> {
 /// The program as `cargo build --release` makes it.
 fn shipped() -> &'static [u8] {
     static SHIPPED: OnceLock<Vec<u8>> = OnceLock::new();
-    SHIPPED.get_or_init(|| built(cargo("build").arg(target_dir().join("shipped"))))
+    SHIPPED.get_or_init(|| built(cargo("build", "release").arg(target_dir().join("shipped"))))
 }
 
 /// The same with its symbol table, and the command line it was linked with.
@@ -78,7 +87,7 @@ fn unstripped() -> &'static (Vec<u8>, String) {
             fs::create_dir_all(&target).expect("a target folder");
         }
         let file = built(
-            cargo("rustc")
+            cargo("rustc", "release")
                 .arg(&target)
                 .env("CARGO_PROFILE_RELEASE_STRIP", "false")
                 .args(["--", "--print"])
@@ -87,6 +96,37 @@ fn unstripped() -> &'static (Vec<u8>, String) {
         let link_args = fs::read_to_string(&link_args).expect("rustc printed the link line");
         (file, link_args)
     })
+}
+
+/// Whether rustc has what a program for `target` is built from (`rustup target add`).
+fn has_target(target: &str) -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let ran = run(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
+    ran.status == 0 && Path::new(ran.stdout_text().trim_end()).is_dir()
+}
+
+/// The program for [`MUSL`], with its symbol table. `None`, aloud, without that target.
+fn musl(test: &str) -> Option<&'static [u8]> {
+    static MUSL_PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    if !has_target(MUSL) {
+        skip(test, &format!("no target {MUSL} (rustup target add)"));
+        return None;
+    }
+    Some(MUSL_PROGRAM.get_or_init(|| {
+        built(
+            cargo("build", "release")
+                .arg(target_dir().join("musl"))
+                .args(["--target", MUSL])
+                .env("CARGO_PROFILE_RELEASE_STRIP", "false"),
+        )
+    }))
+}
+
+/// All that is built here.
+fn builds(test: &str) -> Vec<&'static [u8]> {
+    let mut builds = vec![shipped(), &unstripped().0[..]];
+    builds.extend(musl(test));
+    builds
 }
 
 fn header(file: &[u8]) -> &Elf {
@@ -101,6 +141,8 @@ struct Segment {
     executable: bool,
     /// Where it lies in memory.
     memory: Range<u64>,
+    /// Where it begins in the file.
+    file: usize,
 }
 
 fn segments(file: &[u8]) -> Vec<Segment> {
@@ -117,6 +159,7 @@ fn segments(file: &[u8]) -> Vec<Segment> {
             writable: flags.contains(PF_W),
             executable: flags.contains(PF_X),
             memory: start..start + header.p_memsz(LittleEndian),
+            file: usize::try_from(header.p_offset(LittleEndian)).expect("a place in the file"),
         });
     }
     segments
@@ -132,7 +175,7 @@ fn loaded(file: &[u8]) -> Vec<Segment> {
 
 #[test]
 fn it_is_a_static_program_for_this_machine() {
-    for file in [shipped(), &unstripped().0] {
+    for file in builds("it_is_a_static_program_for_this_machine") {
         let header = header(file);
         assert_eq!(
             header.e_type(LittleEndian),
@@ -151,7 +194,7 @@ fn it_is_a_static_program_for_this_machine() {
 
 #[test]
 fn it_needs_no_loader() {
-    for file in [shipped(), &unstripped().0] {
+    for file in builds("it_needs_no_loader") {
         for segment in segments(file) {
             assert_ne!(segment.kind, PT_INTERP, "asks for a dynamic loader");
             assert_ne!(
@@ -176,7 +219,13 @@ fn it_needs_no_loader() {
 
 #[test]
 fn no_memory_is_both_writable_and_executable() {
-    let mut loaded = loaded(shipped());
+    for file in builds("no_memory_is_both_writable_and_executable") {
+        check_protection(file);
+    }
+}
+
+fn check_protection(file: &[u8]) {
+    let mut loaded = loaded(file);
     for segment in &loaded {
         let at = segment.memory.start;
         assert!(segment.readable, "{at:#x} cannot be read");
@@ -203,33 +252,41 @@ fn no_memory_is_both_writable_and_executable() {
 
 #[test]
 fn the_stack_is_not_executable() {
-    let segments = segments(shipped());
-    let stacks: Vec<_> = segments.iter().filter(|s| s.kind == PT_GNU_STACK).collect();
-    // Without the header the kernel takes the architecture's default, which may be executable.
-    assert_eq!(stacks.len(), 1, "PT_GNU_STACK headers");
-    assert!(stacks[0].readable && stacks[0].writable);
-    assert!(!stacks[0].executable, "the stack is executable");
+    for file in builds("the_stack_is_not_executable") {
+        let segments = segments(file);
+        let stacks: Vec<_> = segments.iter().filter(|s| s.kind == PT_GNU_STACK).collect();
+        // Without the header the kernel takes the architecture's default, which may be
+        // executable.
+        assert_eq!(stacks.len(), 1, "PT_GNU_STACK headers");
+        assert!(stacks[0].readable && stacks[0].writable);
+        assert!(!stacks[0].executable, "the stack is executable");
+    }
 }
 
 #[test]
-fn the_entry_point_is_code() {
-    let entry = header(shipped()).e_entry(LittleEndian);
-    assert!(
-        loaded(shipped())
-            .iter()
-            .any(|s| s.executable && s.memory.contains(&entry)),
-        "the program starts at {entry:#x}, where no code is"
-    );
+fn four_instructions_after_the_entry_point_it_is_rust() {
+    for file in builds("four_instructions_after_the_entry_point_it_is_rust") {
+        let entry = header(file).e_entry(LittleEndian);
+        let code = segments(file)
+            .into_iter()
+            .find(|s| s.executable && s.memory.contains(&entry))
+            .unwrap_or_else(|| panic!("the program starts at {entry:#x}, where no code is"));
+        let at = usize::try_from(entry - code.memory.start).expect("a place in the file");
+        let first = &file[code.file..][at..][..ENTRY.len()];
+        assert!(first == ENTRY, "the program starts with {first:02x?}");
+    }
 }
 
 #[test]
 fn every_symbol_is_defined() {
-    let (file, _) = unstripped();
-    let sections = header(file)
-        .sections(LittleEndian, &file[..])
-        .expect("sections");
+    check_symbols(&unstripped().0);
+}
+
+/// Checks that nothing is left undefined, and that nothing of a C library is there.
+fn check_symbols(file: &[u8]) {
+    let sections = header(file).sections(LittleEndian, file).expect("sections");
     let symbols = sections
-        .symbols(LittleEndian, &file[..], object::elf::SHT_SYMTAB)
+        .symbols(LittleEndian, file, object::elf::SHT_SYMTAB)
         .expect("a symbol table");
     let mut names = Vec::new();
     for (index, symbol) in symbols.enumerate() {
@@ -245,11 +302,17 @@ fn every_symbol_is_defined() {
         names.push(name);
     }
     assert!(
-        names.iter().any(|name| name == "_start"),
+        names.iter().any(|name| name == "annulet_start"),
         "this is the right table"
     );
     // Signs of a C library that was linked in whole, so that nothing is undefined.
     for stranger in [
+        "_start",
+        "_start_c",
+        "_init",
+        "_fini",
+        "main",
+        "__do_init",
         "__libc_start_main",
         "__libc_csu_init",
         "__errno_location",
@@ -259,6 +322,62 @@ fn every_symbol_is_defined() {
             !names.iter().any(|name| name == stranger),
             "{stranger} was linked in"
         );
+    }
+}
+
+#[test]
+fn the_musl_target_links_and_its_start_files_are_left_out() {
+    let Some(file) = musl("the_musl_target_links_and_its_start_files_are_left_out") else {
+        return;
+    };
+    check_symbols(file);
+    let dir = temp_dir();
+    // Unoptimised it is linked otherwise: from several objects, and core as it comes.
+    let unoptimised = built(
+        cargo("build", "dev")
+            .arg(target_dir().join("musl"))
+            .args(["--target", MUSL]),
+    );
+    check_symbols(&unoptimised);
+    for (name, file) in [("release", file), ("dev", &unoptimised)] {
+        let program = dir.path().join(name);
+        fs::write(&program, file).expect("the program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode");
+        let copy = dir.path().join("copy");
+        run(Command::new(&program).arg("cp").arg(&program).arg(&copy)).expect_success();
+        let shown = run(Command::new(&program).arg("cat").arg(&copy)).expect_success();
+        assert!(shown.stdout == file, "{name}: the copy differs");
+        fs::remove_file(&copy).expect("remove the copy");
+    }
+}
+
+#[test]
+fn what_is_not_supported_gets_one_sentence() {
+    for target in ["aarch64-unknown-linux-gnu", "x86_64-unknown-none"] {
+        if !has_target(target) {
+            let reason = format!("no target {target} (rustup target add)");
+            skip("what_is_not_supported_gets_one_sentence", &reason);
+            continue;
+        }
+        let ran = run(Command::new(env!("CARGO"))
+            .current_dir(support::repository())
+            .args(["check", "--offline", "--color=never", "--target", target])
+            .arg("--target-dir")
+            .arg(target_dir().join("unsupported")));
+        let ran = ran.expect_status(101);
+        let errors: Vec<_> = ran
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error"))
+            .collect();
+        assert_eq!(errors.len(), 2, "{ran:?}");
+        assert!(
+            errors[0].starts_with("error: annulet runs on x86-64 Linux only: "),
+            "{ran:?}"
+        );
+        // cargo's own summary of the one above.
+        let last = "error: could not compile `annulet` (lib) due to 1 previous error";
+        assert_eq!(errors[1], last, "{ran:?}");
     }
 }
 

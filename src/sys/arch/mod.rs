@@ -9,13 +9,3 @@
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
-
-#[cfg(not(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux"
-)))]
-compile_error!(
-    "annulet talks to the Linux kernel without a libc and so far knows how to on x86_64 only; \
-     to add an architecture, write src/sys/arch/<arch>.rs and linker/<arch>.ld"
-);

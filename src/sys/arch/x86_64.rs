@@ -448,7 +448,10 @@ pub mod memory {
     }
 }
 
-/// Defines `_start`, where the kernel enters the program, as a jump into `$main`.
+/// Defines `annulet_start`, where the kernel enters the program, as a jump into `$main`.
+///
+/// It is not called `_start`, because start files of a C library, which some targets put on
+/// the link line whatever they are asked (`linker/x86_64.ld`), have a `_start` of their own.
 ///
 /// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`,
 /// `create_elf_tables`): `rsp` points at `argc`. The frame pointer is cleared to mark the
@@ -461,7 +464,7 @@ macro_rules! entry_point {
         /// The program's first instruction.
         #[unsafe(naked)]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn _start() -> ! {
+        unsafe extern "C" fn annulet_start() -> ! {
             core::arch::naked_asm!(
                 "xor ebp, ebp",
                 "mov rdi, rsp",
