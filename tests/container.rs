@@ -9,7 +9,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use support::{
@@ -167,6 +167,14 @@ fn make_payload(top: &Path) {
     fs::write(deep.join("__init__.py"), b"import agent\n").expect("a file");
     fs::write(top.join("bin/agent"), b"#!/bin/false\n").expect("the executable");
     fs::set_permissions(top.join("bin/agent"), fs::Permissions::from_mode(0o755)).expect("chmod");
+    fs::copy(support::annulet(), top.join("bin/tool")).expect("a program that can be run");
+    fs::write(top.join("lib/agent.conf"), b"# not to be edited\n").expect("the read-only file");
+    fs::set_permissions(
+        top.join("lib/agent.conf"),
+        fs::Permissions::from_mode(0o444),
+    )
+    .expect("chmod");
+    fs::hard_link(top.join("agent.jar"), top.join("lib/agent-1.0.jar")).expect("a second name");
     for i in 0..200 {
         fs::write(
             deep.join(format!("module_{i}.py")),
@@ -394,4 +402,305 @@ fn root_keeps_everything() {
         (entry.uid, entry.gid) = (0, 0);
     }
     assert_same_tree(&expected, &tree(&copy), Agree::ALL);
+}
+
+/// The user of the distribution's own base images, who is not the owner of any volume.
+const NONROOT: &[&str] = &[
+    "--user=65532:65532",
+    "--read-only",
+    "--cap-drop=all",
+    "--security-opt=no-new-privileges",
+];
+
+/// A pod's `fsGroup`: the group that a volume is given, and that every container is in.
+const FS_GROUP: u32 = 2000;
+
+/// The two kinds of volume of README's table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shared {
+    /// An emptyDir: root's, writable for everybody.
+    Roots,
+    /// With `fsGroup`: the group's, whose new folders are the group's as well.
+    FsGroups,
+}
+
+impl Shared {
+    fn make(self) -> TempDir {
+        let dir = temp_dir();
+        let (group, mode) = match self {
+            Self::Roots => (0, 0o777),
+            Self::FsGroups => (FS_GROUP, 0o2775),
+        };
+        std::os::unix::fs::chown(dir.path(), Some(0), Some(group)).expect("chown the volume");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).expect("its mode");
+        dir
+    }
+}
+
+/// A row of README's table: what a way of copying comes to.
+#[allow(clippy::struct_excessive_bools)] // five answers that have nothing to do with each other
+struct Row {
+    /// What follows `cp` in README.
+    arguments: &'static str,
+    /// Whether it ends with 0. If not, the one thing it complains about is the volume's times.
+    succeeds: bool,
+    /// Whether what could be run still can be.
+    keeps_x: bool,
+    keeps_times: bool,
+    keeps_hard_links: bool,
+    /// Whether new folders of a volume with `fsGroup` are setgid, as their parent.
+    keeps_setgid: bool,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        arguments: "-rf /payload/. /shared",
+        succeeds: true,
+        keeps_x: true,
+        keeps_times: false,
+        keeps_hard_links: false,
+        keeps_setgid: true,
+    },
+    Row {
+        arguments: "-dRf --preserve=links /payload/. /shared",
+        succeeds: true,
+        keeps_x: true,
+        keeps_times: false,
+        keeps_hard_links: true,
+        keeps_setgid: true,
+    },
+    Row {
+        arguments: "-af /payload/. /shared",
+        succeeds: false,
+        keeps_x: true,
+        keeps_times: true,
+        keeps_hard_links: true,
+        keeps_setgid: false,
+    },
+    Row {
+        arguments: "-af /payload/bin /payload/lib /shared",
+        succeeds: true,
+        keeps_x: true,
+        keeps_times: true,
+        keeps_hard_links: true,
+        keeps_setgid: false,
+    },
+    Row {
+        arguments: "-rf --no-preserve=mode /payload/. /shared",
+        succeeds: true,
+        keeps_x: false,
+        keeps_times: false,
+        keeps_hard_links: false,
+        keeps_setgid: true,
+    },
+];
+
+/// GNU's `cp`, and the options by which a container finds it and what it needs where they are.
+fn gnu_cp(test: &str) -> Option<(String, Vec<String>)> {
+    let (cp, _) = support::gnu("cp", test)?;
+    // The fetched one knows its libraries by their absolute names, links resolved.
+    let cp = fs::canonicalize(cp).expect("GNU's cp");
+    let own = cp.parent().expect("a file is in a folder");
+    let options = [
+        Path::new("/usr"),
+        Path::new("/lib"),
+        Path::new("/lib64"),
+        own,
+    ]
+    .iter()
+    .filter(|folder| folder.is_dir())
+    .map(|folder| format!("-v={0}:{0}:ro", folder.display()))
+    .collect();
+    Some((cp.display().to_string(), options))
+}
+
+/// Runs `cp` in an init container, and once more by GNU's `cp` into `gnus`, which must say and
+/// answer the same.
+fn init_container(
+    images: &Images,
+    gnu: Option<&(String, Vec<String>)>,
+    (ours, gnus): (&Path, &Path),
+    arguments: &str,
+) -> Ran {
+    let group = format!("--group-add={FS_GROUP}");
+    let mut command = vec!["cp"];
+    command.extend(arguments.split(' '));
+    let ran = podman(&[NONROOT, &[&group]], ours, &images.payload, &command);
+    if let Some((cp, mounts)) = gnu {
+        let mounts: Vec<&str> = mounts.iter().map(String::as_str).collect();
+        command[0] = cp;
+        let gnu = podman(
+            &[NONROOT, &[&group], &mounts],
+            gnus,
+            &images.payload,
+            &command,
+        );
+        // It calls itself as it was called, by its path.
+        let said = gnu.stderr.replace(cp, "cp");
+        assert_eq!(sorted_lines(&ran.stderr), sorted_lines(&said));
+        assert_eq!(ran.status, gnu.status, "{ran:?}\n{gnu:?}");
+    }
+    ran
+}
+
+/// Workers have no order among themselves.
+fn sorted_lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn what_readme_says_of_init_containers_holds() {
+    let test = "what_readme_says_of_init_containers_holds";
+    let Some(images) = Images::get(test) else {
+        return;
+    };
+    let gnu = gnu_cp(test);
+    let readme = fs::read_to_string(support::repository().join("README.md")).expect("README.md");
+    for row in ROWS {
+        let shown = format!("| `cp {}` |", row.arguments);
+        assert!(readme.contains(&shown), "README has no row {shown}");
+        for shared in [Shared::Roots, Shared::FsGroups] {
+            let (ours, gnus) = (shared.make(), shared.make());
+            let volumes = (ours.path(), gnus.path());
+            let ran = init_container(&images, gnu.as_ref(), volumes, row.arguments);
+            check_row(row, shared, &images.expected, &ran, &tree(ours.path()));
+            if gnu.is_some() {
+                let agree = Agree {
+                    mode: true,
+                    owner: true,
+                    times: row.keeps_times,
+                    link_times: row.keeps_times,
+                    hard_links: true,
+                };
+                let (mut ours, mut gnus) = (tree(ours.path()), tree(gnus.path()));
+                // The volume's own time, which was not kept.
+                ours.remove(Path::new(""));
+                gnus.remove(Path::new(""));
+                assert_same_tree(&gnus, &ours, agree);
+            }
+        }
+    }
+}
+
+fn check_row(row: &Row, shared: Shared, payload: &Tree, ran: &Ran, found: &Tree) {
+    let says = if row.succeeds {
+        ""
+    } else {
+        "cp: preserving times for '/shared/.': Operation not permitted\n"
+    };
+    assert_eq!(ran.stderr, says, "{shared:?}\n{ran:?}");
+    assert_eq!(ran.status, i32::from(!row.succeeds), "{shared:?}\n{ran:?}");
+
+    // All of the payload, or those of its folders that are named.
+    let named = |path: &Path| {
+        row.arguments.contains("/payload/. ")
+            || path.iter().next().is_some_and(|top| {
+                row.arguments
+                    .contains(&format!("/payload/{} ", top.display()))
+            })
+    };
+    let copied = |tree: &Tree| -> Tree {
+        tree.iter()
+            .filter(|(path, _)| !path.as_os_str().is_empty() && named(path))
+            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .collect()
+    };
+    let mut expected = copied(payload);
+    for entry in expected.values_mut() {
+        // A layer keeps whole seconds only.
+        entry.mtime.1 = 0;
+        if !row.keeps_x && entry.kind == support::Kind::File {
+            entry.mode &= !0o111;
+        }
+        // Of two names one may be outside of what was copied.
+        entry.same_as = entry
+            .same_as
+            .take()
+            .filter(|first| row.keeps_hard_links && named(first));
+    }
+    let agree = Agree {
+        times: row.keeps_times,
+        link_times: row.keeps_times,
+        hard_links: true,
+        ..Agree::CONTENT
+    };
+    assert_same_tree(&expected, &copied(found), agree);
+
+    let group = if shared == Shared::FsGroups {
+        FS_GROUP
+    } else {
+        65532
+    };
+    for (path, entry) in &copied(found) {
+        let at = path.display();
+        assert_eq!(
+            (entry.uid, entry.gid),
+            (65532, group),
+            "{shared:?}: owner of {at}"
+        );
+        if entry.kind == support::Kind::Folder {
+            let setgid = shared == Shared::FsGroups && row.keeps_setgid;
+            assert_eq!(
+                entry.mode & 0o2000 != 0,
+                setgid,
+                "{shared:?}: setgid of {at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_init_container_that_runs_again_needs_f() {
+    let test = "an_init_container_that_runs_again_needs_f";
+    let Some(images) = Images::get(test) else {
+        return;
+    };
+    let gnu = gnu_cp(test);
+    for options in ["-r", "-dR --preserve=links", "-a"] {
+        let (ours, gnus) = (Shared::Roots.make(), Shared::Roots.make());
+        let volumes = (ours.path(), gnus.path());
+        let names = "/payload/bin /payload/lib /payload/agent /shared";
+        let copy = |options: &str| {
+            init_container(
+                &images,
+                gnu.as_ref(),
+                volumes,
+                &format!("{options} {names}"),
+            )
+        };
+        copy(options).expect_success();
+
+        // What was copied is run, as long as its standard input is open.
+        let mut running = Vec::new();
+        let both = [ours.path(), gnus.path()].into_iter();
+        for volume in both.take(1 + usize::from(gnu.is_some())) {
+            let child = Command::new(volume.join("bin/tool"))
+                .arg("cat")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn();
+            running.push(child.expect("run what was copied"));
+        }
+        let before = tree(ours.path());
+        let ran = copy(options).expect_status(1);
+        assert_eq!(
+            sorted_lines(&ran.stderr),
+            [
+                "cp: cannot create regular file '/shared/bin/tool': Text file busy",
+                "cp: cannot create regular file '/shared/lib/agent.conf': Permission denied",
+            ]
+        );
+        copy(&format!("-f {options}")).expect_success();
+        assert_same_tree(&before, &tree(ours.path()), Agree::CONTENT);
+        for mut child in running {
+            // It goes on with the file that it was started from.
+            let pipe = child.stdin.take().expect("a pipe");
+            std::io::Write::write_all(&mut &pipe, b"still there").expect("it reads on");
+            drop(pipe);
+            let output = child.wait_with_output().expect("its end");
+            assert_eq!(output.stdout, b"still there");
+        }
+    }
 }
