@@ -256,7 +256,7 @@ fn little_memory() {
     let mut failed = 0;
     for limit in (0..64).map(|n| (n * 32) << 10) {
         let setting = with(|s| s.limits = vec![(libc::RLIMIT_AS, limit)]);
-        let mut command = std::process::Command::new(annulet());
+        let mut command = support::command(annulet());
         command
             .args(["cp", "-a", "s"])
             .arg(format!("t{limit}"))

@@ -34,13 +34,11 @@ fn shell(program: &Path, options: &str, dir: &Path, line: &str) -> Ran {
     symlink(program, bin.child("cat")).unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
     // A cat that does not end must not hold the test up: `timeout` ends the whole group.
-    run(Command::new("timeout")
+    run(support::command("timeout")
         .args(["-s", "KILL", "60", "sh", "-c", line])
         .current_dir(dir)
         .env("PATH", format!("{}:{path}", bin.path().display()))
-        .env("CAT", format!("cat{options}"))
-        .env("LC_ALL", "C")
-        .env_remove("POSIXLY_CORRECT"))
+        .env("CAT", format!("cat{options}")))
 }
 
 /// Runs `line` with both programs, each in a folder prepared by `prepare`, and fails the test
@@ -462,11 +460,11 @@ fn line_numbers_beyond_the_column() {
 #[test]
 fn usage_and_version_name_the_command() {
     for args in [&["cat", "--help"][..], &["cat", "--version"]] {
-        let ran = run(Command::new(annulet()).args(args)).expect_success();
+        let ran = run(support::command(annulet()).args(args)).expect_success();
         assert!(ran.stdout_text().contains("cat"), "{ran:?}");
     }
     // As GNU's since 9.6: its path is where `getopt_long` speaks, and where help is.
-    let by_path = |arg| run(Command::new(annulet()).arg0("/some/where/cat").arg(arg));
+    let by_path = |arg| run(support::command(annulet()).arg0("/some/where/cat").arg(arg));
     let ran = by_path("nope").expect_status(1);
     assert_eq!(ran.stderr, "cat: nope: No such file or directory\n");
     let ran = by_path("--nope").expect_status(1);
@@ -475,7 +473,7 @@ fn usage_and_version_name_the_command() {
         "/some/where/cat: unrecognized option '--nope'\n\
          Try '/some/where/cat --help' for more information.\n"
     );
-    let ran = run(Command::new(annulet()).args(["cat", "--io=nope"])).expect_status(1);
+    let ran = run(support::command(annulet()).args(["cat", "--io=nope"])).expect_status(1);
     assert!(ran.stderr.starts_with("cat: invalid argument"), "{ran:?}");
 }
 
@@ -508,7 +506,7 @@ fn data_appears_as_it_arrives() {
         // Only a carriage return waits for what is behind it.
         ("-E", "hello\r", "hello"),
     ] {
-        let mut child = Command::new(annulet())
+        let mut child = support::command(annulet())
             .args(["cat", options])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -530,7 +528,7 @@ fn data_appears_as_it_arrives_in_the_kernel() {
     let first = noise(300_000, 5);
     for way in WAYS {
         let start = |output: Stdio| {
-            Command::new(annulet())
+            support::command(annulet())
                 .args(["cat", &format!("--io={way}")])
                 .stdin(Stdio::piped())
                 .stdout(output)
@@ -591,7 +589,7 @@ fn pipes_written_and_read_in_small_pieces() {
                 .write(true)
                 .open(&out);
             let start = |input: Stdio, output: Stdio| {
-                Command::new(annulet())
+                support::command(annulet())
                     .args(["cat", &format!("--io={way}")])
                     .stdin(input)
                     .stdout(output)
@@ -637,7 +635,7 @@ fn descriptors_that_do_not_wait() {
         let (mut found, output) = std::io::pipe().unwrap();
         set_nonblocking(&input);
         set_nonblocking(&output);
-        let mut child = Command::new(annulet())
+        let mut child = support::command(annulet())
             .args(["cat", &format!("--io={way}"), "-"])
             .arg(dir.child("big"))
             .stdin(input)
@@ -848,7 +846,7 @@ fn refused_calls_make_no_difference() {
         for (append, from_pipe) in [(false, false), (false, true), (true, false), (true, true)] {
             let context = format!("{refused:?} append={append} from_pipe={from_pipe}");
             let start = |output: Stdio| {
-                let mut command = Command::new(annulet());
+                let mut command = support::command(annulet());
                 command
                     .args(["cat", "-"])
                     .arg(dir.child("big"))
@@ -891,7 +889,7 @@ fn an_error_at_the_end_is_told() {
         ..Refused::always(libc::SYS_close, libc::EDQUOT)
     };
     for options in [&["a"][..], &["-n", "a"], &["big"], &["--io=ring", "big"]] {
-        let mut command = Command::new(annulet());
+        let mut command = support::command(annulet());
         command
             .arg("cat")
             .args(options)
@@ -920,7 +918,7 @@ fn a_ring_that_is_refused_makes_no_difference() {
         libc::EACCES,
     ] {
         let start = |way: &str, output: Stdio| {
-            let mut command = Command::new(annulet());
+            let mut command = support::command(annulet());
             command
                 .args(["cat", way])
                 .arg(dir.child("big"))

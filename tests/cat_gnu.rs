@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Random, TempDir, annulet, from_env, gnu, is_root, temp_dir};
+use support::{Random, annulet, from_env, gnu, is_root, temp_dir, temp_dir_in};
 
 /// Who reads what only its owner may: `nobody`.
 const NOBODY: u32 = 65534;
@@ -745,7 +745,7 @@ fn generated_cases() {
     let next = AtomicU64::new(first);
     let failed = Mutex::new(Vec::new());
     let folder = match std::env::var("ANNULET_TEST_DIR") {
-        Ok(parent) => TempDir::with_prefix(format!("{parent}/annulet-test-")).expect("a folder"),
+        Ok(parent) => temp_dir_in(parent).expect("a folder"),
         Err(_) => temp_dir(),
     };
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("chmod");

@@ -31,7 +31,7 @@ use cp::forest::Random;
 use cp::shrink::shrink;
 use cp::thicket::thicket;
 use cp::trial::{Trial, Verdict};
-use support::{TempDir, annulet, from_env, is_root};
+use support::{annulet, from_env, is_root, temp_dir_in};
 
 /// annulet's own options, which must change nothing. Where there are several workers, lines
 /// come in any order.
@@ -97,7 +97,7 @@ fn differential(test: &str, user: Option<u32>) {
         check(test, seed..seed + count, user, &gnu, dir);
     };
     let own = |parent: &str| {
-        let dir = TempDir::with_prefix(format!("{parent}/annulet-test-")).expect("a folder");
+        let dir = temp_dir_in(parent).expect("a folder");
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("chmod");
         dir
     };

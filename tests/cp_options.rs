@@ -783,7 +783,7 @@ fn interrupted() {
     }
     for signal in [libc::SIGINT, libc::SIGTERM] {
         for jobs in ["-j1", "-j4"] {
-            let mut child = Command::new(annulet())
+            let mut child = support::command(annulet())
                 .args(["cp", jobs, "-r", "s", "t"])
                 .current_dir(path)
                 .spawn()
@@ -830,7 +830,7 @@ fn symlinks_that_appear_while_it_runs() {
         }
         fs::create_dir_all(path.join("outside/in")).expect("a folder");
         fs::create_dir(path.join("t")).expect("a folder");
-        let mut child = Command::new(annulet())
+        let mut child = support::command(annulet())
             .arg("cp")
             .args(flags.split(' '))
             .args(["s", "t"])
@@ -891,7 +891,7 @@ fn answers_are_read_line_by_line() {
     let (mut reader, mut writer) = io::pipe().expect("a pipe");
     writer.write_all(b"yes\nthe rest").expect("written");
     drop(writer);
-    let status = Command::new(annulet())
+    let status = support::command(annulet())
         .args(["cp", "-i", "a", "b"])
         .current_dir(dir.path())
         .stdin(reader.try_clone().expect("a descriptor"))

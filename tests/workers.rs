@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -545,14 +545,13 @@ fn threads_refused() {
 /// None at all, or some and no more.
 #[test]
 fn few_processes() {
-    // A user that nothing else runs as.
-    const NOBODY_ELSE: u32 = 54_321;
+    let nobody_else = support::lonely_user();
     let dir = temp_dir();
     open_to_all(dir.path());
     let mut scene = grove();
-    let user = is_root().then_some(NOBODY_ELSE);
+    let user = is_root().then_some(nobody_else);
     if is_root() {
-        scene.own(NOBODY_ELSE);
+        scene.own(nobody_else);
     }
     scene.build(dir.path());
     for most in 1..4 {
@@ -1208,7 +1207,7 @@ fn memory_does_not_grow_with_the_tree() {
 /// How much processor time a copy takes, in all of its threads.
 fn processor_time(dir: &Path, line: &str) -> Duration {
     #[allow(clippy::zombie_processes)] // waited for by number
-    let child = Command::new(annulet())
+    let child = support::command(annulet())
         .arg("cp")
         .args(child::words(line))
         .current_dir(dir)

@@ -158,7 +158,12 @@ pub fn cp_measured(
     setting: &Setting,
 ) -> (ExitStatus, u64) {
     let mut command = Command::new(program);
-    command.arg0("cp").args(args).current_dir(dir);
+    command
+        .arg0("cp")
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("LC_ALL", "C");
     let line = format!("{command:?}");
     let (stdout, stderr) = (memory_file(), memory_file());
     let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::child::{self, Setting, words};
 use super::compare::{Case, NOBODY, gnu_cp};
 use super::scene::{Node, Scene};
-use crate::support::{TempDir, is_root, temp_dir};
+use crate::support::{TempDir, is_root, temp_dir, temp_dir_in};
 
 /// Every way to move data and several numbers of workers, and nothing given. With a number
 /// given, workers are called in for the smallest tree.
@@ -42,7 +42,7 @@ pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case> + Send, ways:
     // numbers, by which both programs order what they copy, are the same in every one.
     if is_root() {
         child::on_tmpfs(c"mode=755", |dir| check_in(dir, test, cases, ways)).expect("a tmpfs");
-    } else if let Ok(dir) = TempDir::with_prefix("/dev/shm/annulet-test-") {
+    } else if let Ok(dir) = temp_dir_in("/dev/shm") {
         check_in(dir.path(), test, cases, ways);
     } else {
         check_on_disk(test, cases, ways);

@@ -3,6 +3,8 @@
 //! Each test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
+mod programs;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -17,6 +19,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+#[allow(unused_imports)] // each test file takes what it needs
+pub use programs::{annulet, command, gnu, lonely_user};
 pub use temp_dir::TempDir;
 
 /// Says that a test cannot run here, and why. Fails instead where nothing may be missing:
@@ -33,14 +37,6 @@ pub fn skip(test: &str, reason: &str) {
     eprintln!("skipped: {test}: {reason}");
 }
 
-/// The program under test. `ANNULET_TEST_BINARY` names another file, such as a release
-/// build or a peer with the same commands.
-#[must_use]
-pub fn annulet() -> PathBuf {
-    std::env::var_os("ANNULET_TEST_BINARY")
-        .map_or_else(|| env!("CARGO_BIN_EXE_annulet").into(), PathBuf::from)
-}
-
 /// The top folder of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {
@@ -50,7 +46,18 @@ pub fn repository() -> &'static Path {
 /// A folder of its own for one test, removed when dropped.
 #[must_use]
 pub fn temp_dir() -> TempDir {
-    TempDir::with_prefix("annulet-test-").expect("a temporary folder")
+    temp_dir_in(programs::temp_parent()).expect("a temporary folder")
+}
+
+/// The same, below `parent`.
+///
+/// # Errors
+///
+/// Where no folder can be made there.
+pub fn temp_dir_in(parent: impl AsRef<Path>) -> io::Result<TempDir> {
+    programs::prepare();
+    let prefix = parent.as_ref().join("annulet-test-");
+    TempDir::with_prefix(prefix.to_str().expect("a path in UTF-8"))
 }
 
 /// Looks a program up in `PATH` and in the places root's programs stand in.
@@ -61,30 +68,6 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
-}
-
-/// GNU's `command` (`cp` or `cat`) and its version, to compare with: what `scripts/gnu.sh` put
-/// into `target/gnu`, else the installed one if it is GNU's and not older than 9.1.
-#[must_use]
-pub fn gnu(command: &str, test: &str) -> Option<(PathBuf, (u32, u32))> {
-    let fetched = repository().join("target/gnu").join(command);
-    for program in [Some(fetched), find_program(command)].into_iter().flatten() {
-        let version = gnu_version(&program, command);
-        if let Some(version) = version.filter(|version| *version >= (9, 1)) {
-            return Some((program, version));
-        }
-    }
-    skip(test, "no GNU coreutils 9.1 or later (scripts/gnu.sh)");
-    None
-}
-
-fn gnu_version(program: &Path, command: &str) -> Option<(u32, u32)> {
-    let output = Command::new(program).arg("--version").output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let prefix = format!("{command} (GNU coreutils) ");
-    let version = text.lines().next()?.strip_prefix(&prefix)?;
-    let mut numbers = version.split(['.', '-']).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// Whether the tests run as root, who alone may mount, make device nodes and give files away.
@@ -240,11 +223,6 @@ pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         command: line,
     }
-}
-
-/// Runs the program under test as `command` (`cp` or `cat`) with `args`.
-pub fn annulet_as<S: AsRef<OsStr>>(command: &str, args: &[S]) -> Ran {
-    run(Command::new(annulet()).arg(command).args(args))
 }
 
 /// What kind of thing a name stands for.
