@@ -105,49 +105,58 @@ fn verbose_output_that_goes_nowhere() {
 
 #[test]
 fn full_device_as_destination() {
-    for way in WAYS {
-        let dir = place();
-        let path = dir.path();
-        for source in ["s/one", "s/x", "s/large", "s/hole"] {
-            let ran = cp(
-                &format!("{way} {source} /dev/full"),
-                path,
-                &Setting::default(),
-            );
-            assert_eq!(ran.status, 1, "{way} {ran:?}");
-            let message = "cp: error writing '/dev/full': No space left on device\n";
-            assert_eq!(ran.stderr, message, "{way} {source}");
-        }
-        cp(
-            &format!("{way} s/none /dev/full"),
-            path,
-            &Setting::default(),
-        )
-        .expect_success();
-        cp(
-            &format!("{way} s/large /dev/null"),
-            path,
-            &Setting::default(),
-        )
-        .expect_success();
-        fs::create_dir(path.join("t")).expect("a folder");
-        symlink("/dev/full", path.join("t/large")).expect("a link");
-        let ran = cp(
-            &format!("{way} s/one s/large s/x t"),
-            path,
-            &Setting::default(),
+    if !is_root() {
+        return skip(
+            "full_device_as_destination",
+            "makes device nodes, which takes root",
         );
-        assert_eq!(ran.status, 1, "{way} {ran:?}");
-        assert_eq!(
-            ran.stderr, "cp: error writing 't/large': No space left on device\n",
-            "{way}"
-        );
-        assert_eq!(
-            fs::read(path.join("t/x")).unwrap(),
-            fs::read(path.join("s/x")).unwrap()
-        );
-        assert!(path.join("t/one").is_file());
     }
+    // Devices of its own, so that the machine's are not at risk.
+    child::on_tmpfs(c"mode=755", |dir| {
+        for (name, minor) in [("null", 3), ("full", 7)] {
+            let device = libc::makedev(1, minor);
+            mknod(&dir.join(name), libc::S_IFCHR | 0o666, device).expect("a device");
+        }
+        for (number, way) in WAYS.iter().enumerate() {
+            let path = dir.join(number.to_string());
+            fs::create_dir(&path).expect("a folder");
+            scene().build(&path);
+            check_full_device(way, &path);
+        }
+    })
+    .expect("a tmpfs");
+}
+
+/// Copies to the devices in the folder around `path`.
+fn check_full_device(way: &str, path: &Path) {
+    for source in ["s/one", "s/x", "s/large", "s/hole"] {
+        let ran = cp(&format!("{way} {source} ../full"), path, &with(|_| ()));
+        assert_eq!(ran.status, 1, "{way} {ran:?}");
+        let message = "cp: error writing '../full': No space left on device\n";
+        assert_eq!(ran.stderr, message, "{way} {source}");
+    }
+    for (source, device) in [("s/none", "../full"), ("s/large", "../null")] {
+        let ran = cp(&format!("{way} {source} {device}"), path, &with(|_| ()));
+        ran.expect_success();
+    }
+    fs::create_dir(path.join("t")).expect("a folder");
+    symlink("../../full", path.join("t/large")).expect("a link");
+    let ran = cp(&format!("{way} s/one s/large s/x t"), path, &with(|_| ()));
+    assert_eq!(ran.status, 1, "{way} {ran:?}");
+    assert_eq!(
+        ran.stderr, "cp: error writing 't/large': No space left on device\n",
+        "{way}"
+    );
+    assert_eq!(
+        fs::read(path.join("t/x")).unwrap(),
+        fs::read(path.join("s/x")).unwrap()
+    );
+    assert!(path.join("t/one").is_file());
+    let is_device = |name: &str| {
+        let found = fs::symlink_metadata(path.join(name)).expect("a device");
+        found.file_type().is_char_device()
+    };
+    assert!(is_device("../full") && is_device("../null"), "{way}");
 }
 
 // Limits.

@@ -71,8 +71,8 @@ enum Output {
     Append,
     /// `OUT`, over what is there from this place on.
     Over(u64),
-    /// A file, read only.
-    ReadOnly,
+    /// A file by this name, read only.
+    ReadOnly(&'static str),
     Closed,
     Full,
     Null,
@@ -207,7 +207,7 @@ fn random_case(seed: u64, in_place: bool) -> Case {
         1 => len as u64,
         _ => 0,
     };
-    let input = match random.below(20) {
+    let mut input = match random.below(20) {
         0 => Input::Closed,
         1 => Input::WriteOnly,
         2 => Input::Folder,
@@ -230,12 +230,20 @@ fn random_case(seed: u64, in_place: bool) -> Case {
         0 => Output::Closed,
         1 => Output::Full,
         2 => Output::Null,
-        3 => Output::ReadOnly,
+        3 if in_place => Output::ReadOnly(NAMES[0]),
+        3 => Output::ReadOnly(OUT),
         4..=7 => Output::Over(place(random, before.len())),
         8..=17 => Output::Append,
         18..=27 => Output::File,
         _ => Output::Pipe,
     };
+    let is_out = matches!(
+        output,
+        Output::File | Output::Append | Output::Over(_) | Output::ReadOnly(OUT)
+    );
+    if !in_place && is_out && input == Input::WriteOnly {
+        input = Input::Null;
+    }
     Case {
         contents,
         before,
@@ -318,7 +326,7 @@ impl Case {
                 file.seek(SeekFrom::Start(at)).expect("a place");
                 both(file)
             }
-            Output::ReadOnly => both(File::open(dir.join(NAMES[0])).expect("a file")),
+            Output::ReadOnly(name) => both(File::open(dir.join(name)).expect("a file")),
             Output::Full => {
                 let full = write.write(true).open("/dev/full");
                 (full.expect("/dev/full").into(), None)
@@ -353,7 +361,7 @@ impl Case {
         });
         let failed = matches!(
             self.output,
-            Output::Closed | Output::Full | Output::ReadOnly
+            Output::Closed | Output::Full | Output::ReadOnly(_)
         );
         let position = |file: Option<File>| {
             file.filter(|_| !failed)
@@ -708,7 +716,7 @@ impl Case {
                 skip("<&1", at);
                 format!(" 1<>{OUT}")
             }
-            Output::ReadOnly => format!(" 1<{}", NAMES[0]),
+            Output::ReadOnly(name) => format!(" 1<{}", quoted(name)),
             Output::Closed => " >&-".into(),
             Output::Full => " >/dev/full".into(),
             Output::Null => " >/dev/null".into(),
@@ -731,7 +739,8 @@ fn generated_cases() {
     let Some((gnu, version)) = gnu("cat", test) else {
         return;
     };
-    // Older ones refuse each file that is its own output, but at its end.
+    // Older ones refuse each file that is its own output, but at its end: before they find out
+    // that it cannot be read, or that nothing can be written to it.
     let in_place = version >= (9, 7);
     let first = from_env("ANNULET_SEED").unwrap_or(1);
     let count = from_env("ANNULET_CASES").unwrap_or(2000);

@@ -428,22 +428,32 @@ pub fn c_path(path: &Path) -> CString {
 /// Gives the calling thread mounts of its own, which go when it and its children have ended,
 /// however they end. Takes root.
 ///
+/// The names in `/dev` are read-only there, if that is a mount: a program that is wrong removes
+/// or replaces no device that others use.
+///
 /// # Errors
 ///
 /// As `unshare(2)`.
 pub fn own_mounts() -> io::Result<()> {
     // SAFETY: concerns the calling thread only.
     check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
-    // SAFETY: paths that end in NUL; no data.
-    check(unsafe {
-        libc::mount(
-            c"none".as_ptr(),
-            c"/".as_ptr(),
-            std::ptr::null(),
-            libc::MS_REC | libc::MS_PRIVATE,
-            std::ptr::null(),
-        )
-    })
+    let change = |at: &std::ffi::CStr, flags| {
+        // SAFETY: paths that end in NUL; no type or data.
+        check(unsafe {
+            libc::mount(
+                c"none".as_ptr(),
+                at.as_ptr(),
+                std::ptr::null(),
+                flags,
+                std::ptr::null(),
+            )
+        })
+    };
+    change(c"/", libc::MS_REC | libc::MS_PRIVATE)?;
+    let read_only = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
+    // On a plain machine it is one.
+    let _ = change(c"/dev", read_only);
+    Ok(())
 }
 
 /// Mounts an empty file system in memory at `path`.

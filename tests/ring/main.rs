@@ -1,6 +1,8 @@
 //! The ring against the running kernel.
 #![allow(missing_docs, unsafe_code)]
 
+#[path = "../support/mod.rs"]
+mod all_tests;
 mod chains;
 mod operations;
 mod registration;

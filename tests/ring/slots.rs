@@ -5,9 +5,8 @@ use std::io::Write as _;
 
 use annulet::ring::{MAX_SLOTS, SlotRing, Step};
 use annulet::sys::{Errno, OwnedFd};
-use temp_dir::TempDir;
 
-use super::support::own;
+use super::support::{own, temp_dir};
 
 #[allow(clippy::cast_possible_truncation)]
 fn pattern(len: usize) -> Vec<u8> {
@@ -70,7 +69,7 @@ fn copy(ring: &mut SlotRing, from: &OwnedFd, to: &OwnedFd) -> usize {
 }
 
 fn copies(len: usize, registered: bool) {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = pattern(len);
     std::fs::write(dir.child("a"), &data).unwrap();
     let mut ring = SlotRing::new(4, 64 << 10).unwrap();
@@ -168,7 +167,7 @@ fn a_wrong_descriptor_is_that_operations_error() {
 
 #[test]
 fn dropped_with_operations_running_it_waits_for_them() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let to = own(File::create(dir.child("a")).unwrap());
     let mut ring = SlotRing::new(4, 1 << 20).unwrap();
     for slot in 0..4 {
@@ -185,7 +184,7 @@ fn dropped_with_operations_running_it_waits_for_them() {
 
 #[test]
 fn dropped_with_operations_queued_it_carries_them_out() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let to = own(File::create(dir.child("a")).unwrap());
     let mut ring = SlotRing::new(1, 8).unwrap();
     ring.write(0, to.as_fd(), 0..8, Some(0)).unwrap();

@@ -5,21 +5,12 @@ use std::fs::File;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::path::Path;
 
+pub use super::all_tests::{TempDir, skip, temp_dir};
 use annulet::ring::{Completion, IoUring, Sqe};
 use annulet::sys::{Errno, OwnedFd, Result};
-use temp_dir::TempDir;
 
 /// More than anybody may open (`fs.nr_open`).
 pub const NO_FD: i32 = i32::MAX;
-
-/// Says that a test cannot run here, or fails where none may be left out.
-pub fn skip(test: &str, reason: &str) {
-    assert!(
-        std::env::var_os("ANNULET_REQUIRE_ALL").is_none_or(|all| all != "1"),
-        "cannot run {test}: {reason}"
-    );
-    eprintln!("skipped: {test}: {reason}");
-}
 
 pub fn ring(entries: u32) -> IoUring {
     IoUring::new(entries).expect("io_uring is there")
@@ -57,7 +48,7 @@ pub fn results(ring: &mut IoUring, count: usize) -> Vec<Result<u32>> {
 
 /// A folder with a file of `content`, open for reading and writing.
 pub fn file(content: &[u8]) -> (TempDir, File) {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let path = dir.child("file");
     std::fs::write(&path, content).unwrap();
     let file = File::options().read(true).write(true).open(path).unwrap();
