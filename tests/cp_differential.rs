@@ -111,8 +111,7 @@ fn differential(test: &str, user: Option<u32>) {
             .expect("own mounts");
         }
         (Ok(parent), false) => run(own(&parent).path()),
-        (Err(_), true) => child::on_tmpfs(c"mode=755", run).expect("a tmpfs"),
-        (Err(_), false) => run(own("/dev/shm").path()),
+        (Err(_), _) => child::in_memory(run),
     }
 }
 

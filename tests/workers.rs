@@ -16,7 +16,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cp::child::{self, Setting, c_path, cp as run_cp, refuse};
+use cp::child::{self, Setting, c_path, cp as run_cp, in_memory, refuse};
 use cp::compare::{Case, NOBODY, gnu_cp, remove, snapshot};
 use cp::forest::{forest, undergrowth};
 use cp::scene::{Node, Scene, give};
@@ -38,15 +38,6 @@ fn with(change: impl FnOnce(&mut Setting)) -> Setting {
 
 fn cp(line: &str, dir: &Path, setting: &Setting) -> Ran {
     run_cp(&annulet(), &child::words(line), dir, setting)
-}
-
-/// Runs `work` with a folder in memory, if that can be had.
-fn in_memory(work: impl FnOnce(&Path) + Send) {
-    if is_root() {
-        child::on_tmpfs(c"mode=755", work).expect("a tmpfs");
-    } else {
-        work(temp_dir().path());
-    }
 }
 
 /// Lets anybody work in a folder.
@@ -1252,23 +1243,31 @@ fn idle_workers_sleep() {
             fs::write(folder.join("f"), b"x").expect("a file");
         }
         for from in ["chain", "large", "sparse", "wide"] {
-            let least = |jobs: &str| {
-                let run = || {
-                    let time = processor_time(dir, &format!("{jobs} -r {from} to"));
-                    if dir.join("to").is_dir() {
-                        remove(&dir.join("to"));
-                    } else {
-                        fs::remove_file(dir.join("to")).expect("a copy");
-                    }
-                    time
-                };
-                (0..3).map(|_| run()).min().expect("a time")
+            let run = |jobs: &str| {
+                let time = processor_time(dir, &format!("{jobs} -r {from} to"));
+                if dir.join("to").is_dir() {
+                    remove(&dir.join("to"));
+                } else {
+                    fs::remove_file(dir.join("to")).expect("a copy");
+                }
+                time
             };
-            let (one, eight, many) = (least("-j1"), least("-j8"), least("-j48"));
-            let times = format!("{from}: {one:?} by one worker, {eight:?} by 8, {many:?} by 48");
-            println!("{times}");
-            let most = 2 * one + Duration::from_millis(40);
-            assert!(eight <= most && many <= most, "{times}");
+            // The least of a few runs: on a busy machine one may take twice its time.
+            let mut least = [Duration::MAX; 3];
+            for round in 1.. {
+                for (least, jobs) in least.iter_mut().zip(["-j1", "-j8", "-j48"]) {
+                    *least = run(jobs).min(*least);
+                }
+                let [one, eight, many] = least;
+                let times =
+                    format!("{from}: {one:?} by one worker, {eight:?} by 8, {many:?} by 48");
+                println!("{times}");
+                let most = 2 * one + Duration::from_millis(40);
+                if eight <= most && many <= most {
+                    break;
+                }
+                assert!(round < 10, "{times}");
+            }
         }
     });
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::child::{self, Setting, words};
 use super::compare::{Case, NOBODY, gnu_cp};
 use super::scene::{Node, Scene};
-use crate::support::{TempDir, is_root, temp_dir, temp_dir_in};
+use crate::support::{TempDir, is_root, temp_dir};
 
 /// Every way to move data and several numbers of workers, and nothing given. With a number
 /// given, workers are called in for the smallest tree.
@@ -40,13 +40,7 @@ pub fn as_user(user: Option<u32>) -> Setting {
 pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case> + Send, ways: &[&str]) {
     // In memory if that can be had: these are thousands of small trees, and there the inode
     // numbers, by which both programs order what they copy, are the same in every one.
-    if is_root() {
-        child::on_tmpfs(c"mode=755", |dir| check_in(dir, test, cases, ways)).expect("a tmpfs");
-    } else if let Ok(dir) = temp_dir_in("/dev/shm") {
-        check_in(dir.path(), test, cases, ways);
-    } else {
-        check_on_disk(test, cases, ways);
-    }
+    child::in_memory(|dir| check_in(dir, test, cases, ways));
 }
 
 /// As [`check_all`], in the folder for temporary files, whatever file system that is on.

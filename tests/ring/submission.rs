@@ -1,5 +1,8 @@
 //! Handing over and reaping: batches, refusals, overflow.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use annulet::ring::{Completion, Features, IoUring, Rung, SetupFlags, Sqe};
 use annulet::sys::Errno;
 
@@ -179,11 +182,16 @@ fn a_signal_does_not_end_the_wait() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let mut ring = ring(2);
     let mut buf = [0_u8; 1];
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&interrupted);
     let helper = std::thread::spawn(move || {
-        for _ in 0..5 {
+        // However late the other comes to its wait, and a few times more.
+        let mut more = 5;
+        while more > 0 {
             std::thread::sleep(std::time::Duration::from_millis(5));
             // SAFETY: the thread waits until this one has been joined.
             unsafe { libc::pthread_kill(waiter, libc::SIGUSR1) };
+            more -= u32::from(seen.load(Ordering::Relaxed));
         }
         writer.write_all(b"x").unwrap();
     });
@@ -192,6 +200,7 @@ fn a_signal_does_not_end_the_wait() {
     // The bare call is interrupted, ...
     ring.submit().unwrap();
     let bare = ring.submit_and_wait(1);
+    interrupted.store(true, Ordering::Relaxed);
     assert_eq!(bare, Err(Errno::EINTR));
     // ... and this goes on.
     assert_eq!(ring.wait().unwrap().into_result(), Ok(1));
