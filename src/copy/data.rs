@@ -34,11 +34,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::conduit::{Conduit, FILE_TO_FILE_BYTES};
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
-use super::options::{Flags, Io, Options, Reflink, Sparse};
+use super::options::{Io, Reflink, Sparse};
 use super::plain;
-use super::progress::Amount;
 use super::pump::{self, Place};
-use super::trace::{Trace, Word};
+use super::trace::{Blocks, Trace, Ways};
 use super::workers::{Others, Shared, usual_count};
 use crate::sys::{
     self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Lendable, Stat, Whence,
@@ -60,6 +59,10 @@ const RING_BYTES: u64 = 512 << 20;
 /// How much of a shared file a worker takes at a time.
 const PART_BYTES: u64 = 4 << 20;
 
+/// How much of a file goes through the ring at a time. The ring runs empty at its end, which
+/// costs as much as 256 KiB.
+const RING_PART_BYTES: u64 = 64 << 20;
+
 /// From this size on `copy_file_range` is quicker than one read and one write: by a tenth from
 /// 16 KiB on, on tmpfs; below by little, because it is one call instead of two.
 const KERNEL_COPY_LEAST: u64 = 4 << 10;
@@ -67,8 +70,9 @@ const KERNEL_COPY_LEAST: u64 = 4 << 10;
 /// The least hole that `--sparse=always` makes: a block of the file systems there are.
 const HOLE_BYTES: usize = 4 << 10;
 
-/// The most that one `copy_file_range` is asked for: a length that every file system takes.
-const KERNEL_COPY_BYTES: usize = 1 << 30;
+/// The most that one `copy_file_range` is asked for: no more than a server copies in a moment, so
+/// that it is seen how far the copy has come.
+const KERNEL_COPY_BYTES: usize = 64 << 20;
 
 /// A large file that several workers copy parts of.
 #[derive(Debug)]
@@ -157,7 +161,7 @@ enum Way {
 ///
 /// In this order: what lies within 128 bytes of the start takes three bytes less to address.
 #[repr(C)]
-pub struct DataMover {
+pub struct DataMover<'a, 'ui> {
     io: Io,
     reflink: Reflink,
     sparse: Sparse,
@@ -165,6 +169,7 @@ pub struct DataMover {
     way: Way,
     /// Which way the last file went.
     pub(super) trace: Trace,
+    shared: &'a Shared<'ui>,
     buffer: Option<Buffer>,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: (u64, u64),
@@ -178,12 +183,14 @@ pub struct DataMover {
     ring: LazyRing,
 }
 
-impl DataMover {
+impl<'a, 'ui> DataMover<'a, 'ui> {
     /// A mover that goes the way that is asked for. Takes nothing yet.
     #[must_use]
     #[inline(never)]
-    pub const fn new(options: &Options) -> Self {
+    pub(super) const fn new(shared: &'a Shared<'ui>) -> Self {
+        let options = &shared.options;
         Self {
+            shared,
             io: options.io,
             reflink: options.reflink,
             sparse: options.sparse,
@@ -222,7 +229,8 @@ impl DataMover {
         (to, to_stat): (BorrowedFd<'_>, &Stat),
         others: Others<'_, '_>,
     ) -> Result<()> {
-        self.trace = Trace::NEW;
+        self.trace.kernel_avoided = !self.shares_blocks();
+        self.trace.blocks = Blocks::Own;
         if self.reflink == Reflink::Always {
             self.unshareable = (0, 0);
             self.share(from, to, (stat.id.dev, to_stat.id.dev))?;
@@ -234,10 +242,9 @@ impl DataMover {
         let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
-            return self.stream(from, to, 0);
+            return self.stream(from, to, 0, to_stat.kind == FileType::Regular);
         }
         let size = stat.size_bytes;
-        let done = &others.shared.done;
         if self.io == Io::Ring && self.ring.is_missed(&mut **others.shared.ui()) {
             return Step::Told.into();
         }
@@ -245,28 +252,22 @@ impl DataMover {
             && self.io != Io::Ring
             && self.share(from, to, (stat.id.dev, to_stat.id.dev))?
         {
-            done.add(0, size);
+            self.shared.moved(size);
             return Ok(());
         }
-        self.trace.sparse = Word::No;
+        self.trace.began = true;
         self.source.look_at(from, stat.id.dev);
         if size > LARGE_BYTES {
             self.destination.look_at(to, to_stat.id.dev);
         }
         // Half a block less than it needs is none less: that may be kept elsewhere.
         let has_holes = stat.blocks < size / 512 && self.sparse != Sparse::Never;
-        if has_holes {
-            self.trace.sparse = Word::SeekHole;
-        }
         if has_holes || self.sparse == Sparse::Always {
             let data = stat.blocks.saturating_mul(512).max(1);
             return self.copy_to_end(from, to, size, data, others);
         }
-        // On a network file system the data is copied where it lies.
-        let is_far = matches!(self.destination.kind, CEPH | CIFS | FUSE | NFS | SMB2);
-        if self.io != Io::Ring && (size <= LARGE_BYTES || is_far) {
-            done.add(0, size);
-            return self.stream(from, to, size);
+        if self.io != Io::Ring && (size <= LARGE_BYTES || self.is_far()) {
+            return self.stream(from, to, size, true);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
@@ -278,36 +279,68 @@ impl DataMover {
     }
 
     /// Moves all of `from` to `to`, both at their current positions; a regular file if it has a
-    /// `size`.
-    fn stream(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<()> {
-        self.trace.offload = Word::Avoided;
-        self.trace.way = Word::Plain;
+    /// `size`. Holes are made only in a regular file.
+    fn stream(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        size: u64,
+        to_regular: bool,
+    ) -> Result<()> {
+        let leaves_holes = self.sparse == Sparse::Always && to_regular;
+        self.trace.began = true;
+        self.trace.zeros = leaves_holes;
         let is_local = self.source.is_local();
-        if size >= KERNEL_COPY_LEAST
-            && self.shares_blocks()
-            && *self.kernel_copies.get_or_insert_with(kernel_copies)
-        {
+        let mut at = 0;
+        if size >= KERNEL_COPY_LEAST && self.may_copy_within_kernel() {
             // On any answer but data, reads go on from there.
             while let Ok(count @ 1..) =
                 sys::copy_file_range(from, None, to, None, KERNEL_COPY_BYTES)
             {
-                self.trace.kernel(Word::CopyFileRange);
+                self.trace.ways |= Ways::COPY_FILE_RANGE;
+                self.shared.moved(count as u64);
                 if is_local && count as u64 == size {
                     return Ok(());
                 }
+                at += count as u64;
             }
+            self.trace.kernel_refused = at == 0;
         }
-        let buffer = self.buffer().during(Step::Read)?;
         loop {
+            let buffer = self.buffer().during(Step::Read)?;
             let count = plain::read(from, buffer).during(Step::Read)?;
             match buffer.get(..count) {
+                Some(data @ [_, ..]) if leaves_holes => {
+                    write_but_zeros(to, data, at).during(Step::Write)?;
+                }
                 Some(data @ [_, ..]) => plain::write_all(to, data).during(Step::Write)?,
-                _ => return Ok(()),
+                _ => break,
             }
+            at += count as u64;
+            self.trace.ways |= Ways::PLAIN;
+            self.shared.moved(count as u64);
             if is_local && count as u64 == size && count < BUFFER_BYTES {
-                return Ok(());
+                break;
             }
         }
+        if leaves_holes {
+            // What it ends with may be a hole.
+            return sys::ftruncate(to, at).during(Step::Extend);
+        }
+        Ok(())
+    }
+
+    /// Whether the last large file went to a network file system, which copies data where it
+    /// lies.
+    const fn is_far(&self) -> bool {
+        matches!(self.destination.kind, CEPH | CIFS | FUSE | NFS | SMB2)
+    }
+
+    /// Whether `copy_file_range` may be asked to copy: it may share blocks, and leave holes.
+    fn may_copy_within_kernel(&mut self) -> bool {
+        self.shares_blocks()
+            && self.io != Io::Ring
+            && *self.kernel_copies.get_or_insert_with(kernel_copies)
     }
 
     /// Whether a copy may have blocks in common with its source, and holes where that has them.
@@ -324,14 +357,14 @@ impl DataMover {
         to: BorrowedFd<'_>,
         devices: (u64, u64),
     ) -> Result<bool> {
-        self.trace.reflink = Word::Unsupported;
+        self.trace.blocks = Blocks::Unshareable;
         if self.unshareable == devices {
             return Ok(false);
         }
         let shared = sys::ficlone(from, to);
         if shared.is_ok() {
-            self.trace.reflink = Word::Yes;
-            self.trace.way = Word::Cloned;
+            self.trace.blocks = Blocks::Shared;
+            self.trace.ways |= Ways::CLONE;
         }
         if matches!(
             shared,
@@ -377,8 +410,7 @@ impl DataMover {
         others: Others<'_, '_>,
     ) -> Result<()> {
         let sparse = data < size;
-        self.trace.offload = Word::Avoided;
-        self.trace.way = Word::Plain;
+        self.trace.zeros = self.sparse == Sparse::Always;
         let mut at = 0;
         let large = data >= SHARED_BYTES;
         // A disk is read slower for two who ask for different places. And one alone has the time
@@ -387,20 +419,14 @@ impl DataMover {
         let is_cold = large && !sparse && is_cold(from);
         self.way = self.alone();
         let Others { shared, .. } = others;
-        let mut in_parts = large && shared.options.has(Flags::PROGRESS);
         if self.way == Way::Splice
             && (self.io == Io::Ring || (!is_cold && self.ring_pays(data, shared)))
         {
             self.way = Way::Ring;
         } else if large && !is_cold && others.call_in() && !shared.large.is_open() {
             self.way = Way::Plain;
-            in_parts = true;
+            at = self.copy_parts(from, to, size, data);
         }
-        if in_parts {
-            // For --progress alone as well, in parts that let its line move.
-            at = self.copy_parts(from, to, size, data, shared);
-        }
-        shared.done.add(0, size - at);
         let mut moved;
         if sparse {
             moved = self.copy_extents(from, to, &mut at, u64::MAX);
@@ -430,18 +456,23 @@ impl DataMover {
     ) -> Result<()> {
         while *at < end {
             // Both move forward, whatever a file system answers: no answer makes this loop.
-            let data = match sys::lseek(from, *at, Whence::Data) {
+            let data = sys::lseek(from, *at, Whence::Data);
+            self.trace.seek_hole |= matches!(data, Ok(_) | Err(Errno::ENXIO));
+            let data = match data {
                 Ok(data) => data.max(*at),
                 // A hole up to the source's end, which may be another by now.
                 Err(Errno::ENXIO) => {
                     let mut now = Stat::default();
                     sys::stat_fd(from, &mut now).during(Step::Read)?;
-                    *at = now.size_bytes.max(*at).min(end);
+                    let hole_end = now.size_bytes.max(*at).min(end);
+                    self.shared.moved(hole_end - *at);
+                    *at = hole_end;
                     break;
                 }
                 // It was told before: what cannot be read says why.
                 Err(_) => *at,
             };
+            self.shared.moved(data.min(end) - *at);
             if data >= end {
                 *at = end;
                 break;
@@ -467,7 +498,6 @@ impl DataMover {
         to: BorrowedFd<'_>,
         size: u64,
         data: u64,
-        others: &Shared<'_>,
     ) -> u64 {
         let transfer = Transfer {
             from,
@@ -479,9 +509,10 @@ impl DataMover {
             next: AtomicU64::new(0),
             end: AtomicU64::new(size),
         };
-        if self.way != Way::Plain {
-            self.take_part(&transfer, &others.done);
-        } else if !others.share_large(&transfer, || self.take_part(&transfer, &others.done)) {
+        if !self
+            .shared
+            .share_large(&transfer, || self.take_part(&transfer))
+        {
             // Alone after all.
             self.way = self.alone();
             return 0;
@@ -490,13 +521,13 @@ impl DataMover {
     }
 
     /// Copies parts of another worker's large file until none is left.
-    pub(super) fn help(&mut self, transfer: &Transfer<'_>, done: &Amount) {
+    pub(super) fn help(&mut self, transfer: &Transfer<'_>) {
         self.way = Way::Plain;
-        self.take_part(transfer, done);
+        self.take_part(transfer);
     }
 
     /// Copies parts of a large file until none is left.
-    fn take_part(&mut self, transfer: &Transfer<'_>, done: &Amount) {
+    fn take_part(&mut self, transfer: &Transfer<'_>) {
         loop {
             // Relaxed: the numbers stand for themselves; what was written is the kernel's.
             let start = transfer
@@ -515,7 +546,6 @@ impl DataMover {
             } else {
                 self.go_on(from, to, &mut at, part_end)
             };
-            done.add(0, at - start);
             if at < part_end {
                 transfer.end.fetch_min(at, Ordering::Relaxed);
             }
@@ -534,22 +564,10 @@ impl DataMover {
         if *at < end && (end - *at > LARGE_BYTES || self.io == Io::Ring) && self.way != Way::Plain {
             let start = *at;
             if self.way == Way::Ring {
-                if let Some(ring) = self.ring.get() {
-                    let mut range = start..end;
-                    // Where the ring broke, all of it again.
-                    let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
-                    *at = range.start;
-                    if *at > start {
-                        self.trace.by_ring(ring.rung());
-                    }
-                }
-                self.trace.refused = self.ring.refused();
+                self.carry_by_ring(from, to, at, end);
             }
             if *at == start {
                 self.carry(from, to, at, end);
-                if *at > start {
-                    self.trace.kernel(Word::Splice);
-                }
             }
         }
         self.copy_plainly(from, to, at, end)
@@ -569,15 +587,50 @@ impl DataMover {
             && self.source.is_local()
     }
 
-    /// Lets the kernel move data through a pipe.
+    /// Lets the ring move data, in parts that let it be seen how far it came.
+    fn carry_by_ring(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
+        if let Some(ring) = self.ring.get() {
+            loop {
+                let part_end = end.min(*at + RING_PART_BYTES);
+                let mut range = *at..part_end;
+                // Where the ring broke, all of the part again.
+                let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
+                if range.start > *at {
+                    self.trace.ways |= Ways::RING;
+                    self.trace.ring = Some(ring.rung());
+                    self.shared.moved(range.start - *at);
+                    *at = range.start;
+                }
+                if *at < part_end || *at == end {
+                    break;
+                }
+            }
+        }
+        self.trace.ring_refused = self.ring.refused();
+    }
+
+    /// Lets the kernel move data through a pipe, in parts likewise.
     fn carry(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
         if self.conduit.is_none() {
             self.conduit = Conduit::new(FILE_TO_FILE_BYTES).ok();
         }
-        if let Some(conduit) = &self.conduit
-            && !conduit.carry(from, to, at, end, Place::Offsets)
+        let start = *at;
+        while let Some(conduit) = &self.conduit
+            && *at < end
         {
-            self.conduit = None;
+            let (part_start, part_end) = (*at, end.min(*at + PART_BYTES));
+            if !conduit.carry(from, to, at, part_end, Place::Offsets) {
+                self.conduit = None;
+            }
+            self.shared.moved(*at - part_start);
+            if *at < part_end {
+                break;
+            }
+        }
+        if *at > start {
+            self.trace.ways |= Ways::SPLICE;
+        } else {
+            self.trace.kernel_refused = true;
         }
     }
 
@@ -607,6 +660,8 @@ impl DataMover {
                 _ => break,
             }
             *at += count as u64;
+            self.trace.ways |= Ways::PLAIN;
+            self.shared.moved(count as u64);
         }
         Ok(())
     }

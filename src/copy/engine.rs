@@ -8,6 +8,8 @@ use super::plain::{self, NO_MODE};
 use super::progress::Watch;
 use super::same::same_entry;
 use super::table::Role;
+use super::trace::Trace;
+use super::ui::Ui;
 use super::walk::Level;
 use super::workers::Shared;
 use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
@@ -31,7 +33,7 @@ pub struct Engine<'a, 'ui> {
     pub(super) team: Option<&'a Team<'a, Shared<'ui>>>,
     /// Where another worker has copied a file to.
     pub(super) earlier: Vec<u8>,
-    pub(super) data: DataMover,
+    pub(super) data: DataMover<'a, 'ui>,
     /// It counts what is to be copied, and copies nothing.
     pub(super) watch: Option<Watch>,
     /// Where a file is kept that is overwritten, and whether by a suffix and not by number.
@@ -108,7 +110,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             backup: Vec::new(),
             simple: false,
             home: None,
-            data: DataMover::new(&shared.options),
+            data: DataMover::new(shared),
         }
     }
 
@@ -165,13 +167,19 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if !nothing_there {
             self.clear_the_way(job)?;
         }
-        // Of what has data, together with which way that went.
-        let traced =
-            self.options.has(Flags::DEBUG) && !links && self.copies_as_regular(job.stat.kind);
-        if self.options.has(Flags::VERBOSE) && !directory && !traced {
+        let traced = self.options.has(Flags::DEBUG) && !directory;
+        // Where other workers speak as well, the lines about one file are said at once.
+        let said_later = traced && self.shared.are_there();
+        if self.options.has(Flags::VERBOSE) && !directory && !said_later {
             self.say_copied(job);
         }
+        if traced {
+            self.data.trace = Trace::NEW;
+        }
         let made = self.make(job);
+        if traced {
+            self.say_trace(job, said_later);
+        }
         if let Err(failure) = made {
             // A directory that was made stays, whatever is wrong with it.
             if job.backed_up && job.made.is_none() && !failure.is_harmless() {
@@ -258,26 +266,31 @@ impl<'a, 'ui> Engine<'a, 'ui> {
 
     /// Leaves a destination alone that is not to be overwritten.
     fn consider(&mut self, job: &Job<'_>) -> Result<()> {
-        let options = &self.options;
-        match options.update {
+        let skipped = match self.options.update {
             Update::Older if job.before.times[1] >= job.stat.times[1] => {
                 // It stands for the source, whose other names are to be linked to it.
                 if self.may_turn_up_again(job) {
                     let id = job.stat.id;
-                    self.link_to_earlier(job)?;
-                    self.shared.met().settle(&id, Some(job.dst_shown()));
-                    self.shared.met_settled.give();
+                    match self.link_to_earlier(job) {
+                        Ok(()) => {
+                            self.shared.met().settle(&id, Some(job.dst_shown()));
+                            self.shared.met_settled.give();
+                        }
+                        Err(failure) if failure.is(Step::Nothing) => {}
+                        failed => return failed,
+                    }
                 }
-                return Step::Nothing.into();
+                Step::Nothing
             }
-            Update::None => return Step::Nothing.into(),
+            Update::None => Step::Nothing,
             Update::NoneFail => return Step::NotReplacing.into(),
-            _ => {}
+            _ if self.options.has(Flags::INTERACTIVE) && !self.may_overwrite(job) => Step::Told,
+            _ => return Ok(()),
+        };
+        if self.options.has(Flags::DEBUG) {
+            self.shared.ui().say("skipped {1}", &job.shown);
         }
-        if options.has(Flags::INTERACTIVE) && !self.may_overwrite(job) {
-            return Step::Told.into();
-        }
-        Ok(())
+        skipped.into()
     }
 
     /// Asks whether the destination may be overwritten.
@@ -435,15 +448,27 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         copied
     }
 
-    pub(super) fn say_copied(&mut self, job: &Job<'_>) {
+    /// Says from where to where a name is copied.
+    pub(super) fn say_copied(&self, job: &Job<'_>) {
+        self.say_copied_to(job, &mut **self.shared.ui());
+    }
+
+    fn say_copied_to(&self, job: &Job<'_>, ui: &mut dyn Ui) {
         let names = [job.src_shown(), job.dst_shown(), self.backup_shown()];
-        let mut ui = self.shared.ui();
         let mut line = "{0} -> {1}";
         if job.backed_up && job.stat.kind != FileType::Directory {
             line = "{0} -> {1} (backup: {2})";
         }
         ui.say(line, &names);
-        if self.options.has(Flags::DEBUG) && self.copies_as_regular(job.stat.kind) {
+    }
+
+    /// Says which way the data went of what has any, after the names where those were not said.
+    fn say_trace(&self, job: &Job<'_>, with_names: bool) {
+        let mut ui = self.shared.ui();
+        if with_names {
+            self.say_copied_to(job, &mut **ui);
+        }
+        if self.data.trace.has_data {
             self.data.trace.say(&mut **ui);
         }
     }

@@ -75,7 +75,6 @@ pub enum Step {
     /// The first one that is no failure: the name is rightly not copied, or it is no name's.
     GivenTwice,
     DirectoryTwice,
-    Trace,
     TraceRefused,
     /// There is nothing to say.
     Nothing,
@@ -154,7 +153,6 @@ cannot set up io_uring (RLIMIT_MEMLOCK or the machine's memory is too small)\0\
 cannot set up io_uring (too few descriptors are allowed)\0\
 warning: source file {0} specified more than once\0\
 warning: source directory {0} specified more than once\0\
-copy offload: {=0}, reflink: {=1}, sparse detection: {=2}\ndata: {=3}\0\
 io_uring\0";
 
 /// How many they are.

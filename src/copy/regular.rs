@@ -15,6 +15,7 @@ impl Engine<'_, '_> {
             Some(open) => open,
             None => open_source(job)?,
         };
+        self.data.trace.has_data = !self.options.has(Flags::ATTRIBUTES_ONLY);
         let mode = job.stat.mode & Mode::PERMISSIONS;
         let missing = withheld(self.options.preserve, FileType::Regular, mode);
         let mut opened = Step::Nothing.into();
@@ -58,9 +59,6 @@ impl Engine<'_, '_> {
         let mut moved = Ok(());
         if !self.options.has(Flags::ATTRIBUTES_ONLY) {
             moved = self.data.copy(from, to, others);
-        }
-        if self.options.has(Flags::DEBUG) {
-            self.say_copied(job);
         }
         if let Err(failure) = moved
             && failure.is(Step::Clone)

@@ -1,97 +1,160 @@
-//! What `--debug` tells of a file: which way its data went, and why.
+//! What `--debug` tells of a file: GNU's line, and one about which way its data went.
+
+use bitflags::bitflags;
 
 use super::failure::Step;
 use super::ui::Ui;
 use crate::ring::Rung;
-use crate::sys::{Errno, nth_text};
+use crate::sys::Errno;
 
-/// What can be said of a part of the copy; the first ones are GNU's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-#[allow(missing_docs)] // each is its text in `WORDS`, in the same order
-pub enum Word {
-    Unknown,
-    No,
-    Yes,
-    Unsupported,
-    Avoided,
-    SeekHole,
-    Nothing,
-    Cloned,
-    Plain,
-    CopyFileRange,
-    Splice,
-    RingNoArray,
-    RingDeferred,
-    RingPlain,
+bitflags! {
+    /// The ways that a file's data went: several, where one handed over to the next.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Ways: u8 {
+        /// The copy shares the source's blocks.
+        const CLONE = 1;
+        /// `copy_file_range`.
+        const COPY_FILE_RANGE = 2;
+        /// `splice`, through a pipe.
+        const SPLICE = 4;
+        /// The ring.
+        const RING = 8;
+        /// `read` and `write`.
+        const PLAIN = 0x10;
+        /// Those by which the kernel copies without showing the data to the program.
+        const WITHIN_KERNEL = Self::COPY_FILE_RANGE.bits() | Self::SPLICE.bits();
+    }
 }
 
-/// One text with NULs in it, which a table of slices would cost 16 bytes a word more.
-const WORDS: &[u8] = b"\
-unknown\0\
-no\0\
-yes\0\
-unsupported\0\
-avoided\0\
-SEEK_HOLE\0\
-none\0\
-clone\0\
-reads and writes\0\
-copy_file_range\0\
-splice\0\
-io_uring (one issuer, deferred, no array)\0\
-io_uring (one issuer, deferred)\0\
-io_uring (no flags)\0";
+/// Whether a copy shares its source's blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// It came to nothing before.
+    Unknown,
+    /// That was not tried.
+    Own,
+    /// That was refused, for this file or for another one of the same two file systems.
+    Unshareable,
+    /// It does.
+    Shared,
+}
 
 /// Which way a file's data went.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // they are all independent
 pub struct Trace {
-    /// Whether the kernel copied.
-    pub offload: Word,
-    /// Whether blocks are shared.
-    pub reflink: Word,
-    /// How holes were found.
-    pub sparse: Word,
-    /// Which way the most of it went.
-    pub way: Word,
+    /// There is data to copy, and the source is open.
+    pub has_data: bool,
+    /// The ways by which any of it went.
+    pub ways: Ways,
+    /// On which rung of its set-up the ring stands, where that was used.
+    pub ring: Option<Rung>,
     /// What `io_uring` was refused with.
-    pub refused: Option<Errno>,
+    pub ring_refused: Option<Errno>,
+    /// The kernel was asked to copy, and would not.
+    pub kernel_refused: bool,
+    /// Options keep the kernel from being asked.
+    pub kernel_avoided: bool,
+    /// Whether blocks are shared.
+    pub blocks: Blocks,
+    /// The copying began, so it is known how holes are found.
+    pub began: bool,
+    /// The file system told where the source has holes.
+    pub seek_hole: bool,
+    /// Blocks of zeros are made holes.
+    pub zeros: bool,
 }
 
 impl Trace {
     /// Nothing is known yet.
     pub const NEW: Self = Self {
-        offload: Word::Unknown,
-        reflink: Word::Unknown,
-        sparse: Word::Unknown,
-        way: Word::Nothing,
-        refused: None,
+        has_data: false,
+        ways: Ways::empty(),
+        ring: None,
+        ring_refused: None,
+        kernel_refused: false,
+        kernel_avoided: false,
+        blocks: Blocks::Unknown,
+        began: false,
+        seek_hole: false,
+        zeros: false,
     };
 
-    /// The kernel copies, by `way`.
-    pub const fn kernel(&mut self, way: Word) {
-        self.offload = Word::Yes;
-        self.way = way;
-    }
-
-    /// Data went through the ring that stands on `rung`.
-    pub const fn by_ring(&mut self, rung: Rung) {
-        self.offload = Word::Avoided;
-        self.way = match rung {
-            Rung::NoArray => Word::RingNoArray,
-            Rung::Deferred => Word::RingDeferred,
-            Rung::Plain => Word::RingPlain,
-        };
-    }
-
-    /// Says it: GNU's line, and one about the data.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // its callers have it in memory
+    /// Says it.
     pub fn say(&self, ui: &mut dyn Ui) {
-        let word = |word: Word| nth_text(WORDS, word as usize).to_bytes();
-        let words = [self.offload, self.reflink, self.sparse, self.way].map(word);
-        ui.say_message(Step::Trace.into(), &words, None);
-        if let Some(errno) = self.refused {
+        ui.say(
+            "copy offload: {=0}, reflink: {=1}, sparse detection: {=2}",
+            &[
+                self.offload().as_bytes(),
+                self.reflink().as_bytes(),
+                self.sparse_detection().as_bytes(),
+            ],
+        );
+        let by_ring = match self.ring {
+            None | Some(Rung::Plain) => "io_uring (no flags)",
+            Some(Rung::Deferred) => "io_uring (one issuer, deferred)",
+            Some(Rung::NoArray) => "io_uring (one issuer, deferred, no array)",
+        };
+        let ways = [
+            (Ways::CLONE, "clone"),
+            (Ways::COPY_FILE_RANGE, "copy_file_range"),
+            (Ways::RING, by_ring),
+            (Ways::SPLICE, "splice"),
+            (Ways::PLAIN, "reads and writes"),
+        ];
+        let mut words = ["data: none", "", "", "", "", "", "", "", "", ""];
+        let mut before = "data: ";
+        for (pair, (way, word)) in words.chunks_exact_mut(2).zip(ways) {
+            if self.ways.is_empty() {
+                break;
+            }
+            pair.fill("");
+            if self.ways.contains(way) {
+                pair.copy_from_slice(&[before, word]);
+                before = ", ";
+            }
+        }
+        ui.say(
+            "{=0}{=1}{=2}{=3}{=4}{=5}{=6}{=7}{=8}{=9}",
+            &words.map(str::as_bytes),
+        );
+        if let Some(errno) = self.ring_refused {
             ui.say_message(Step::TraceRefused.into(), &[], Some(errno));
+        }
+    }
+
+    /// Whether the kernel copied by itself: no matter by which of its calls.
+    fn offload(&self) -> &'static str {
+        let moved = self.ways - Ways::CLONE;
+        if moved.intersects(Ways::WITHIN_KERNEL) {
+            "yes"
+        } else if !moved.is_empty() && self.kernel_refused {
+            "unsupported"
+        } else if !moved.is_empty() || (self.kernel_avoided && !self.seek_hole) {
+            "avoided"
+        } else {
+            "unknown"
+        }
+    }
+
+    const fn reflink(&self) -> &'static str {
+        match self.blocks {
+            Blocks::Unknown => "unknown",
+            Blocks::Own => "no",
+            Blocks::Unshareable => "unsupported",
+            Blocks::Shared => "yes",
+        }
+    }
+
+    fn sparse_detection(&self) -> &'static str {
+        // Nobody has looked for zeros where all was a hole.
+        let zeros = self.zeros && !(self.seek_hole && self.ways.is_empty());
+        match (self.began, self.seek_hole, zeros) {
+            (false, _, _) => "unknown",
+            (true, false, false) => "no",
+            (true, false, true) => "zeros",
+            (true, true, false) => "SEEK_HOLE",
+            (true, true, true) => "SEEK_HOLE + zeros",
         }
     }
 }

@@ -224,6 +224,11 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// Counts so many bytes more that were copied.
+    pub(super) fn moved(&self, bytes: u64) {
+        self.done.add(0, bytes);
+    }
+
     /// Waits until the copy has ended, or `timeout_ms` have passed. Returns whether it has.
     pub(super) fn wait_for_end(&self, timeout_ms: u64) -> bool {
         self.ended.wait(timeout_ms)
@@ -459,7 +464,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                 Next::LargeFile => {
                     let (data, shared) = (&mut self.data, self.shared);
                     shared.large.borrow(|transfer| {
-                        data.help(transfer, &shared.done);
+                        data.help(transfer);
                         // Nothing was left. Said while this file is still borrowed: later it
                         // might be said of the next one.
                         shared.large_left.store(false, Ordering::Relaxed);
