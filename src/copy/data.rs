@@ -64,7 +64,8 @@ const PART_BYTES: u64 = 4 << 20;
 const RING_PART_BYTES: u64 = 64 << 20;
 
 /// From this size on `copy_file_range` is quicker than one read and one write: by a tenth from
-/// 16 KiB on, on tmpfs; below by little, because it is one call instead of two.
+/// 16 KiB on, on tmpfs; below by little, because it is one call instead of two. Of a sparse file's
+/// extents those of 4 KiB take as long either way, those of 64 KiB 0.9 on ext4 and tmpfs.
 const KERNEL_COPY_LEAST: u64 = 4 << 10;
 
 /// The least hole that `--sparse=always` makes: a block of the file systems there are.
@@ -480,6 +481,9 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             let hole = sys::lseek(from, data, Whence::Hole).unwrap_or(end);
             let hole = hole.max(data + 1).min(end);
             *at = data;
+            if self.is_far() || hole - data <= LARGE_BYTES {
+                self.copy_within_kernel(from, to, at, hole);
+            }
             self.go_on(from, to, at, hole)?;
             if *at < hole {
                 // The source ends inside the extent.
@@ -607,6 +611,34 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             }
         }
         self.trace.ring_refused = self.ring.refused();
+    }
+
+    /// Lets the kernel copy the bytes from `at` to `end`, if it is to and will.
+    fn copy_within_kernel(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        at: &mut u64,
+        end: u64,
+    ) {
+        if end - *at < KERNEL_COPY_LEAST || !self.may_copy_within_kernel() {
+            return;
+        }
+        let start = *at;
+        while *at < end {
+            let (mut read_at, mut write_at) = (*at, *at);
+            let want = usize::try_from(end - *at).unwrap_or(KERNEL_COPY_BYTES);
+            let want = want.min(KERNEL_COPY_BYTES);
+            let copied =
+                sys::copy_file_range(from, Some(&mut read_at), to, Some(&mut write_at), want);
+            let Ok(count @ 1..) = copied else {
+                break;
+            };
+            *at += count as u64;
+            self.trace.ways |= Ways::COPY_FILE_RANGE;
+            self.shared.moved(count as u64);
+        }
+        self.trace.kernel_refused |= *at == start;
     }
 
     /// Lets the kernel move data through a pipe, in parts likewise.
