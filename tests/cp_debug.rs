@@ -10,22 +10,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use cp::child::{self, Setting, cp as run_cp, refuse};
+use cp::child::{self, Setting, cp as run_cp, in_memory, refuse};
 use cp::compare::{NOBODY, remove};
 use cp::scene::Scene;
 use cp::table::{as_user, each};
-use support::{Ran, TempDir, annulet, is_root, noise, skip, temp_dir};
-
-/// Runs `work` with a folder in memory, if that can be had: where no blocks are shared.
-fn in_memory(work: impl FnOnce(&Path) + Send) {
-    if is_root() {
-        child::on_tmpfs(c"mode=755", work).expect("a tmpfs");
-    } else if let Ok(dir) = TempDir::with_prefix("/dev/shm/annulet-test-") {
-        work(dir.path());
-    } else {
-        work(temp_dir().path());
-    }
-}
+use support::{Ran, annulet, is_root, noise, skip, temp_dir};
 
 fn cp(line: &str, dir: &Path, setting: &Setting) -> Ran {
     run_cp(&annulet(), &child::words(line), dir, setting)
