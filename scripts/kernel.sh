@@ -48,6 +48,9 @@ real=${real:-$package}
 if [ -f "$dir/vmlinuz" ] && [ "$(cat "$dir/package" 2>/dev/null)" = "$real" ]; then
     exit 0
 fi
+if [ -e "$dir" ] && [ ! -f "$dir/package" ]; then
+    die "$dir is there and holds something else"
+fi
 
 mkdir -p "$(dirname -- "$dir")"
 # Beside the target, so that the last step is a rename within one file system.

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{find_program, run, skip, temp_dir};
+use support::{find_program, run, script, skip, temp_dir};
 
 /// How long the machine may take. It needs about ten seconds on an idle machine; emulation on
 /// a busy one has been seen to take ten times as long.
@@ -28,28 +28,13 @@ const MODULES: [&str; 3] = ["virtio_pci", "virtio_blk", "ext4"];
 #[test]
 fn an_initramfs_of_an_older_kernel() {
     let test = "an_initramfs_of_an_older_kernel";
-    let kernel = std::env::var_os("ANNULET_VM_KERNEL_DIR").map_or_else(
-        || support::repository().join("target/vm-kernel"),
-        PathBuf::from,
-    );
-    if !kernel.join("vmlinuz").exists() {
-        let place = kernel.display();
-        return skip(
-            test,
-            &format!("no kernel in {place}; run scripts/kernel.sh {place}"),
-        );
+    let Some(kernel) = support::vm_kernel(test) else {
+        return;
+    };
+    if !support::has_programs(test, &["mkfs.ext4", "e2fsck"]) {
+        return;
     }
     let arch = std::env::consts::ARCH;
-    for program in [
-        &format!("qemu-system-{arch}"),
-        "cpio",
-        "mkfs.ext4",
-        "e2fsck",
-    ] {
-        if find_program(program).is_none() {
-            return skip(test, &format!("{program} is not installed"));
-        }
-    }
 
     let dir = temp_dir();
     let init = dir.path().join("init");
@@ -61,6 +46,7 @@ fn an_initramfs_of_an_older_kernel() {
 
     let initramfs = dir.path().join("initramfs.cpio.gz");
     run(script("initramfs.sh")
+        .arg("--bootable")
         .arg("--binary")
         .arg(support::annulet())
         .arg("--add")
@@ -129,22 +115,16 @@ fn an_initramfs_of_an_older_kernel() {
 fn the_script_tells_success_from_failure() {
     // An /init that is no program: the kernel panics, and the script must not call it a success.
     let test = "the_script_tells_success_from_failure";
-    let kernel = std::env::var_os("ANNULET_VM_KERNEL_DIR").map_or_else(
-        || support::repository().join("target/vm-kernel"),
-        PathBuf::from,
-    );
+    let Some(kernel) = support::vm_kernel(test) else {
+        return;
+    };
     let arch = std::env::consts::ARCH;
-    if !kernel.join("vmlinuz").exists() || find_program(&format!("qemu-system-{arch}")).is_none() {
-        return skip(test, "no kernel or no qemu");
-    }
-    if find_program("cpio").is_none() {
-        return skip(test, "cpio is not installed");
-    }
     let dir = temp_dir();
     let init = dir.path().join("init");
     fs::write(&init, "no program\n").expect("a file");
     let initramfs = dir.path().join("initramfs.cpio");
     run(script("initramfs.sh")
+        .arg("--bootable")
         .arg("--binary")
         .arg(support::annulet())
         .arg("--add")
@@ -158,10 +138,6 @@ fn the_script_tells_success_from_failure() {
         .arg(&initramfs));
     assert_eq!(ran.status, 1, "{ran:?}");
     assert!(ran.stdout_text().contains("Kernel panic"), "{ran:?}");
-}
-
-fn script(name: &str) -> Command {
-    Command::new(support::repository().join("scripts").join(name))
 }
 
 /// Compiles the guest's first process as a static program. It is not a target of the package,

@@ -70,6 +70,42 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// The folder with the kernel that virtual machines boot (`scripts/kernel.sh`), if the machines'
+/// emulator and what packs their first file system are there as well.
+#[must_use]
+pub fn vm_kernel(test: &str) -> Option<PathBuf> {
+    let kernel = std::env::var_os("ANNULET_VM_KERNEL_DIR")
+        .map_or_else(|| repository().join("target/vm-kernel"), PathBuf::from);
+    if !kernel.join("vmlinuz").exists() {
+        let place = kernel.display();
+        skip(
+            test,
+            &format!("no kernel in {place}; run scripts/kernel.sh {place}"),
+        );
+        return None;
+    }
+    let qemu = format!("qemu-system-{}", std::env::consts::ARCH);
+    has_programs(test, &[&qemu, "cpio"]).then_some(kernel)
+}
+
+/// Whether all of these programs are installed; says which is not.
+#[must_use]
+pub fn has_programs(test: &str, programs: &[&str]) -> bool {
+    for program in programs {
+        if find_program(program).is_none() {
+            skip(test, &format!("{program} is not installed"));
+            return false;
+        }
+    }
+    true
+}
+
+/// The script of that name in `scripts`.
+#[must_use]
+pub fn script(name: &str) -> Command {
+    Command::new(repository().join("scripts").join(name))
+}
+
 /// Whether the tests run as root, who alone may mount, make device nodes and give files away.
 #[must_use]
 pub fn is_root() -> bool {
