@@ -533,6 +533,234 @@ fn other_calls_refused() {
     }
 }
 
+/// The mode of what cannot be opened, where the call for it is missing or refused with whatever a
+/// sandbox says, and where `/proc` is missing too; whatever the umask, and a folder's default
+/// access list, have made of it before.
+#[test]
+fn modes_of_nodes_without_fchmodat2() {
+    const TEST: &str = "modes_of_nodes_without_fchmodat2";
+    /// Everything for the owner and user 1234, nothing for others.
+    const DEFAULT_LIST: [u8; 44] = [
+        2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 7, 0, 210, 4, 0, 0, 4, 0, 0, 0, 255, 255,
+        255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
+    ];
+    let users = if is_root() {
+        vec![None, Some(NOBODY)]
+    } else {
+        skip(TEST, "without /proc, and as another user, it takes root");
+        vec![None]
+    };
+    let mut errnos = vec![None];
+    for errno in [
+        libc::ENOSYS,
+        libc::EPERM,
+        libc::EACCES,
+        libc::EINVAL,
+        libc::EOPNOTSUPP,
+    ] {
+        errnos.push(Some(errno));
+    }
+    for user in users {
+        let devices = if is_root() && user.is_none() {
+            "null s/n 606; blk s/b 660"
+        } else {
+            ""
+        };
+        let mut scene = Scene::parse(&format!(
+            "dir s; fifo s/p 666; fifo s/q 7171; sock s/s 640; link s/l nowhere; {devices}"
+        ));
+        if let Some(user) = user {
+            scene.own(user);
+        } else if is_root() {
+            for item in &mut scene.items {
+                item.owner = Some((1234, 4321));
+            }
+        }
+        for proc in [Proc::Kept, Proc::Gone, Proc::Hidden] {
+            if proc != Proc::Kept && !is_root() {
+                continue;
+            }
+            for (number, &errno) in errnos.iter().enumerate() {
+                let dir = temp_dir();
+                let path = dir.path();
+                fs::set_permissions(path, Permissions::from_mode(0o777)).expect("chmod");
+                scene.build(path);
+                fs::create_dir(path.join("t")).expect("a folder");
+                fs::set_permissions(path.join("t"), Permissions::from_mode(0o777)).expect("chmod");
+                if number % 2 == 1 {
+                    // Not on every file system.
+                    let list = "system.posix_acl_default";
+                    let _ = child::set_xattr(&path.join("t"), list, &DEFAULT_LIST);
+                }
+                let setting = with(|s| {
+                    s.user = user;
+                    s.proc = proc;
+                    s.umask = [0o022, 0o777, 0][number % 3];
+                    if let Some(errno) = errno {
+                        s.refused = vec![refuse(libc::SYS_fchmodat2, errno)];
+                    }
+                });
+                let names = ["p", "q", "s", "l", "n", "b"].map(|name| format!("s/{name}"));
+                let there = names
+                    .iter()
+                    .filter(|name| path.join(name).symlink_metadata().is_ok());
+                let there: Vec<_> = there.map(String::as_str).collect();
+                let line = format!("-a {} t", there.join(" "));
+                let what = format!("{user:?} {proc:?} {errno:?}");
+                let ran = cp(&line, path, &setting);
+                assert!(ran.status == 0 && ran.stderr.is_empty(), "{what}: {ran:?}");
+                let (mut from, mut to) = (tree(&path.join("s")), tree(&path.join("t")));
+                // The folders themselves apart.
+                from.remove(Path::new(""));
+                to.remove(Path::new(""));
+                assert_eq!(to.len(), there.len(), "{what}");
+                assert_same_tree(&from, &to, Agree::ALL);
+            }
+        }
+    }
+}
+
+/// Folders that may not be read, or that a umask shuts at once, have their modes set by whatever
+/// way there is.
+#[test]
+fn modes_of_folders_without_fchmodat2() {
+    const TEST: &str = "modes_of_folders_without_fchmodat2";
+    if !is_root() {
+        return skip(TEST, "without /proc, and as another user, it takes root");
+    }
+    for (refused, proc) in [
+        (None, Proc::Kept),
+        (Some(libc::ENOSYS), Proc::Kept),
+        (Some(libc::EPERM), Proc::Kept),
+        (Some(libc::ENOSYS), Proc::Gone),
+        (Some(libc::EPERM), Proc::Gone),
+    ] {
+        let what = format!("{refused:?} {proc:?}");
+        let dir = temp_dir();
+        let path = dir.path();
+        fs::set_permissions(path, Permissions::from_mode(0o777)).expect("chmod");
+        let mut scene = Scene::parse(
+            "dir s; dir s/d 751; file s/d/f; dir s/e 705; dir t; dir t/d 300; dir t/e 300",
+        );
+        scene.own(NOBODY);
+        scene.build(path);
+        let mut setting = with(|s| {
+            s.user = Some(NOBODY);
+            s.proc = proc;
+            if let Some(errno) = refused {
+                s.refused = vec![refuse(libc::SYS_fchmodat2, errno)];
+            }
+        });
+        let ran = cp("-a s/. t", path, &setting);
+        assert!(ran.status == 0 && ran.stderr.is_empty(), "{what}: {ran:?}");
+        assert_copied(path, "t");
+        if proc == Proc::Kept {
+            setting.umask = 0o777;
+            let ran = cp("-r s u", path, &setting);
+            assert!(ran.status == 0 && ran.stderr.is_empty(), "{what}: {ran:?}");
+            let made = tree(&path.join("u"));
+            assert_eq!(made.len(), tree(&path.join("s")).len(), "{what}");
+            assert!(
+                made.values().all(|entry| entry.mode == 0),
+                "{what}: {made:?}"
+            );
+        }
+    }
+}
+
+/// Where every change of owner is refused, whoever the owner is, it is none that the owner which
+/// is right already cannot be set; GNU cp looks first as well, if only for files.
+#[test]
+fn owners_that_are_right_and_cannot_be_set() {
+    let calls = [libc::SYS_fchown, libc::SYS_fchownat];
+    for errno in [libc::EPERM, libc::EINVAL, libc::ENOSYS, libc::EOPNOTSUPP] {
+        let dir = place();
+        let path = dir.path();
+        mknod(&path.join("s/p"), libc::S_IFIFO | 0o600, 0).expect("a FIFO");
+        fs::set_permissions(path.join("s/x"), Permissions::from_mode(0o4755)).expect("chmod");
+        let setting = with(|s| s.refused = calls.map(|call| refuse(call, errno)).to_vec());
+        for line in ["-a s t", "-a s/. t"] {
+            cp(line, path, &setting).expect_success();
+            assert_copied(path, "t");
+        }
+        if is_root() {
+            // One that is not right is missed, and its privileges are not somebody else's.
+            std::os::unix::fs::chown(path.join("s/x"), Some(1234), None).expect("chown");
+            fs::set_permissions(path.join("s/x"), Permissions::from_mode(0o4755)).expect("chmod");
+            let ran = cp("-p s/x u", path, &setting).expect_status(1);
+            let text = std::io::Error::from_raw_os_error(errno).to_string();
+            let text = text.split(" (os").next().unwrap();
+            assert_eq!(
+                ran.stderr,
+                format!("cp: failed to preserve ownership for 'u': {text}\n")
+            );
+            let mode = fs::metadata(path.join("u")).expect("a copy").mode();
+            assert_eq!(mode & 0o7000, 0);
+        }
+    }
+}
+
+/// An attribute that is there already, as from the folder around it, need not be set.
+#[test]
+fn attributes_that_are_right_and_cannot_be_set() {
+    let dir = temp_dir();
+    let path = dir.path();
+    for name in ["a", "b"] {
+        fs::write(path.join(name), name).expect("a file");
+        if child::set_xattr(&path.join(name), "user.x", b"1").is_err() {
+            return println!("no attributes for users here");
+        }
+    }
+    let setting = with(|s| s.refused = vec![refuse(libc::SYS_fsetxattr, libc::EPERM)]);
+    cp("--preserve=xattr a b", path, &setting).expect_success();
+    child::set_xattr(&path.join("b"), "user.x", b"2").expect("an attribute");
+    let ran = cp("--preserve=xattr a b", path, &setting).expect_status(1);
+    let told = "cp: setting attribute 'user.x' for 'b': Operation not permitted\n";
+    assert_eq!(ran.stderr, told);
+}
+
+/// Modes that cannot be set, in GNU cp's words: one for a mode that is kept, one for the usual
+/// one, and one for bits that were withheld.
+#[test]
+fn modes_that_cannot_be_set() {
+    let calls = [
+        libc::SYS_fchmod,
+        libc::SYS_chmod,
+        libc::SYS_fchmodat,
+        libc::SYS_fchmodat2,
+        // GNU cp sets modes as access lists where it can.
+        libc::SYS_fsetxattr,
+        libc::SYS_setxattr,
+        libc::SYS_lsetxattr,
+    ];
+    let setting = with(|s| s.refused = calls.map(|call| refuse(call, libc::EPERM)).to_vec());
+    let lines = [
+        "-p f t'x",
+        "-a d t'x",
+        "-a p t'x",
+        "--no-preserve=mode f t'x",
+        "-r --no-preserve=mode d t'x",
+        "-r --no-preserve=mode p t'x",
+        "--preserve=ownership f t'x",
+        "-r --preserve=ownership d t'x",
+        "-r --preserve=ownership p t'x",
+    ];
+    let Some(gnu) = gnu_cp("modes_that_cannot_be_set") else {
+        return;
+    };
+    for line in lines {
+        let said = [&gnu, &annulet()].map(|program| {
+            let dir = temp_dir();
+            Scene::parse("file f 9 640; dir d 751; file d/in 4 604; fifo p 640").build(dir.path());
+            let ran = run_cp(program, &child::words(line), dir.path(), &setting);
+            let ran = ran.expect_status(1);
+            assert!(ran.stderr.contains("permissions for "), "{line}: {ran:?}");
+            ran.stderr
+        });
+        assert_eq!(said[0], said[1], "{line}");
+    }
+}
+
 /// An errno from a call that cannot be done without is a message.
 #[test]
 fn errors_are_reported() {

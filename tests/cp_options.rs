@@ -380,7 +380,8 @@ fn the_source_outlives_its_names() {
     }
 }
 
-/// A directory that has no name of its own puts no file away, and does not remove it either.
+/// A directory that has no name of its own puts no file or symlink away, and does not remove it
+/// either.
 #[test]
 fn a_file_in_the_way_of_a_directory_without_a_name() {
     for line in [
@@ -389,19 +390,17 @@ fn a_file_in_the_way_of_a_directory_without_a_name() {
         "-bR --backup=t s/./ f",
         "-brl s/. f",
     ] {
-        let dir = temp_dir();
-        Scene::parse("dir s; file s/x; file f 40").build(dir.path());
-        let before = fs::read(dir.path().join("f")).expect("a file");
-        let ran = as_usual(line, dir.path()).expect_status(1);
-        assert_eq!(
-            ran.stderr, "cp: cannot create directory 'f': File exists\n",
-            "{line}"
-        );
-        assert_eq!(
-            fs::read(dir.path().join("f")).expect("a file"),
-            before,
-            "{line}"
-        );
+        for in_the_way in ["file f 40", "link f s/x", "link f nowhere", "link f f"] {
+            let dir = temp_dir();
+            Scene::parse(&format!("dir s; file s/x; {in_the_way}")).build(dir.path());
+            let before = tree(dir.path());
+            let ran = as_usual(line, dir.path()).expect_status(1);
+            assert_eq!(
+                ran.stderr, "cp: cannot create directory 'f': File exists\n",
+                "{line}: {in_the_way}"
+            );
+            assert_same_tree(&before, &tree(dir.path()), Agree::ALL);
+        }
     }
 }
 

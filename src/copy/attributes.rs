@@ -5,6 +5,7 @@ use core::ffi::CStr;
 
 use super::engine::Engine;
 use super::failure::{During, Result, Step};
+use super::handle;
 use super::metadata::{Copied, Target};
 use super::options::{Flags, Options, Preserve};
 use super::plain::{self, NO_MODE};
@@ -12,6 +13,9 @@ use super::workers::Shared;
 use crate::sys::{
     self, Access, Bearer, CWD, Errno, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
 };
+
+/// The longest value that an attribute has (`XATTR_SIZE_MAX`).
+const VALUE_BYTES: usize = 64 << 10;
 
 /// What the names of attributes begin with that are not kept as all others are, each with a NUL:
 /// the access list, what access list a directory gives to new files in it, the security context,
@@ -38,7 +42,8 @@ impl Engine<'_, '_> {
         let (shared, options, home) = (self.shared, &self.options, &mut self.home);
         let mut kept = Ok(());
         let buffer = self.data.buffer().during(Step::Mode)?;
-        let (list, value) = buffer.split_at_mut_checked(NAMES_BYTES).unwrap_or_default();
+        let (list, values) = buffer.split_at_mut_checked(NAMES_BYTES).unwrap_or_default();
+        let (value, present) = values.split_at_mut_checked(VALUE_BYTES).unwrap_or_default();
         let listed = access(from, home, Access::List, c"", list);
         if let Err(errno) = listed
             && options.preserve.contains(Preserve::XATTR)
@@ -68,6 +73,17 @@ impl Engine<'_, '_> {
                 step = Step::SetAttribute;
                 let value = value.get_mut(..len as usize).unwrap_or_default();
                 done = access(copied.target, home, Access::Set, name, value);
+                // Refused, but there: from the directory around it, or by the file system.
+                if done.is_err()
+                    && let Ok(len) = access(copied.target, home, Access::Get, name, present)
+                    && present.get(..len as usize) == Some(value)
+                {
+                    done = Ok(0);
+                }
+                if let (Target::Handle(_), Err(handle::NO_WAY)) = (copied.target, done) {
+                    kept = done.map(drop).during(step);
+                    break;
+                }
             }
             if let Err(errno) = done {
                 if lists && errno != Errno::ENODATA {
@@ -87,10 +103,14 @@ impl Engine<'_, '_> {
     }
 
     /// Takes away the access list that a new file has from the directory around it.
-    pub(super) fn drop_access_list(&mut self, target: Target<'_>) {
-        // Most have none.
-        let _ = access(target, &mut self.home, Access::Remove, ACCESS_LIST, &mut []);
+    pub(super) fn drop_access_list(&mut self, target: Target<'_>) -> Result<()> {
+        let dropped = access(target, &mut self.home, Access::Remove, ACCESS_LIST, &mut []);
         self.go_home();
+        match (target, dropped) {
+            (Target::Handle(_), Err(handle::NO_WAY)) => dropped.map(drop).during(self.mode_step()),
+            // Most have none.
+            _ => Ok(()),
+        }
     }
 
     /// Returns to the working directory if the worker has left it.
@@ -161,8 +181,8 @@ fn is_kept(name: &CStr, options: &Options, copied: &Copied<'_>, lists: bool) -> 
     }
 }
 
-/// Does something with the attributes of `target`. A name's directory becomes the worker's
-/// working directory, which is its own; `home` is then the one that it left.
+/// Does something with the attributes of `target`. Where no path leads to a name, its directory
+/// becomes the worker's working directory, which is its own; `home` is then the one that it left.
 #[inline(never)]
 fn access(
     target: Target<'_>,
@@ -173,16 +193,25 @@ fn access(
 ) -> sys::Result<u32> {
     let place = match target {
         Target::Open(fd) => return sys::xattr(Bearer::Open(fd), access, name, value),
+        Target::Handle(fd) => return handle::xattr(fd, access, name, value),
         Target::Named(place) => place,
     };
+    let is_here = place.dir.raw() == CWD.raw();
     if home.is_none() {
+        if is_here {
+            return sys::xattr(Bearer::Named(place.name), access, name, value);
+        }
+        let done = handle::xattr_of_name(place, access, name, value);
+        if done != Err(handle::NO_WAY) {
+            return done;
+        }
         let here = plain::open(CWD, c".", OFlags::PATH | OFlags::DIRECTORY, NO_MODE)?;
         // Nobody leaves who may not return.
         sys::fchdir(here.as_fd())?;
         *home = Some(here);
     }
     let dir = match home {
-        Some(home) if place.dir.raw() == CWD.raw() => home.as_fd(),
+        Some(home) if is_here => home.as_fd(),
         _ => place.dir,
     };
     sys::fchdir(dir)?;

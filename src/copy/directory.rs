@@ -2,6 +2,7 @@
 
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
+use super::handle;
 use super::metadata::{Copied, KEPT_IN_ATTRIBUTES, Target, withheld};
 use super::options::{Flags, Preserve};
 use super::path::{Place, open_parent};
@@ -80,32 +81,21 @@ impl Engine<'_, '_> {
     }
 
     /// Gives a directory that the walk's paths stand at, open as `dir`, its times, owner and mode,
-    /// after its contents. Its place `dst` is relative to no directory yet if it `has_parent` that
-    /// is not open.
+    /// after its contents.
     #[inline(never)]
     pub(super) fn finish_directory(
         &mut self,
         walk: &Walk,
         level: &Level,
         dir: BorrowedFd<'_>,
-        dst: Place<'_>,
-        has_parent: bool,
     ) -> Result<()> {
         let shown = walk.shown();
-        // By descriptor, so that a symlink put in its place meanwhile gets nothing; by name
-        // only if it cannot be read, for all that can be done through a name safely.
+        // By descriptor, so that what was put in its place meanwhile gets nothing; one that stands
+        // for it only if it cannot be read.
         let open = plain::open(dir, c".", OFlags::DIRECTORY, NO_MODE);
-        let parent;
-        let mut dst = dst;
-        let target = if let Ok(fd) = &open {
-            Target::Open(fd.as_fd())
-        } else {
-            if has_parent {
-                let flags = OFlags::DIRECTORY | OFlags::PATH;
-                parent = plain::open(dir, c"..", flags, NO_MODE).during(Step::AccessDestination)?;
-                dst.dir = parent.as_fd();
-            }
-            Target::Named(&dst)
+        let target = match &open {
+            Ok(fd) => Target::Open(fd.as_fd()),
+            Err(_) => Target::Handle(dir),
         };
         let parent;
         let mut src = walk.src.place(CWD);
@@ -122,7 +112,7 @@ impl Engine<'_, '_> {
             }
             source = Some(Target::Named(&src));
         }
-        let copied = Copied {
+        let mut copied = Copied {
             target,
             before: level.existed.then_some(&level.before),
             otherwise: level.otherwise,
@@ -131,7 +121,15 @@ impl Engine<'_, '_> {
             lists: true,
             others: !level.is_parent,
         };
-        self.keep_metadata(&level.stat, &copied)
+        let finished = self.keep_metadata(&level.stat, &copied);
+        if let (Err(failure), Target::Handle(_)) = (finished, target)
+            && failure.errno() == Some(handle::NO_WAY)
+        {
+            let itself = itself(dir);
+            copied.target = Target::Named(&itself);
+            return self.keep_metadata(&level.stat, &copied);
+        }
+        finished
     }
 }
 
@@ -148,8 +146,16 @@ fn open_made(job: &mut Job<'_>) -> sys::Result<()> {
     sys::stat_fd(made.as_fd(), &mut job.before)?;
     // A umask may withhold from the owner what it takes to fill it.
     if !job.exists && !job.before.mode.contains(Mode::RWXU) {
-        Target::Named(&dst).set_mode(job.before.mode | Mode::RWXU)?;
+        let usable = job.before.mode | Mode::RWXU;
+        Target::Handle(made.as_fd())
+            .set_mode(usable)
+            .or_else(|_| Target::Named(&itself(made.as_fd())).set_mode(usable))?;
     }
     job.made = Some(made);
     Ok(())
+}
+
+/// A directory's name for itself, which is no other's, for those who may search it.
+const fn itself(dir: BorrowedFd<'_>) -> Place<'_> {
+    Place { dir, name: c"." }
 }

@@ -12,7 +12,7 @@ use super::trace::Trace;
 use super::ui::Ui;
 use super::walk::Level;
 use super::workers::Shared;
-use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
+use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
 
 /// What a worker copies with.
 ///
@@ -26,6 +26,7 @@ pub struct Engine<'a, 'ui> {
     /// How much had been read from a disk when that was last looked at.
     pub(super) blocks: u64,
     umask: Option<Mode>,
+    pub(super) euid: Option<u32>,
     /// The working directory, while the worker has left it.
     pub(super) home: Option<OwnedFd>,
     pub(super) shared: &'a Shared<'ui>,
@@ -76,6 +77,8 @@ pub(super) struct Job<'a> {
     pub dst_dev: u64,
     /// A directory's mode where modes are not kept, if it is to change.
     pub otherwise: Option<Mode>,
+    /// Which file the copy is, if that was looked at.
+    pub copy: Option<FileId>,
     /// The directories that the walk is in.
     pub outer: &'a [Level],
     /// How long the operand's paths are, with which this name's begin.
@@ -103,6 +106,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             names: 0,
             blocks: 0,
             umask: None,
+            euid: None,
             watch: None,
             shared,
             team,
@@ -273,7 +277,8 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                     let id = job.stat.id;
                     match self.link_to_earlier(job) {
                         Ok(()) => {
-                            self.shared.met().settle(&id, Some(job.dst_shown()));
+                            let there = (job.dst_shown(), job.before.id);
+                            self.shared.met().settle(&id, Some(there));
                             self.shared.met_settled.give();
                         }
                         Err(failure) if failure.is(Step::Nothing) => {}
@@ -377,6 +382,9 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if options.backup != Backup::Numbered && self.made_here(job) {
             return Step::JustCreated.into();
         }
+        if self.is_copied_there(job) {
+            return Step::Nothing.into();
+        }
         if self.keeps_old(job) {
             return self.back_up(job);
         }
@@ -441,8 +449,9 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         };
         if again {
             // Only now: a link to a copy that failed would be a link to something else.
-            let path = copied.is_ok().then(|| job.dst_shown());
-            self.shared.met().settle(&id, path);
+            let made = job.copy.filter(|_| copied.is_ok());
+            let made = made.map(|copy| (job.dst_shown(), copy));
+            self.shared.met().settle(&id, made);
             self.shared.met_settled.give();
         }
         copied

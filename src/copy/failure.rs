@@ -45,6 +45,8 @@ pub enum Step {
     Owner,
     ClearMode,
     Mode,
+    UsualMode,
+    RestoreMode,
     Return,
     IntoItself,
     LinkToDirectory,
@@ -124,6 +126,8 @@ failed to preserve times for {1}\0\
 failed to preserve ownership for {1}\0\
 clearing permissions for {1}\0\
 preserving permissions for {\\1}\0\
+setting permissions for {\\1}\0\
+preserving permissions for {1}\0\
 cannot return to the directory that holds {0}\0\
 cannot copy a directory, {0}, into itself, {1}\0\
 will not create hard link {0} to directory {1}\0\

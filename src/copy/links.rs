@@ -3,14 +3,17 @@
 
 use core::ffi::CStr;
 
+use super::apart::replace;
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
+use super::handle;
 use super::options::{Flags, Follow, Preserve};
 use super::path::{Place, last_part, open_parent};
+use super::plain::{self, NO_MODE};
 use super::same::stat_parent;
 use super::table::Claim;
 use crate::sys::{
-    self, AtFlags, BorrowedFd, CWD, Errno, FileType, Mode, Stat, monotonic_ms, until_nul,
+    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, until_nul,
 };
 
 impl Engine<'_, '_> {
@@ -21,42 +24,81 @@ impl Engine<'_, '_> {
             && (job.stat.nlink > 1 || (job.follow && self.options.follow != Follow::Never))
     }
 
+    /// Whether what is in the destination's place is the source's copy already, met again by way of
+    /// another path: not to be removed for a link to itself.
+    pub(super) fn is_copied_there(&self, job: &Job<'_>) -> bool {
+        self.may_turn_up_again(job)
+            && !job.through_link
+            && self.shared.met().is_copy(&job.stat.id, &job.before.id)
+    }
+
     /// Where the source was copied before under another name, links the destination to that
     /// copy, and nothing remains to be done. Else it is for this worker to copy, and others
     /// wait until it has said how that went ([`super::table::FileTable::settle`]).
     pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
         let shared = self.shared;
+        while let Some(copy) = self.find_earlier(job) {
+            // Given twice, and copied to where it is: not to be removed for a link to itself.
+            if until_nul(&self.earlier).to_bytes() == job.dst_shown() {
+                return Step::Nothing.into();
+            }
+            let earlier = until_nul(&self.earlier);
+            let below = self.earlier.get(shared.dst_root..).unwrap_or_default();
+            let opened = open_copy(shared.root, below, job.follow, &copy);
+            // Moved away, or another file by now.
+            let mut is_gone = matches!(
+                opened,
+                Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ESTALE)
+            );
+            let linked = opened.and_then(|open| self.link_to(job, open.as_fd(), below));
+            let Err(errno) = linked else {
+                return Step::Nothing.into();
+            };
+            is_gone |= errno == Errno::ESTALE;
+            let names = [earlier.to_bytes(), job.dst_shown()];
+            let told = shared.tell(Step::HardLink, &names, Some(errno));
+            if !is_gone {
+                return told;
+            }
+            // The file is copied once more.
+            shared.met().forget(&job.stat.id, &copy);
+        }
+        Ok(())
+    }
+
+    /// Finds the source's copy, and sets [`Self::earlier`] to its path. `None` where this worker
+    /// is to copy it.
+    fn find_earlier(&mut self, job: &Job<'_>) -> Option<FileId> {
+        let shared = self.shared;
         let mut met = shared.met();
         loop {
             match met.claim(&job.stat.id) {
-                Claim::Ours => return Ok(()),
+                Claim::Ours => return None,
                 Claim::Others => met = shared.met_settled.wait(met),
-                Claim::Copied(path) => {
+                Claim::Copied(path, copy) => {
                     // Taken along, not to keep others from the table meanwhile.
                     self.earlier.c_string(b"", path.to_bytes());
-                    break;
+                    return Some(copy);
                 }
             }
         }
-        drop(met);
-        let earlier = until_nul(&self.earlier);
-        // Given twice, and copied to where it is: not to be removed for a link to itself.
-        if earlier.to_bytes() == job.dst_shown() {
-            return Step::Nothing.into();
-        }
-        let root = (shared.root, shared.dst_root);
-        let mut linked = link_path(root, earlier, job.dst.dir, job.dst.name);
+    }
+
+    /// Makes the destination a further name of what is open as `copy`, at `path` below the root.
+    fn link_to(&self, job: &Job<'_>, copy: BorrowedFd<'_>, path: &[u8]) -> sys::Result<()> {
+        let root = self.shared.root;
+        let link = |dir: BorrowedFd<'_>, name: &CStr| match handle::link(copy, dir, name) {
+            Err(errno) if errno != Errno::EEXIST => link_by_name(copy, (root, path), dir, name),
+            answer => answer,
+        };
+        let mut linked = link(job.dst.dir, job.dst.name);
         if linked == Err(Errno::EEXIST) {
-            linked = replace(&job.dst, &|dir, name| link_path(root, earlier, dir, name));
+            linked = replace(&job.dst, &link);
             if linked.is_ok() {
                 self.say_removed(job);
             }
         }
-        if let Err(errno) = linked {
-            let names = [earlier.to_bytes(), job.dst_shown()];
-            return shared.tell(Step::HardLink, &names, Some(errno));
-        }
-        Step::Nothing.into()
+        linked
     }
 
     /// Makes the destination a further name of the source.
@@ -91,7 +133,7 @@ impl Engine<'_, '_> {
         let target = self.earlier.c_string(b"", target);
         make_symlink(target, &job.dst, in_place).during(Step::Link)?;
         job.stat.kind = FileType::Symlink;
-        self.finish_by_name(job, Mode::empty())
+        self.finish_special(job, Mode::empty())
     }
 }
 
@@ -104,57 +146,73 @@ pub(super) fn make_symlink(target: &CStr, dst: &Place<'_>, in_place: bool) -> sy
     }
 }
 
-/// Makes a file under another name, and renames it to `dst`: what is there stays if it fails.
-#[inline(never)]
-fn replace(
-    dst: &Place<'_>,
-    make: &dyn Fn(BorrowedFd<'_>, &CStr) -> sys::Result<()>,
-) -> sys::Result<()> {
-    let name = dst.name;
-    let parent = open_parent(dst.dir, name.to_bytes())?;
-    let parent = parent.as_fd();
-    #[allow(clippy::cast_possible_truncation)] // any number will do
-    let mut number = monotonic_ms() as u32;
-    loop {
-        let mut other = *b".annulet-00000000\0";
-        let mut digits = number;
-        for digit in other.iter_mut().skip(9).take(8) {
-            *digit = b'a' + (digits & 15) as u8;
-            digits >>= 4;
-        }
-        let other = until_nul(&other);
-        match make(parent, other) {
-            Err(Errno::EEXIST) => number = number.wrapping_add(1),
-            Err(errno) => return Err(errno),
-            Ok(()) => {
-                let last = until_nul(last_part(name.to_bytes_with_nul()));
-                let renamed = sys::renameat2(parent, other, parent, last, false);
-                // Where both are names of one file, both are left.
-                let _ = sys::unlinkat(parent, other, AtFlags::empty());
-                return renamed;
-            }
-        }
+/// Opens the file `copy`, or a symlink through which it was written, at a path with its NUL
+/// below `root`.
+///
+/// # Errors
+/// As [`plain::open`]; `ESTALE` where another file is there.
+fn open_copy(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    follow: bool,
+    copy: &FileId,
+) -> sys::Result<OwnedFd> {
+    let mut flags = OFlags::PATH;
+    if !follow {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let mut name = until_nul(path);
+    let parent;
+    let mut dir = root;
+    let mut opened = plain::open(dir, name, flags, NO_MODE);
+    if opened == Err(Errno::ENAMETOOLONG) {
+        // Longer than one call takes: from the directory that holds it.
+        parent = open_parent(root, path)?;
+        (dir, name) = (parent.as_fd(), until_nul(last_part(path)));
+        opened = plain::open(dir, name, flags, NO_MODE);
+    }
+    let opened = opened?;
+    let mut found = Stat::default();
+    sys::stat_fd(opened.as_fd(), &mut found)?;
+    if found.kind == FileType::Symlink && found.id != *copy {
+        sys::stat_at(dir, name, AtFlags::empty(), &mut found)?;
+    }
+    if found.id == *copy {
+        Ok(opened)
+    } else {
+        Err(Errno::ESTALE)
     }
 }
 
-/// Links `earlier`, a path that shows the root in so many bytes, to `name` in `dir`.
-#[inline(never)]
-fn link_path(
-    (root, skipped): (BorrowedFd<'_>, usize),
-    earlier: &CStr,
+/// Links the file that is open as `copy` where that can be done by name alone: from the directory
+/// that holds it, so that no symlink is followed. Another file that somebody has put in its place
+/// just then is one to which he had that name already; it is not left linked.
+fn link_by_name(
+    copy: BorrowedFd<'_>,
+    (root, path): (BorrowedFd<'_>, &[u8]),
     dir: BorrowedFd<'_>,
     name: &CStr,
 ) -> sys::Result<()> {
-    let flags = AtFlags::empty();
-    let path = earlier.to_bytes_with_nul();
-    let path = path.get(skipped..).unwrap_or_default();
-    match sys::linkat(root, until_nul(path), dir, name, flags) {
-        // Longer than one call takes: from the directory that holds it.
-        Err(Errno::ENAMETOOLONG) => {
-            let parent = open_parent(root, path)?;
-            let last = until_nul(last_part(path));
-            sys::linkat(parent.as_fd(), last, dir, name, flags)
-        }
-        answer => answer,
+    let parent = open_parent(root, path)?;
+    let (parent, last) = (parent.as_fd(), until_nul(last_part(path)));
+    if !is_open_as(parent, last, copy) {
+        return Err(Errno::ESTALE);
     }
+    match sys::linkat(parent, last, dir, name, AtFlags::empty()) {
+        Ok(()) if is_open_as(dir, name, copy) => Ok(()),
+        Ok(()) => {
+            sys::unlinkat(dir, name, AtFlags::empty())?;
+            Err(Errno::ESTALE)
+        }
+        Err(_) if !is_open_as(parent, last, copy) => Err(Errno::ESTALE),
+        failed => failed,
+    }
+}
+
+/// Whether a name, not followed, is that of an open file.
+fn is_open_as(dir: BorrowedFd<'_>, name: &CStr, file: BorrowedFd<'_>) -> bool {
+    let (mut named, mut open) = (Stat::default(), Stat::default());
+    sys::stat_at(dir, name, AtFlags::SYMLINK_NOFOLLOW, &mut named).is_ok()
+        && sys::stat_fd(file, &mut open).is_ok()
+        && named.id == open.id
 }

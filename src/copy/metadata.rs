@@ -6,6 +6,7 @@
 
 use super::engine::Engine;
 use super::failure::{During, Result, Step};
+use super::handle;
 use super::options::Preserve;
 use super::path::Place;
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Stat};
@@ -20,14 +21,29 @@ pub const KEPT_IN_ATTRIBUTES: Preserve = Preserve::MODE
 pub enum Target<'a> {
     /// Through an open descriptor: whatever happens to the name meanwhile.
     Open(BorrowedFd<'a>),
-    /// By name and never through a symlink: symlinks and device nodes cannot be opened.
+    /// Through one that only stands for it: symlinks and device nodes cannot be opened.
+    Handle(BorrowedFd<'a>),
+    /// By name, a symlink as itself: a source, or what nobody else can put another file in the
+    /// place of.
     Named(&'a Place<'a>),
 }
 
 impl Target<'_> {
+    /// Looks at it.
+    ///
+    /// # Errors
+    /// As [`sys::stat_at`].
+    pub fn stat(self, stat: &mut Stat) -> sys::Result<()> {
+        match self {
+            Self::Open(fd) | Self::Handle(fd) => sys::stat_fd(fd, stat),
+            Self::Named(place) => place.stat(AtFlags::SYMLINK_NOFOLLOW, stat),
+        }
+    }
+
     fn set_times(self, from: &Stat) -> sys::Result<()> {
         match self {
             Self::Open(fd) => sys::futimens(fd, &from.times),
+            Self::Handle(fd) => handle::set_times(fd, from),
             Self::Named(place) => sys::utimensat(
                 place.dir,
                 place.name,
@@ -40,24 +56,28 @@ impl Target<'_> {
     fn set_owner(self, uid: u32, gid: u32) -> sys::Result<()> {
         match self {
             Self::Open(fd) => sys::fchown(fd, uid, gid),
+            Self::Handle(fd) => handle::set_owner(fd, uid, gid),
             Self::Named(place) => {
                 sys::fchownat(place.dir, place.name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
             }
         }
     }
 
-    /// Sets the permission bits.
+    /// Whether these are owner and group.
+    fn is_owned_by(self, uid: u32, gid: u32) -> bool {
+        let mut found = Stat::default();
+        self.stat(&mut found).is_ok() && (found.uid, found.gid) == (uid, gid)
+    }
+
+    /// Sets the permission bits of what is no symlink.
     ///
     /// # Errors
-    /// As [`sys::fchmod`].
+    /// As [`sys::fchmod`]; [`handle::NO_WAY`].
     pub fn set_mode(self, mode: Mode) -> sys::Result<()> {
         match self {
             Self::Open(fd) => sys::fchmod(fd, mode),
-            Self::Named(place) => match sys::fchmodat_nofollow(place.dir, place.name, mode) {
-                // Before Linux 6.6 there is no call that does not follow symlinks.
-                Err(Errno::ENOSYS) => sys::fchmodat(place.dir, place.name, mode),
-                answer => answer,
-            },
+            Self::Handle(fd) => handle::set_mode(fd, mode),
+            Self::Named(place) => sys::fchmodat(place.dir, place.name, mode),
         }
     }
 }
@@ -121,16 +141,28 @@ impl Engine<'_, '_> {
         if preserve.contains(Preserve::MODE) {
             wanted = Some(mode);
         } else if preserve.contains(Preserve::NO_MODE) && copied.before.is_none() && copied.others {
-            self.drop_access_list(copied.target);
+            self.drop_access_list(copied.target)?;
         }
         // A symlink has no permission bits of its own.
         match wanted {
             Some(mode) if from.kind != FileType::Symlink => {
-                copied.target.set_mode(mode).during(Step::Mode)?;
+                copied.target.set_mode(mode).during(self.mode_step())?;
             }
             _ => {}
         }
         kept
+    }
+
+    /// What it is to set a mode: GNU cp has three messages.
+    pub(super) const fn mode_step(&self) -> Step {
+        let preserve = self.options.preserve;
+        if preserve.contains(Preserve::MODE) {
+            Step::Mode
+        } else if preserve.contains(Preserve::NO_MODE) {
+            Step::UsualMode
+        } else {
+            Step::RestoreMode
+        }
     }
 
     /// The mode for a new file of type `kind` that was made with `withheld` bits missing from
@@ -162,11 +194,15 @@ impl Engine<'_, '_> {
             // may not want are taken away, and who else has any.
             if self.options.preserve.contains(Preserve::MODE) {
                 let common = before.mode & from.mode & Mode::RWXU;
-                self.drop_access_list(copied.target);
+                self.drop_access_list(copied.target)?;
                 copied.target.set_mode(common).during(Step::ClearMode)?;
             }
         }
         let set = copied.target.set_owner(from.uid, from.gid);
+        // There are file systems that refuse it whoever the owner is.
+        if set.is_err() && copied.target.is_owned_by(from.uid, from.gid) {
+            return Ok(());
+        }
         if matches!(set, Err(Errno::EPERM | Errno::EINVAL)) {
             // The group may be one of ours even so.
             let _ = copied.target.set_owner(KEEP_ID, from.gid);

@@ -14,9 +14,11 @@
 //! | `links.rs` | hard links that are kept; links instead of copies |
 //! | `parents.rs` | the directories that lead to an operand |
 //! | `metadata.rs`, `attributes.rs` | times, owner, permission bits; extended attributes |
+//! | `handle.rs`, `apart.rs` | files that are reached by no name; names that are nobody else's |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
 //! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs`, `trace.rs` | what is asked for, and how the engine speaks |
 
+mod apart;
 mod attributes;
 mod backup;
 pub mod conduit;
@@ -24,6 +26,7 @@ pub mod data;
 mod directory;
 mod engine;
 pub mod failure;
+mod handle;
 pub mod lazy_ring;
 mod links;
 mod metadata;

@@ -40,6 +40,14 @@ impl Engine<'_, '_> {
         }
         let destination = opened?;
         let fd = destination.as_fd();
+        if self.may_turn_up_again(job) {
+            // Of an existing file that is known.
+            let mut copy = job.before;
+            if !job.exists {
+                sys::stat_fd(fd, &mut copy).during(Step::FstatDestination)?;
+            }
+            job.copy = Some(copy.id);
+        }
         let mut otherwise = None;
         // Extended attributes are for those who may write, but for root.
         if !job.exists

@@ -3,8 +3,8 @@
 use super::engine::{Engine, Job};
 use super::failure::{Result, Step};
 use super::options::{Backup, Flags};
-use super::path::{last_part, open_parent, trim_slashes};
-use crate::sys::{self, AtFlags, CWD, FileType, Stat};
+use super::path::{Place, last_part, open_parent, trim_slashes};
+use crate::sys::{self, AtFlags, CWD, FileType, Stat, Vec};
 
 impl Engine<'_, '_> {
     /// Fails with [`Step::SameFile`] where going on would lose the source, and with
@@ -35,8 +35,10 @@ impl Engine<'_, '_> {
         let one_name = || same_entry(job.src_shown(), job.dst_shown());
         let same_file = Step::SameFile.into();
         if never_follows && both_links {
-            // Two names of one symlink: nothing to do.
+            // Two names of one symlink: nothing to do. For such GNU cp takes one name as well that
+            // is given by way of a symlink to its directory.
             return match (one_name(), one_inode && !backs_up) {
+                (true, true) if are_held_apart(job) => Step::Nothing.into(),
                 (true, _) => same_file,
                 (_, true) => Step::Nothing.into(),
                 _ => Ok(()),
@@ -96,6 +98,28 @@ pub(super) fn same_entry(a: &[u8], b: &[u8]) -> bool {
         && stat_parent(a, &mut of_a).is_ok()
         && stat_parent(b, &mut of_b).is_ok()
         && of_a.id == of_b.id
+}
+
+/// Whether source and destination are in different directories as their paths have it: a symlink
+/// to one is another.
+fn are_held_apart(job: &Job<'_>) -> bool {
+    let (mut of_src, mut of_dst) = (Stat::default(), Stat::default());
+    stat_parent_itself(&job.src, &mut of_src).is_ok()
+        && stat_parent_itself(&job.dst, &mut of_dst).is_ok()
+        && of_src.id != of_dst.id
+}
+
+/// Looks at the directory that holds a name, at a symlink to it as itself.
+fn stat_parent_itself(place: &Place<'_>, stat: &mut Stat) -> sys::Result<()> {
+    let name = trim_slashes(place.name.to_bytes());
+    let above = name.len() - last_part(name).len();
+    let parent = trim_slashes(name.get(..above).unwrap_or_default());
+    if parent.is_empty() {
+        return sys::stat_at(place.dir, c".", AtFlags::empty(), stat);
+    }
+    let path = &mut Vec::new();
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    sys::stat_at(place.dir, path.c_string(b"", parent), flags, stat)
 }
 
 /// Looks at the directory that holds what `path` names.

@@ -3,8 +3,10 @@
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
+use super::apart::while_apart;
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
+use super::handle;
 use super::links::make_symlink;
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Flags, Follow, Preserve};
@@ -12,18 +14,18 @@ use super::path::Place;
 use super::same::same_entry;
 use super::table::Role;
 use super::workers::Shared;
-use crate::sys::{self, AtFlags, Errno, FileType, Mode, Stat, until_nul};
+use crate::sys::{self, Errno, FileType, Mode, OwnedFd, Stat, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
 
 impl Engine<'_, '_> {
     /// Makes a symlink with the source's target.
-    pub(super) fn copy_symlink(&mut self, job: &Job<'_>) -> Result<()> {
+    pub(super) fn copy_symlink(&mut self, job: &mut Job<'_>) -> Result<()> {
         let in_place = self.options.has(Flags::FORCE);
         let target = self.read_target(&job.src).during(Step::ReadLink)?;
         make_symlink(target, &job.dst, in_place).during(Step::CreateSymlink)?;
-        self.finish_by_name(job, Mode::empty())
+        self.finish_special(job, Mode::empty())
     }
 
     /// Reads a symlink's target into the data buffer, which is free now.
@@ -41,7 +43,7 @@ impl Engine<'_, '_> {
 
     /// Makes a FIFO, socket or device node like the source.
     #[inline(never)]
-    pub(super) fn copy_node(&mut self, job: &Job<'_>) -> Result<()> {
+    pub(super) fn copy_node(&mut self, job: &mut Job<'_>) -> Result<()> {
         let (mode, kind) = (job.stat.mode, job.stat.kind);
         let withheld = withheld(self.options.preserve, kind, mode);
         let step = if kind == FileType::Fifo {
@@ -57,11 +59,52 @@ impl Engine<'_, '_> {
             job.stat.rdev,
         )
         .during(step)?;
-        self.finish_by_name(job, withheld)
+        self.finish_special(job, withheld)
     }
 
-    /// Gives what cannot be opened its metadata.
-    pub(super) fn finish_by_name(&mut self, job: &Job<'_>, withheld: Mode) -> Result<()> {
+    /// Gives what cannot be opened its metadata, now that it is made.
+    pub(super) fn finish_special(&mut self, job: &mut Job<'_>, withheld: Mode) -> Result<()> {
+        let preserve = self.options.preserve;
+        // Its name is all that it needs, as usual under -r.
+        if (preserve - Preserve::LINKS).is_empty() && !self.may_turn_up_again(job) {
+            return Ok(());
+        }
+        if self.is_nobody_elses(job) && !self.may_turn_up_again(job) {
+            let dst = job.dst;
+            return self.give_metadata(job, Target::Named(&dst), withheld);
+        }
+        let mut made = Stat::default();
+        let file = open_made(job, &mut made).during(Step::AccessDestination)?;
+        job.copy = Some(made.id);
+        let file = Target::Handle(file.as_fd());
+        let finished = self.give_metadata(job, file, withheld);
+        if let Err(failure) = finished
+            && failure.errno() == Some(handle::NO_WAY)
+        {
+            // By its name, which has to be nobody else's then.
+            let dst = job.dst;
+            return while_apart(&dst, &made.id, |place| {
+                self.give_metadata(job, Target::Named(place), withheld)
+            })
+            .during(Step::AccessDestination)?;
+        }
+        finished
+    }
+
+    /// Whether a symlink's name is safe: in a directory that is ours, and others may not write to,
+    /// nobody puts another file in its place. That spares most of them three calls. The mode of
+    /// a node is set in no case by a name that might be a symlink.
+    fn is_nobody_elses(&mut self, job: &Job<'_>) -> bool {
+        let euid = *self.euid.get_or_insert_with(sys::geteuid);
+        job.stat.kind == FileType::Symlink
+            && job.outer.last().is_some_and(|level| {
+                let dir = &level.before;
+                dir.uid == euid && !dir.mode.intersects(Mode::WRITE_OTHERS)
+            })
+    }
+
+    /// As [`Self::finish_special`], of what is to be reached as `target`.
+    fn give_metadata(&mut self, job: &Job<'_>, target: Target<'_>, withheld: Mode) -> Result<()> {
         let mut otherwise = self.released(job.stat.kind, job.stat.mode, withheld);
         let mut released = None;
         if job.stat.kind != FileType::Symlink && !self.options.preserve.contains(Preserve::MODE) {
@@ -73,7 +116,7 @@ impl Engine<'_, '_> {
         self.keep_metadata(
             &job.stat,
             &Copied {
-                target: Target::Named(&job.dst),
+                target,
                 before: stands.then_some(&job.stat),
                 otherwise,
                 source: Some(Target::Named(&job.src)),
@@ -84,7 +127,7 @@ impl Engine<'_, '_> {
         )?;
         let mut made = Stat::default();
         if let Some(mode) = released
-            && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut made).is_ok()
+            && target.stat(&mut made).is_ok()
         {
             // What a default access list or a change of owner has taken away stays away.
             let (kept, given) = if self.options.preserve.contains(Preserve::NO_MODE) {
@@ -92,9 +135,9 @@ impl Engine<'_, '_> {
             } else {
                 (Mode::all(), mode & withheld)
             };
-            return Target::Named(&job.dst)
+            return target
                 .set_mode((made.mode & kept) | given)
-                .during(Step::Mode);
+                .during(self.mode_step());
         }
         Ok(())
     }
@@ -141,6 +184,17 @@ impl Engine<'_, '_> {
         let names = [job.dst_shown(), earlier];
         shared.tell(Step::LinkToDirectory, &names, None)
     }
+}
+
+/// Opens the symlink or node that was just made at the destination. Somebody else may have put
+/// another file there since: one of another kind, or one that has a further name elsewhere, is
+/// not to be given away.
+fn open_made(job: &Job<'_>, made: &mut Stat) -> sys::Result<OwnedFd> {
+    let file = handle::open(&job.dst, made)?;
+    let is_device = matches!(made.kind, FileType::CharDevice | FileType::BlockDevice);
+    let is_it =
+        made.kind == job.stat.kind && made.nlink <= 1 && (!is_device || made.rdev == job.stat.rdev);
+    if is_it { Ok(file) } else { Err(Errno::ESTALE) }
 }
 
 impl Shared<'_> {

@@ -24,8 +24,8 @@ pub enum Claim<'a> {
     Ours,
     /// Somebody's who has not said yet how it went.
     Others,
-    /// It was copied to this path.
-    Copied(&'a CStr),
+    /// It was copied to this path, and that is the file there.
+    Copied(&'a CStr, FileId),
 }
 
 /// In place of where a path begins: the file is being copied.
@@ -38,7 +38,7 @@ const NOT_COPIED: usize = usize::MAX - 1;
 ///
 /// A binary tree in which the bits of an entry's hash, one after the other, say where it
 /// hangs: as deep as a balanced one, but nothing is ever moved. Two blocks of memory however
-/// many files, 40 bytes and the path for each.
+/// many files, 56 bytes and the path for each.
 #[derive(Debug, Default)]
 pub struct FileTable {
     /// The tree's root first.
@@ -51,6 +51,8 @@ struct Entry {
     id: FileId,
     /// Where the path begins; it ends before the next NUL.
     path_at: usize,
+    /// Of a source that was copied, the copy.
+    copy: FileId,
     /// The entries below this one, by the next bit of the hash; 0 where there is none.
     below: [usize; 2],
 }
@@ -74,6 +76,7 @@ impl FileTable {
         self.entries.push(Entry {
             id,
             path_at: self.paths.len(),
+            copy: FileId::default(),
             below: [0; 2],
         });
         self.paths.extend_from_slice(path);
@@ -93,39 +96,62 @@ impl FileTable {
 
     /// Finds out who is to copy file `id`; from now on whoever asked, if nobody else is.
     pub fn claim(&mut self, id: &FileId) -> Claim<'_> {
-        let Some(at) = self.index(Role::Copied, id, &|_| true) else {
+        if self.copied(id).is_none() {
             self.insert(Role::Copied, id, b"");
             if let Some(entry) = self.entries.last_mut() {
                 entry.path_at = BEING_COPIED;
             }
             return Claim::Ours;
-        };
-        match self.entries.get_mut(at) {
+        }
+        match self.copied(id) {
             Some(entry) if entry.path_at == NOT_COPIED => {
                 entry.path_at = BEING_COPIED;
                 Claim::Ours
             }
             Some(entry) if entry.path_at != BEING_COPIED => {
-                let path_at = entry.path_at;
-                Claim::Copied(self.path(path_at))
+                let (path_at, copy) = (entry.path_at, entry.copy);
+                Claim::Copied(self.path(path_at), copy)
             }
             _ => Claim::Others,
         }
     }
 
-    /// Says where a file that was claimed was copied to, or that it was not.
-    pub fn settle(&mut self, id: &FileId, path: Option<&[u8]>) {
-        let mut path_at = NOT_COPIED;
-        if let Some(path) = path {
+    /// Says where a file that was claimed was copied to, and what file the copy is; or that it was
+    /// not copied.
+    pub fn settle(&mut self, id: &FileId, copied: Option<(&[u8], FileId)>) {
+        let (mut path_at, mut copy) = (NOT_COPIED, FileId::default());
+        if let Some((path, id)) = copied {
             path_at = self.paths.len();
+            copy = id;
             self.paths.extend_from_slice(path);
             self.paths.push(0);
         }
-        if let Some(at) = self.index(Role::Copied, id, &|_| true)
-            && let Some(entry) = self.entries.get_mut(at)
-        {
+        if let Some(entry) = self.copied(id) {
             entry.path_at = path_at;
+            entry.copy = copy;
         }
+    }
+
+    /// Says that a file's `copy` is not where it was any more; whoever claims the file next is to
+    /// copy it again.
+    pub fn forget(&mut self, id: &FileId, copy: &FileId) {
+        if let Some(entry) = self.copied(id)
+            && entry.copy == *copy
+            && entry.path_at != BEING_COPIED
+        {
+            entry.path_at = NOT_COPIED;
+        }
+    }
+
+    /// Whether a file was copied, and that is its `copy`.
+    pub fn is_copy(&mut self, id: &FileId, copy: &FileId) -> bool {
+        self.copied(id).is_some_and(|entry| entry.copy == *copy)
+    }
+
+    /// The entry of a file that is copied.
+    fn copied(&mut self, id: &FileId) -> Option<&mut Entry> {
+        let at = self.index(Role::Copied, id, &|_| true)?;
+        self.entries.get_mut(at)
     }
 
     fn path(&self, at: usize) -> &CStr {
@@ -195,5 +221,25 @@ mod tests {
             assert_eq!(has(b"second"), n == 7);
         }
         assert_eq!(table.find(Role::Copied, &FileId { dev: 9, ino: 9 }), None);
+    }
+
+    #[test]
+    fn a_copy_that_is_gone_is_forgotten_once() {
+        let mut table = FileTable::default();
+        let [file, first, second] = [1, 2, 3].map(|ino| FileId { dev: 0, ino });
+        assert_eq!(table.claim(&file), Claim::Ours);
+        assert_eq!(table.claim(&file), Claim::Others);
+        table.forget(&file, &first);
+        assert_eq!(table.claim(&file), Claim::Others);
+        table.settle(&file, Some((b"a", first)));
+        assert_eq!(table.claim(&file), Claim::Copied(c"a", first));
+        table.forget(&file, &first);
+        assert_eq!(table.claim(&file), Claim::Ours);
+        table.settle(&file, Some((b"b", second)));
+        // By one who has still found the first.
+        table.forget(&file, &first);
+        assert_eq!(table.claim(&file), Claim::Copied(c"b", second));
+        assert!(table.is_copy(&file, &second) && !table.is_copy(&file, &first));
+        assert!(!table.is_copy(&first, &second));
     }
 }

@@ -213,7 +213,6 @@ impl Engine<'_, '_> {
         if has_node && self.shared.leave(walk) {
             return self.settle(&walk.shown(), finished);
         }
-        let mut has_parent = false;
         if walk.levels.len() == 1 && walk.base != NO_NODE {
             let is_part = walk.levels.last().is_some_and(|level| level.is_part);
             self.shared.surface(walk);
@@ -221,24 +220,16 @@ impl Engine<'_, '_> {
                 return;
             }
             finished = self.open_outer(walk);
-            has_parent = true;
         }
         let Some((level, outer)) = walk.levels.split_last() else {
             return;
         };
-        let mut dst = walk.dst.place(self.shared.root);
-        if let Some(parent) = outer.last()
-            && let Some(parent) = &parent.dst
-        {
-            has_parent = false;
-            dst.dir = parent.as_fd();
-        }
         if finished.is_ok()
             && self.watch.is_none()
             && !level.untouched
             && let Some(dir) = &level.dst
         {
-            finished = self.finish_directory(walk, level, dir.as_fd(), dst, has_parent);
+            finished = self.finish_directory(walk, level, dir.as_fd());
         }
         self.settle(&walk.shown(), finished);
         let depth = outer.len();
@@ -440,6 +431,7 @@ impl Job<'_> {
             shown: walk.shown(),
             dst_dev,
             otherwise: None,
+            copy: None,
             outer: &walk.levels,
             operand_ends: walk.operand,
             stat: Stat::default(),

@@ -143,10 +143,12 @@ pub fn symlinkat(target: &CStr, dir: BorrowedFd<'_>, path: &CStr) -> Result<()> 
     Errno::check_zero(r)
 }
 
-/// Gives file `old` the further name `new`.
+/// Gives file `old` the further name `new`; with `EMPTY_PATH` and no name what the descriptor
+/// stands for, an `O_PATH` one too.
 ///
 /// # Errors
-/// `EEXIST`, `EXDEV`, `EMLINK`, `EPERM`, … (`man 2 link`).
+/// `EEXIST`, `EXDEV`, `EMLINK`, `EPERM`, … (`man 2 link`); under `EMPTY_PATH` also `ENOENT`
+/// without `CAP_DAC_READ_SEARCH`, before Linux 6.10.
 pub fn linkat(
     old_dir: BorrowedFd<'_>,
     old: &CStr,
@@ -263,12 +265,13 @@ pub fn fchmod(fd: BorrowedFd<'_>, mode: Mode) -> Result<()> {
     Errno::check_zero(r)
 }
 
-/// Sets the permission bits of a name, never through a symlink. Linux 6.6.
+/// Sets the permission bits of a name, not through a symlink with `SYMLINK_NOFOLLOW`, or those
+/// of what a descriptor stands for, with `EMPTY_PATH`. Linux 6.6.
 ///
 /// # Errors
-/// `ENOSYS` before Linux 6.6; `EOPNOTSUPP` for a symlink; … (`man 2 fchmodat`).
-pub fn fchmodat_nofollow(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<()> {
-    let flags = AtFlags::SYMLINK_NOFOLLOW.bits() as usize;
+/// `ENOSYS` before Linux 6.6, or what a seccomp profile says of a call that it does not know;
+/// `EOPNOTSUPP` for a symlink; … (`man 2 fchmodat`).
+pub fn fchmodat2(dir: BorrowedFd<'_>, path: &CStr, mode: Mode, flags: AtFlags) -> Result<()> {
     // SAFETY: `path` is a C string that the call only reads.
     let r = unsafe {
         syscall4(
@@ -276,7 +279,7 @@ pub fn fchmodat_nofollow(dir: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result
             dir.arg(),
             path_arg(path),
             mode.bits() as usize,
-            flags,
+            flags.bits() as usize,
         )
     };
     Errno::check_zero(r)
@@ -312,7 +315,8 @@ pub fn fchown(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
     Errno::check_zero(r)
 }
 
-/// Sets a name's owner and group, a symlink's own with `SYMLINK_NOFOLLOW`.
+/// Sets a name's owner and group, a symlink's own with `SYMLINK_NOFOLLOW`; those of what a
+/// descriptor stands for with `EMPTY_PATH` (Linux 2.6.39).
 ///
 /// # Errors
 /// As [`fchown`].
@@ -339,10 +343,11 @@ pub fn futimens(fd: BorrowedFd<'_>, times: &[Timestamp; 2]) -> Result<()> {
     Errno::check_zero(r)
 }
 
-/// Sets a name's times of last access and change, a symlink's own with `SYMLINK_NOFOLLOW`.
+/// Sets a name's times of last access and change, a symlink's own with `SYMLINK_NOFOLLOW`;
+/// those of what a descriptor stands for with `EMPTY_PATH`.
 ///
 /// # Errors
-/// As [`futimens`].
+/// As [`futimens`]; `EINVAL` for `EMPTY_PATH` before Linux 5.8.
 pub fn utimensat(
     dir: BorrowedFd<'_>,
     path: &CStr,

@@ -17,10 +17,12 @@ pub enum Bearer<'a> {
     /// A name relative to the thread's working directory, a symlink as itself: before Linux
     /// 6.13 there are no calls relative to a descriptor.
     Named(&'a CStr),
+    /// What a name of `/proc/self/fd` leads to: that descriptor's file, be it a symlink.
+    Followed(&'a CStr),
 }
 
 /// What is to be done with a file's attributes, by the number of the call for a name; that for a
-/// descriptor is one more.
+/// descriptor is one more, and that which follows symlinks one less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Access {
@@ -45,6 +47,7 @@ pub fn xattr(bearer: Bearer<'_>, access: Access, name: &CStr, value: &mut [u8]) 
     let (number, bearer) = match bearer {
         Bearer::Open(fd) => (access as usize + 1, fd.arg()),
         Bearer::Named(path) => (access as usize, path.as_ptr() as usize),
+        Bearer::Followed(path) => (access as usize - 1, path.as_ptr() as usize),
     };
     let (start, len) = (value.as_mut_ptr() as usize, value.len());
     let mut args = [name.as_ptr() as usize, start, len];
@@ -64,6 +67,7 @@ mod tests {
     use crate::sys::{CWD, Mode, OFlags, openat};
 
     use std::ffi::CString;
+    use std::format;
 
     /// By descriptor and by name, where the file system holds attributes for users.
     #[test]
@@ -73,7 +77,13 @@ mod tests {
         let flags = OFlags::RDWR | OFlags::CREAT;
         let fd = openat(CWD, &path, flags, Mode::RWXU).unwrap();
         let mut room = [0; 64];
-        for bearer in [Bearer::Open(fd.as_fd()), Bearer::Named(&path)] {
+        let by_proc = CString::new(format!("/proc/self/fd/{}", fd.raw())).unwrap();
+        let all = [
+            Bearer::Open(fd.as_fd()),
+            Bearer::Named(&path),
+            Bearer::Followed(&by_proc),
+        ];
+        for bearer in all {
             let call = |access, value: &mut [u8]| xattr(bearer, access, c"user.a", value);
             match call(Access::Set, &mut { *b"value" }) {
                 Err(Errno::EOPNOTSUPP) => return std::println!("no attributes for users here"),

@@ -52,6 +52,9 @@ pub struct Setting {
     pub ignored: Vec<i32>,
     /// Calls that are refused.
     pub refused: Vec<Refused>,
+    /// Calls that are refused where an argument is so: call, number of the argument from 0, value
+    /// of its lower half, answer.
+    pub refused_with: Vec<(libc::c_long, u32, u32, i32)>,
     /// Calls that end the program at once, by SIGSYS.
     pub deadly: Vec<libc::c_long>,
     /// Environment besides `LC_ALL=C`.
@@ -89,6 +92,7 @@ impl Default for Setting {
             closed: Vec::new(),
             ignored: Vec::new(),
             refused: Vec::new(),
+            refused_with: Vec::new(),
             deadly: Vec::new(),
             env: Vec::new(),
             stdin: None,
@@ -186,6 +190,62 @@ pub fn cp_measured(
     (wait(pid, setting.limit).0, peak)
 }
 
+/// As [`cp`], of a program that starts no threads, and stopped before each of its system calls
+/// to run `before` with how many there were until then.
+///
+/// # Panics
+///
+/// If it cannot be started or traced.
+#[must_use]
+pub fn cp_stepped<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    dir: &Path,
+    setting: &Setting,
+    mut before: impl FnMut(usize),
+) -> Ran {
+    const MOST: usize = 100_000;
+    let mut command = Command::new(program);
+    command.arg0("cp").args(args).current_dir(dir);
+    command.env_clear().env("LC_ALL", "C");
+    let line = format!("{command:?}");
+    let (mut stdout, mut stderr) = (memory_file(), memory_file());
+    let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);
+    assert!(stopped(pid), "{line}: not stopped at exec");
+    let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
+    ptrace(libc::PTRACE_SETOPTIONS, pid, options);
+    let (mut calls, mut is_entry, mut signal) = (0, true, 0);
+    let status = loop {
+        ptrace(libc::PTRACE_SYSCALL, pid, signal);
+        let mut status = 0;
+        // SAFETY: waits for a child of ours; `status` is writable.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!(waited, pid, "waitpid: {}", io::Error::last_os_error());
+        if !libc::WIFSTOPPED(status) {
+            break ExitStatus::from_raw(status);
+        }
+        signal = libc::WSTOPSIG(status);
+        // The mark of a stop at a system call, on its way in or out.
+        if signal == libc::SIGTRAP | 0x80 {
+            signal = 0;
+            if is_entry {
+                before(calls);
+                calls += 1;
+            }
+            is_entry = !is_entry;
+            assert!(calls < MOST, "{line}: never ends");
+        }
+    };
+    Ran {
+        status: status
+            .code()
+            .unwrap_or_else(|| -status.signal().unwrap_or(0)),
+        stdout: contents(&mut stdout),
+        stderr: String::from_utf8_lossy(&contents(&mut stderr)).into_owned(),
+        command: line,
+    }
+}
+
 fn ptrace(request: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
     // SAFETY: the child is ours, traced and stopped; these requests touch no memory of ours.
     let done = unsafe { libc::ptrace(request, pid, 0_usize, libc::c_long::from(data)) };
@@ -256,7 +316,7 @@ impl Prepare {
     fn new(setting: &Setting, traced: bool) -> Self {
         Self {
             chroot: setting.chroot.as_ref().map(|path| c_path(path)),
-            filter: filter(&setting.refused, &setting.deadly),
+            filter: filter(setting),
             setting: setting.clone(),
             traced,
         }
@@ -334,32 +394,38 @@ impl Prepare {
 
 /// A seccomp program (`man 2 seccomp`): the call's number is compared with one after the
 /// other; whatever is not refused is allowed.
-fn filter(refused: &[Refused], deadly: &[libc::c_long]) -> Vec<libc::sock_filter> {
+fn filter(setting: &Setting) -> Vec<libc::sock_filter> {
     const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
     const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
     const RETURN: u16 = 0x06; // BPF_RET | BPF_K
     // Offsets in struct seccomp_data.
     const NUMBER: u32 = 0;
-    const SECOND_ARGUMENT: u32 = 24;
+    const ARGUMENTS: u32 = 16;
     let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
     let mut steps = Vec::new();
     let number = |call: libc::c_long| u32::try_from(call).expect("a call number");
-    for &call in deadly {
+    for &call in &setting.deadly {
         steps.push(step(LOAD, NUMBER, 0, 0));
         steps.push(step(EQUAL, number(call), 0, 1));
         steps.push(step(RETURN, libc::SECCOMP_RET_KILL_PROCESS, 0, 0));
     }
-    for refused in refused {
-        let number = number(refused.call);
-        let answer = libc::SECCOMP_RET_ERRNO | refused.errno.unsigned_abs();
+    let plain = setting.refused.iter().map(|refused| {
+        let when = refused.request.map(|request| (1, request));
+        (refused.call, when, refused.errno)
+    });
+    let with = setting.refused_with.iter();
+    let with = with.map(|&(call, number, value, errno)| (call, Some((number, value)), errno));
+    for (call, when, errno) in plain.chain(with) {
+        let call = number(call);
         steps.push(step(LOAD, NUMBER, 0, 0));
-        if let Some(request) = refused.request {
-            steps.push(step(EQUAL, number, 0, 3));
-            steps.push(step(LOAD, SECOND_ARGUMENT, 0, 0));
-            steps.push(step(EQUAL, request, 0, 1));
+        if let Some((number, value)) = when {
+            steps.push(step(EQUAL, call, 0, 3));
+            steps.push(step(LOAD, ARGUMENTS + 8 * number, 0, 0));
+            steps.push(step(EQUAL, value, 0, 1));
         } else {
-            steps.push(step(EQUAL, number, 0, 1));
+            steps.push(step(EQUAL, call, 0, 1));
         }
+        let answer = libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
         steps.push(step(RETURN, answer, 0, 0));
     }
     steps.push(step(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0));

@@ -80,16 +80,21 @@ impl Found<'_> {
     fn of_links(&self) -> Option<&'static str> {
         let has_symlinks = self.has_node(|node| matches!(node, Node::Link(_)));
         let has_hard_links = self.has_node(|node| matches!(node, Node::Hard(_)));
-        if has_symlinks && self.ours_alone(" are the same file") {
+        let moves = self.backs_up() || self.has("--rem");
+        if has_symlinks && moves && self.ours_alone(" are the same file") {
             return Some("the folder's own name tells GNU cp whether two names are one");
         }
         let unlinked = "cp: cannot create hard link ";
+        let last_part = |name: &str| {
+            let name = name.trim_matches(|quote| "'\"".contains(quote));
+            Path::new(name).file_name().map(OsString::from)
+        };
         let to_itself = |line: &str| {
             let names = line.split_once(unlinked).map(|(_, names)| names);
             let names = names.and_then(|names| names.strip_suffix(": No such file or directory"));
             names
                 .and_then(|names| names.split_once(" to "))
-                .is_some_and(|(one, other)| one == other)
+                .is_some_and(|(one, other)| last_part(one) == last_part(other))
         };
         if self.gnu.lines().any(to_itself) {
             return Some("GNU cp removes a file to link its name to itself");

@@ -1,0 +1,145 @@
+//! Files by a descriptor that stands for them and can neither read nor write (`O_PATH`).
+//!
+//! Symlinks and device nodes cannot be opened otherwise; and a name that was looked up may be
+//! another file's by the next call, where somebody else may write to its directory. For what
+//! the kernel does not do by such a descriptor, it does it by the descriptor's name in `/proc`.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::path::Place;
+use super::plain::{self, NO_MODE};
+use crate::sys::{
+    self, Access, AtFlags, Bearer, BorrowedFd, CWD, Errno, Mode, OFlags, OwnedFd, Stat, decimal,
+    until_nul,
+};
+
+/// What is answered where neither the kernel does it by such a descriptor nor `/proc` is there.
+pub(super) const NO_WAY: Errno = Errno::ENOSYS;
+
+/// Where `/proc` shows a process its descriptors.
+const DESCRIPTORS: &CStr = c"/proc/self/fd";
+/// The type of file system that must be (`PROC_SUPER_MAGIC`).
+const PROC: u64 = 0x9fa0;
+
+/// Whether it was found there.
+static FOUND: AtomicBool = AtomicBool::new(false);
+
+/// Opens what has a name, a symlink as itself, and looks at it.
+///
+/// # Errors
+/// As [`plain::open`].
+pub(super) fn open(place: &Place<'_>, stat: &mut Stat) -> sys::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW;
+    let file = plain::open(place.dir, place.name, flags, NO_MODE)?;
+    sys::stat_fd(file.as_fd(), stat)?;
+    Ok(file)
+}
+
+/// Sets the times of last access and change to those of `from`.
+///
+/// # Errors
+/// As [`sys::utimensat`]; [`NO_WAY`].
+pub(super) fn set_times(file: BorrowedFd<'_>, from: &Stat) -> sys::Result<()> {
+    sys::utimensat(file, c"", &from.times, AtFlags::EMPTY_PATH).or_else(|_| {
+        by_proc(file, b"", |path| {
+            sys::utimensat(CWD, path, &from.times, AtFlags::empty())
+        })
+    })
+}
+
+/// Sets owner and group.
+///
+/// # Errors
+/// As [`sys::fchownat`].
+pub(super) fn set_owner(file: BorrowedFd<'_>, uid: u32, gid: u32) -> sys::Result<()> {
+    sys::fchownat(file, c"", uid, gid, AtFlags::EMPTY_PATH)
+}
+
+/// Sets the permission bits. The kernel's call is new, and there are seccomp profiles that
+/// answer it as if it were forbidden: whatever it says, it is not the last word.
+///
+/// # Errors
+/// As [`sys::fchmod`]; [`NO_WAY`].
+pub(super) fn set_mode(file: BorrowedFd<'_>, mode: Mode) -> sys::Result<()> {
+    sys::fchmodat2(file, c"", mode, AtFlags::EMPTY_PATH)
+        .or_else(|_| by_proc(file, b"", |path| sys::fchmodat(CWD, path, mode)))
+}
+
+/// Gives the file the further name `name` in `dir`. Before Linux 6.10 this takes a privilege,
+/// unless it is done by `/proc`.
+///
+/// # Errors
+/// As [`sys::linkat`]; [`NO_WAY`].
+pub(super) fn link(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<()> {
+    match sys::linkat(file, c"", dir, name, AtFlags::EMPTY_PATH) {
+        Err(errno) if errno != Errno::EEXIST => by_proc(file, b"", |path| {
+            sys::linkat(CWD, path, dir, name, AtFlags::SYMLINK_FOLLOW)
+        }),
+        answer => answer,
+    }
+}
+
+/// Does something with the file's attributes.
+///
+/// # Errors
+/// As [`sys::xattr`]; [`NO_WAY`].
+pub(super) fn xattr(
+    file: BorrowedFd<'_>,
+    access: Access,
+    name: &CStr,
+    value: &mut [u8],
+) -> sys::Result<u32> {
+    by_proc(file, b"", |path| {
+        sys::xattr(Bearer::Followed(path), access, name, value)
+    })
+}
+
+/// Does something with the attributes of a name, a symlink's own.
+///
+/// # Errors
+/// As [`sys::xattr`]; [`NO_WAY`].
+pub(super) fn xattr_of_name(
+    place: &Place<'_>,
+    access: Access,
+    name: &CStr,
+    value: &mut [u8],
+) -> sys::Result<u32> {
+    by_proc(place.dir, place.name.to_bytes(), |path| {
+        sys::xattr(Bearer::Named(path), access, name, value)
+    })
+}
+
+/// Runs `call` with the descriptor's name in `/proc`, or with the path from there to a name `below`
+/// that directory.
+fn by_proc<T>(
+    file: BorrowedFd<'_>,
+    below: &[u8],
+    call: impl FnOnce(&CStr) -> sys::Result<T>,
+) -> sys::Result<T> {
+    let mut path = [0; 512];
+    if !has_proc() || below.len() > path.len() / 2 {
+        return Err(NO_WAY);
+    }
+    let digits = &mut [0; 20];
+    let number = decimal(u64::from(file.raw().unsigned_abs()), digits);
+    let slash: &[u8] = if below.is_empty() { b"" } else { b"/" };
+    let parts = [DESCRIPTORS.to_bytes(), b"/", number, slash, below];
+    for (room, &byte) in path.iter_mut().zip(parts.iter().copied().flatten()) {
+        *room = byte;
+    }
+    call(until_nul(&path))
+}
+
+/// Whether `/proc` is what it should be: in a tree that somebody else has made, and which is the
+/// root here, it may be a folder of his.
+fn has_proc() -> bool {
+    // Relaxed: it does not change, and is asked again until it was found.
+    if !FOUND.load(Ordering::Relaxed) {
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let kind = plain::open(CWD, DESCRIPTORS, flags, NO_MODE)
+            .and_then(|dir| sys::file_system_type(dir.as_fd()));
+        FOUND.store(kind == Ok(PROC), Ordering::Relaxed);
+    }
+    FOUND.load(Ordering::Relaxed)
+}
