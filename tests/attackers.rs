@@ -53,11 +53,13 @@ fn at_every_call(
         build(path);
         let mut has_struck = false;
         let args = child::words(line);
-        let ran = child::cp_stepped(&annulet(), &args, path, setting, |calls| {
+        let mut calls = 0;
+        let ran = child::cp_watched(&annulet(), &args, path, setting, |_| {
             if calls == strikes_at || (persists && has_struck) {
                 strike(path);
                 has_struck = true;
             }
+            calls += 1;
         });
         if !has_struck {
             return strikes_at;

@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -488,6 +489,148 @@ fn statx_refused() {
     }
 }
 
+/// What was made for nothing and cannot be removed is told of as well.
+#[test]
+fn what_was_made_for_nothing_stays() {
+    let dir = place();
+    let setting = with(|s| {
+        s.refused = vec![
+            refuse_clone(libc::EOPNOTSUPP),
+            refuse(libc::SYS_unlinkat, libc::EROFS),
+        ];
+    });
+    let ran = cp("--reflink=always s/x new", dir.path(), &setting).expect_status(1);
+    assert_eq!(
+        ran.stderr,
+        "cp: failed to clone 'new' from 's/x': Operation not supported\n\
+         cp: cannot remove 'new': Read-only file system\n"
+    );
+}
+
+/// Checks what a copy of `large` to a place that is too small left at `to`, where cutting it was
+/// refused with `text`: a prefix, or nothing, or it is said that it may not be one.
+fn check_uncut(ran: &Ran, whole: &[u8], to: &Path, existed: bool, what: &str) {
+    assert_eq!(ran.status, 1, "{what}: {ran:?}");
+    let name = to.display();
+    let full = "No space left on device";
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(
+        lines[0],
+        format!("cp: error writing '{name}': {full}"),
+        "{what}"
+    );
+    assert_eq!(lines.len(), 2, "{what}: {ran:?}");
+    let uncut = format!("cp: cannot truncate '{name}'");
+    if lines[1] == format!("{uncut}, removed as it may have gaps: {full}") {
+        assert!(!existed && !to.exists(), "{what}: {ran:?}");
+        return;
+    }
+    let left = fs::read(to).expect("what was left");
+    if lines[1] == format!("{uncut}, which may have gaps: {full}") {
+        assert!(existed, "{what}: {ran:?}");
+    } else {
+        assert_eq!(lines[1], format!("{uncut}: {full}"), "{what}");
+        assert!(whole.starts_with(&left), "{what}: {} bytes", left.len());
+    }
+}
+
+#[test]
+fn what_is_not_whole_cannot_be_cut() {
+    if !is_root() {
+        return skip(
+            "what_is_not_whole_cannot_be_cut",
+            "mounts, which takes root",
+        );
+    }
+    let dir = temp_dir();
+    let whole = noise(40 << 20, 1);
+    fs::write(dir.path().join("large"), &whole).expect("a file");
+    let cut = refuse(libc::SYS_ftruncate, libc::ENOSPC);
+    for way in WAYS {
+        for jobs in ["-j1", "-j4"] {
+            child::on_tmpfs(c"size=24m,mode=755", |full| {
+                let to = full.join("large");
+                let line = format!("{way} {jobs} large {}", full.display());
+                let what = format!("{way} {jobs}");
+                let setting = with(|s| s.refused = vec![cut]);
+                check_uncut(&cp(&line, dir.path(), &setting), &whole, &to, false, &what);
+                // A file that was there keeps its name.
+                fs::write(&to, "old").expect("a file");
+                check_uncut(&cp(&line, dir.path(), &setting), &whole, &to, true, &what);
+                make_room(full, &["large"]);
+                // Nor can it be removed.
+                let kept = with(|s| s.refused = vec![cut, refuse(libc::SYS_unlinkat, libc::EIO)]);
+                let ran = cp(&line, dir.path(), &kept).expect_status(1);
+                let removing =
+                    format!("cp: cannot remove '{}': Input/output error\n", to.display());
+                if ran.stderr.contains("gaps") {
+                    assert!(ran.stderr.contains(&removing), "{what}: {ran:?}");
+                    assert!(
+                        ran.stderr.contains("which may have gaps"),
+                        "{what}: {ran:?}"
+                    );
+                }
+                assert!(to.exists(), "{what}: {ran:?}");
+            })
+            .expect("a tmpfs");
+        }
+    }
+}
+
+/// A btrfs that is full refuses to cut a file.
+#[test]
+fn a_btrfs_that_is_full() {
+    const TEST: &str = "a_btrfs_that_is_full";
+    if !is_root() {
+        return skip(TEST, "mounts, which takes root");
+    }
+    let Some(mkfs) = support::find_program("mkfs.btrfs") else {
+        return skip(TEST, "mkfs.btrfs is not installed");
+    };
+    let dir = temp_dir();
+    let path = dir.path();
+    let whole = noise(150 << 20, 1);
+    fs::write(path.join("large"), &whole).expect("a file");
+    let image = File::create(path.join("image")).expect("a file");
+    image.set_len(128 << 20).expect("a length");
+    // Data and metadata in one pool: when that is full, nothing can be changed.
+    let made = support::run(Command::new(mkfs).arg("-qM").arg(path.join("image")));
+    assert_eq!(made.status, 0, "{made:?}");
+    fs::create_dir(path.join("full")).expect("a folder");
+    let mounted = child::with_own_mounts(|| {
+        let mount = support::run(
+            support::command("mount")
+                .args(["-o", "loop"])
+                .args([path.join("image"), path.join("full")]),
+        );
+        if mount.status != 0 {
+            return Ok(false);
+        }
+        let mut refused = 0;
+        for jobs in ["-j1", "-j4", "-j4", "-j4"] {
+            let to = path.join("full/large");
+            let line = format!("{jobs} large full");
+            let ran = cp(&line, path, &with(|s| s.limit = Duration::from_secs(60)));
+            assert_eq!(ran.status, 1, "{ran:?}");
+            if ran.stderr.contains("cannot truncate") {
+                refused += 1;
+            }
+            if let Ok(left) = fs::read(&to) {
+                assert!(whole.starts_with(&left), "{jobs}: {} {ran:?}", left.len());
+                fs::remove_file(&to).expect("removal");
+            } else {
+                assert!(ran.stderr.contains("removed"), "{ran:?}");
+            }
+        }
+        println!("cutting was refused {refused} times");
+        support::run(Command::new("umount").arg(path.join("full"))).expect_status(0);
+        Ok(true)
+    });
+    if !mounted.expect("mounts of its own") {
+        skip(TEST, "no loop device, or the kernel has no btrfs");
+    }
+}
+
 /// What a copy can do without, it does without.
 #[test]
 fn other_calls_refused() {
@@ -818,12 +961,6 @@ fn errors_are_reported() {
             libc::EPERM,
             "-r f t",
             "cannot create fifo 't': Operation not permitted",
-        ),
-        (
-            libc::SYS_ftruncate,
-            libc::EIO,
-            "s/one old",
-            "'old': Input/output error",
         ),
         (
             libc::SYS_unlinkat,

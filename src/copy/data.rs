@@ -158,6 +158,14 @@ enum Way {
     Ring,
 }
 
+/// What cutting a copy to what is whole of it failed with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uncut {
+    pub errno: Errno,
+    /// Behind what is whole there may be more, and gaps before that.
+    pub gaps: bool,
+}
+
 /// Copies files' data; keeps the buffer, the ring and what was learnt from file to file.
 ///
 /// In this order: what lies within 128 bytes of the start takes three bytes less to address.
@@ -171,6 +179,8 @@ pub struct DataMover<'a, 'ui> {
     /// Which way the last file went.
     pub(super) trace: Trace,
     shared: &'a Shared<'ui>,
+    /// The last file was not whole, and is longer than what is.
+    pub(super) uncut: Option<Uncut>,
     buffer: Option<Buffer>,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: (u64, u64),
@@ -204,6 +214,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             source: FileSystem::UNKNOWN,
             way: Way::Plain,
             trace: Trace::NEW,
+            uncut: None,
         }
     }
 
@@ -232,6 +243,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
     ) -> Result<()> {
         self.trace.kernel_avoided = !self.shares_blocks();
         self.trace.blocks = Blocks::Own;
+        self.uncut = None;
         if self.reflink == Reflink::Always {
             self.unshareable = (0, 0);
             self.share(from, to, (stat.id.dev, to_stat.id.dev))?;
@@ -420,12 +432,14 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
         let is_cold = large && !sparse && is_cold(from);
         self.way = self.alone();
         let Others { shared, .. } = others;
+        let mut in_parts = false;
         if self.way == Way::Splice
             && (self.io == Io::Ring || (!is_cold && self.ring_pays(data, shared)))
         {
             self.way = Way::Ring;
         } else if large && !is_cold && others.call_in() && !shared.large.is_open() {
             self.way = Way::Plain;
+            in_parts = true;
             at = self.copy_parts(from, to, size, data);
         }
         let mut moved;
@@ -441,9 +455,30 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
         // Where the source has lost, or something failed, parts may lie behind what is whole, and
         // blocks that were allocated; before its end, a hole.
         if sparse || at < size || self.sparse == Sparse::Always {
-            let cut = sys::ftruncate(to, at).during(Step::Extend);
-            return moved.and(cut);
+            let gaps = in_parts || self.way == Way::Ring;
+            return self.end_at(to, at, moved, gaps);
         }
+        moved
+    }
+
+    /// Makes a copy that was `moved` so far as long as what is whole of it; behind that there may
+    /// be `gaps`.
+    fn end_at(&mut self, to: BorrowedFd<'_>, at: u64, moved: Result<()>, gaps: bool) -> Result<()> {
+        let Err(errno) = sys::ftruncate(to, at) else {
+            return moved;
+        };
+        let mut now = Stat::default();
+        // Of one that cannot be looked at the worst is believed.
+        let length = sys::stat_fd(to, &mut now).map_or(u64::MAX, |()| now.size_bytes);
+        if moved.is_ok() && length <= at {
+            // Where no length can be set, it may be the right one all the same.
+            let extended = if length == at { Ok(()) } else { Err(errno) };
+            return extended.during(Step::Extend);
+        }
+        self.uncut = Some(Uncut {
+            errno,
+            gaps: gaps && length > at,
+        });
         moved
     }
 

@@ -2,9 +2,10 @@
 
 use super::data::DataMover;
 use super::failure::{During, Result, Step};
+use super::held::{self, Held, Opener};
 use super::options::{Backup, Flags, Follow, Options, Preserve, Update};
 use super::path::Place;
-use super::plain::{self, NO_MODE};
+use super::plain::NO_MODE;
 use super::progress::Watch;
 use super::same::same_entry;
 use super::table::Role;
@@ -12,7 +13,7 @@ use super::trace::Trace;
 use super::ui::Ui;
 use super::walk::Level;
 use super::workers::Shared;
-use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Team, Vec};
+use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OwnedFd, Stat, Team, Vec};
 
 /// What a worker copies with.
 ///
@@ -35,6 +36,7 @@ pub struct Engine<'a, 'ui> {
     /// Where another worker has copied a file to.
     pub(super) earlier: Vec<u8>,
     pub(super) data: DataMover<'a, 'ui>,
+    pub(super) opener: Opener,
     /// It counts what is to be copied, and copies nothing.
     pub(super) watch: Option<Watch>,
     /// Where a file is kept that is overwritten, and whether by a suffix and not by number.
@@ -61,6 +63,8 @@ pub(super) struct Job<'a> {
     pub backed_up: bool,
     /// Of a directory, what it holds is not copied.
     pub shallow: bool,
+    /// The source, held to be opened as it was looked at.
+    pub held: Option<Held>,
     /// The source, where it is open already.
     pub open: Option<OwnedFd>,
     /// The destination, if it is a directory whose contents are next.
@@ -115,6 +119,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             simple: false,
             home: None,
             data: DataMover::new(shared),
+            opener: Opener::Untried,
         }
     }
 
@@ -157,7 +162,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     fn try_copy(&mut self, job: &mut Job<'_>) -> Result<()> {
         job.follow = self.follows(job.operand);
         let links = self.options.has(Flags::LINK | Flags::SYMLINK);
-        look_at(job, !links).during(Step::StatSource)?;
+        self.look_at(job, !links).during(Step::StatSource)?;
         let directory = job.stat.kind == FileType::Directory;
         if directory && !self.options.has(Flags::RECURSIVE) {
             return Step::OmitDirectory.into();
@@ -457,6 +462,41 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         copied
     }
 
+    /// Finds out the source's metadata, and holds what is `to_read`.
+    fn look_at(&mut self, job: &mut Job<'_>, to_read: bool) -> sys::Result<()> {
+        let listed = job.stat.kind;
+        // What its directory lists as a regular file is no symlink, or is looked at again.
+        let follow = job.follow && listed != FileType::Regular;
+        let may_be_data = listed == FileType::Unknown
+            || self.copies_as_regular(listed)
+            || (follow && listed == FileType::Symlink);
+        if to_read && may_be_data {
+            if !self.opener.is_missing() {
+                if let Ok(held) = self.opener.hold(&job.src, follow, &mut job.stat)
+                    && self.copies_as_regular(job.stat.kind)
+                {
+                    job.held = Some(held);
+                    return Ok(());
+                }
+            } else if listed == FileType::Regular
+                && let Ok(open) = held::open_listed(&job.src)
+                && sys::stat_fd(open.as_fd(), &mut job.stat).is_ok()
+                && job.stat.kind == FileType::Regular
+            {
+                job.open = Some(open);
+                return Ok(());
+            }
+        }
+        // Also what was held and is a directory: something may be mounted there only now, because
+        // somebody comes by its name.
+        let flags = if job.follow {
+            AtFlags::empty()
+        } else {
+            AtFlags::SYMLINK_NOFOLLOW
+        };
+        job.src.stat(flags, &mut job.stat)
+    }
+
     /// Says from where to where a name is copied.
     pub(super) fn say_copied(&self, job: &Job<'_>) {
         self.say_copied_to(job, &mut **self.shared.ui());
@@ -481,31 +521,6 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             self.data.trace.say(&mut **ui);
         }
     }
-}
-
-/// Finds out the source's metadata and, of what the directory says is a regular file and is
-/// `to_read`, opens it first: that costs one look-up instead of two.
-#[inline(never)]
-fn look_at(job: &mut Job<'_>, to_read: bool) -> sys::Result<()> {
-    let src = job.src;
-    if job.stat.kind == FileType::Regular && to_read {
-        // What the directory said may be outdated. NONBLOCK, NOCTTY: nothing happens if this
-        // is a FIFO or a terminal by now.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        if let Ok(open) = plain::open(src.dir, src.name, flags, NO_MODE)
-            && sys::stat_fd(open.as_fd(), &mut job.stat).is_ok()
-            && job.stat.kind == FileType::Regular
-        {
-            job.open = Some(open);
-            return Ok(());
-        }
-    }
-    let flags = if job.follow {
-        AtFlags::empty()
-    } else {
-        AtFlags::SYMLINK_NOFOLLOW
-    };
-    src.stat(flags, &mut job.stat)
 }
 
 /// Looks at what is in the destination's place.

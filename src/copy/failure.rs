@@ -29,8 +29,11 @@ pub enum Step {
     Read,
     Write,
     Truncate,
+    LeaveGaps,
+    RemoveGaps,
     Extend,
     Close,
+    CloseSource,
     CreateDirectory,
     AccessSource,
     AccessDestination,
@@ -110,8 +113,11 @@ not writing through dangling symlink {1}\0\
 error reading {0}\0\
 error writing {1}\0\
 cannot truncate {1}\0\
+cannot truncate {1}, which may have gaps\0\
+cannot truncate {1}, removed as it may have gaps\0\
 failed to extend {1}\0\
 failed to close {1}\0\
+failed to close {0}\0\
 cannot create directory {1}\0\
 cannot access {0}\0\
 cannot access {1}\0\

@@ -9,20 +9,15 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::path::Place;
 use super::plain::{self, NO_MODE};
+use super::proc::{open_directory, path_of};
 use crate::sys::{
-    self, Access, AtFlags, Bearer, BorrowedFd, CWD, Errno, Mode, OFlags, OwnedFd, Stat, decimal,
-    until_nul,
+    self, Access, AtFlags, Bearer, BorrowedFd, CWD, Errno, Mode, OFlags, OwnedFd, Stat, until_nul,
 };
 
 /// What is answered where neither the kernel does it by such a descriptor nor `/proc` is there.
 pub(super) const NO_WAY: Errno = Errno::ENOSYS;
 
-/// Where `/proc` shows a process its descriptors.
-const DESCRIPTORS: &CStr = c"/proc/self/fd";
-/// The type of file system that must be (`PROC_SUPER_MAGIC`).
-const PROC: u64 = 0x9fa0;
-
-/// Whether it was found there.
+/// Whether `/proc` was found.
 static FOUND: AtomicBool = AtomicBool::new(false);
 
 /// Opens what has a name, a symlink as itself, and looks at it.
@@ -121,25 +116,20 @@ fn by_proc<T>(
     if !has_proc() || below.len() > path.len() / 2 {
         return Err(NO_WAY);
     }
-    let digits = &mut [0; 20];
-    let number = decimal(u64::from(file.raw().unsigned_abs()), digits);
+    let descriptor = path_of(file);
     let slash: &[u8] = if below.is_empty() { b"" } else { b"/" };
-    let parts = [DESCRIPTORS.to_bytes(), b"/", number, slash, below];
+    let parts = [until_nul(&descriptor).to_bytes(), slash, below];
     for (room, &byte) in path.iter_mut().zip(parts.iter().copied().flatten()) {
         *room = byte;
     }
     call(until_nul(&path))
 }
 
-/// Whether `/proc` is what it should be: in a tree that somebody else has made, and which is the
-/// root here, it may be a folder of his.
+/// Whether descriptors have names.
 fn has_proc() -> bool {
     // Relaxed: it does not change, and is asked again until it was found.
     if !FOUND.load(Ordering::Relaxed) {
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let kind = plain::open(CWD, DESCRIPTORS, flags, NO_MODE)
-            .and_then(|dir| sys::file_system_type(dir.as_fd()));
-        FOUND.store(kind == Ok(PROC), Ordering::Relaxed);
+        FOUND.store(open_directory().is_ok(), Ordering::Relaxed);
     }
     FOUND.load(Ordering::Relaxed)
 }

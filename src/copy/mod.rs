@@ -7,6 +7,7 @@
 //! | `workers.rs` | several workers in one tree |
 //! | `progress.rs` | how far they have come |
 //! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
+//! | `held.rs` | opening what was looked at, and nothing that was put in its place |
 //! | `plain.rs`, `conduit.rs` | data by plain calls, and within the kernel |
 //! | `pump.rs`, `lazy_ring.rs` | data through the ring |
 //! | `same.rs`, `backup.rs` | source and destination that are one file; files that are kept |
@@ -14,7 +15,7 @@
 //! | `links.rs` | hard links that are kept; links instead of copies |
 //! | `parents.rs` | the directories that lead to an operand |
 //! | `metadata.rs`, `attributes.rs` | times, owner, permission bits; extended attributes |
-//! | `handle.rs`, `apart.rs` | files that are reached by no name; names that are nobody else's |
+//! | `handle.rs`, `proc.rs`, `apart.rs` | files that are reached by no name of theirs; names that are nobody else's |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
 //! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs`, `trace.rs` | what is asked for, and how the engine speaks |
 
@@ -27,6 +28,7 @@ mod directory;
 mod engine;
 pub mod failure;
 mod handle;
+mod held;
 pub mod lazy_ring;
 mod links;
 mod metadata;
@@ -34,6 +36,7 @@ pub mod options;
 mod parents;
 mod path;
 pub mod plain;
+mod proc;
 mod progress;
 pub mod pump;
 pub mod refusal;

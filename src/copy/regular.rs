@@ -2,44 +2,155 @@
 
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
+use super::held::{self, Held};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Flags, Preserve, Reflink};
-use super::plain::{self, NO_MODE};
-use crate::sys::{self, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
+use super::plain;
+use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
 
 impl Engine<'_, '_> {
     /// Copies data and metadata of one file.
     #[inline(never)]
     pub(super) fn copy_regular(&mut self, job: &mut Job<'_>) -> Result<()> {
-        let source = match job.open.take() {
-            Some(open) => open,
-            None => open_source(job)?,
-        };
+        let source = self.open_source(job)?;
         self.data.trace.has_data = !self.options.has(Flags::ATTRIBUTES_ONLY);
+        let copied = self.copy_from(job, source.as_fd());
+        self.close(job, source, Step::CloseSource, copied)
+    }
+
+    fn copy_from(&mut self, job: &mut Job<'_>, source: BorrowedFd<'_>) -> Result<()> {
         let mode = job.stat.mode & Mode::PERMISSIONS;
         let missing = withheld(self.options.preserve, FileType::Regular, mode);
-        let mut opened = Step::Nothing.into();
-        if job.exists {
-            opened = reuse(job, !self.keeps_data());
-            if let Err(failure) = opened
-                && self.options.has(Flags::FORCE)
-                && failure.is(Step::CreateRegular)
-                && failure.errno() != Some(Errno::ENOENT)
-            {
-                self.remove(job)?;
-                job.exists = false;
+        let destination = self.open_destination(job, mode - missing)?;
+        let copied = self.fill(job, source, destination.as_fd(), missing);
+        self.close(job, destination, Step::Close, copied)
+    }
+
+    /// Closes a file with which all went as `so_far`, and says it where both fail: some file
+    /// systems tell only now that a write was lost.
+    fn close(&self, job: &Job<'_>, file: OwnedFd, step: Step, so_far: Result<()>) -> Result<()> {
+        match file.close().during(step) {
+            Ok(()) => so_far,
+            failed => {
+                self.settle(&job.shown, so_far);
+                failed
             }
         }
-        if !job.exists {
-            job.before = Stat {
-                kind: FileType::Regular,
-                ..Stat::default()
-            };
-            job.before.id.dev = job.dst_dev;
-            opened = self.create(job, mode - missing);
+    }
+
+    /// Opens the source, and makes sure that it is the file that was looked at.
+    fn open_source(&mut self, job: &mut Job<'_>) -> Result<OwnedFd> {
+        if let Some(open) = job.open.take() {
+            return Ok(open);
         }
-        let destination = opened?;
-        let fd = destination.as_fd();
+        if let Some(held) = job.held.take() {
+            match self.opener.open(&held, OFlags::RDONLY) {
+                Err(Errno::EMFILE) => {}
+                opened => {
+                    let open = opened.during(Step::OpenSource)?;
+                    if self.options.has(Flags::INTERACTIVE) {
+                        // Much may have happened while the answer was awaited.
+                        sys::stat_fd(open.as_fd(), &mut job.stat).during(Step::FstatSource)?;
+                    }
+                    return Ok(open);
+                }
+            }
+        }
+        let looked_at = job.stat;
+        let open = held::open_named(&job.src, job.follow, &looked_at, OFlags::RDONLY)
+            .during(Step::OpenSource)?;
+        sys::stat_fd(open.as_fd(), &mut job.stat).during(Step::FstatSource)?;
+        if job.stat.id == looked_at.id {
+            Ok(open)
+        } else {
+            Step::Replaced.into()
+        }
+    }
+
+    /// Opens the file that is there, or a new one with that `mode`.
+    fn open_destination(&mut self, job: &mut Job<'_>, mode: Mode) -> Result<OwnedFd> {
+        if job.exists {
+            let opened = self.reuse(job);
+            match opened {
+                Err(failure)
+                    if self.options.has(Flags::FORCE)
+                        && failure.is(Step::CreateRegular)
+                        && failure.errno() != Some(Errno::ENOENT) =>
+                {
+                    self.remove(job)?;
+                    job.exists = false;
+                }
+                _ => return opened,
+            }
+        }
+        job.before = Stat {
+            kind: FileType::Regular,
+            ..Stat::default()
+        };
+        job.before.id.dev = job.dst_dev;
+        self.create(job, mode)
+    }
+
+    /// Opens the file that is there, and empties it where its data is to be replaced.
+    fn reuse(&mut self, job: &mut Job<'_>) -> Result<OwnedFd> {
+        let looked_at = job.before.id;
+        // Found to be no symlink before: one that it is now was put there meanwhile.
+        let held = self
+            .opener
+            .hold(&job.dst, job.through_link, &mut job.before);
+        let held = held.during(Step::CreateRegular)?;
+        // Not emptied by opening: only now it is certain that this is not the source.
+        if job.before.id == job.stat.id {
+            return Step::SameFile.into();
+        }
+        let is_regular = job.before.kind == FileType::Regular;
+        // Another file may have taken its name. A FIFO or a device was not there before.
+        if !is_regular && job.before.id != looked_at {
+            return Err(Errno::ESTALE).during(Step::CreateRegular);
+        }
+        let mut opened = match self.opener.open(&held, OFlags::WRONLY) {
+            Err(Errno::EMFILE) => open_old(job, OFlags::WRONLY),
+            opened => opened,
+        };
+        // What it holds may be needed, until blocks are shared.
+        let keeps_data =
+            self.options.has(Flags::ATTRIBUTES_ONLY) || self.options.reflink == Reflink::Always;
+        if is_regular && !keeps_data {
+            opened = opened
+                .and_then(|file| sys::ftruncate(file.as_fd(), 0).map(|()| file))
+                .or_else(|refused| self.open_emptied(job, &held, refused));
+        }
+        opened.during(Step::CreateRegular)
+    }
+
+    /// Empties the destination by opening it, where another way was `refused`: some file systems
+    /// (S3 buckets) know no other way to write to a file that is there.
+    fn open_emptied(&mut self, job: &Job<'_>, held: &Held, refused: Errno) -> sys::Result<OwnedFd> {
+        let flags = OFlags::WRONLY | OFlags::TRUNC;
+        match self.opener.open(held, flags) {
+            // By name only where no name can be the source's: on another device than that.
+            Err(Errno::EMFILE)
+                if !job.through_link
+                    && job.before.id.dev != job.stat.id.dev
+                    && refused != Errno::ESTALE =>
+            {
+                open_old(job, flags)
+            }
+            Err(Errno::EMFILE) => Err(refused),
+            opened => opened,
+        }
+    }
+
+    /// Gives an open destination the source's data and metadata. It was made without the
+    /// `missing` permissions, if this copy made it.
+    fn fill(
+        &mut self,
+        job: &mut Job<'_>,
+        source: BorrowedFd<'_>,
+        fd: BorrowedFd<'_>,
+        missing: Mode,
+    ) -> Result<()> {
+        let mode = job.stat.mode & Mode::PERMISSIONS;
         if self.may_turn_up_again(job) {
             // Of an existing file that is known.
             let mut copy = job.before;
@@ -62,22 +173,13 @@ impl Engine<'_, '_> {
             }
         }
         // On failure GNU stops here: metadata would make a broken copy look whole.
-        let (from, to) = ((source.as_fd(), &job.stat), (fd, &job.before));
+        let (from, to) = ((source, &job.stat), (fd, &job.before));
         let others = self.others();
         let mut moved = Ok(());
         if !self.options.has(Flags::ATTRIBUTES_ONLY) {
             moved = self.data.copy(from, to, others);
         }
-        if let Err(failure) = moved
-            && failure.is(Step::Clone)
-            && !job.exists
-        {
-            // It was made for nothing.
-            self.settle(&job.shown, moved);
-            let _ = sys::unlinkat(job.dst.dir, job.dst.name, AtFlags::empty());
-            return Step::Told.into();
-        }
-        moved?;
+        self.clean_up(job, fd, moved)?;
         if !job.exists {
             otherwise = self
                 .released(FileType::Regular, mode, missing)
@@ -87,26 +189,53 @@ impl Engine<'_, '_> {
             target: Target::Open(fd),
             before: job.exists.then_some(&job.before),
             otherwise,
-            source: Some(Target::Open(source.as_fd())),
+            source: Some(Target::Open(source)),
             shown: &job.shown,
             lists: true,
             others: true,
         };
-        let kept = self.keep_metadata(&job.stat, &copied);
-        destination.close().during(Step::Close)?;
-        kept
+        self.keep_metadata(&job.stat, &copied)
     }
 
-    /// Whether what a file holds is not to be thrown away before its new data is there.
-    fn keeps_data(&self) -> bool {
-        self.options.has(Flags::ATTRIBUTES_ONLY) || self.options.reflink == Reflink::Always
+    /// Deals with what is left of data that was not `moved` as a whole.
+    fn clean_up(&mut self, job: &Job<'_>, fd: BorrowedFd<'_>, moved: Result<()>) -> Result<()> {
+        if let Err(failure) = moved
+            && failure.is(Step::Clone)
+            && !job.exists
+        {
+            // It was made for nothing.
+            self.settle(&job.shown, moved);
+            remove_made(job, fd)?;
+            return Step::Told.into();
+        }
+        let Some(uncut) = self.data.uncut.take() else {
+            return moved;
+        };
+        self.settle(&job.shown, moved);
+        let mut step = Step::Truncate;
+        if uncut.gaps {
+            step = Step::LeaveGaps;
+            // Nothing is better than what looks like the file and is not.
+            if !job.exists {
+                let removed = remove_made(job, fd);
+                if removed == Ok(true) {
+                    step = Step::RemoveGaps;
+                }
+                self.settle(&job.shown, removed.map(drop));
+            }
+        }
+        Err(uncut.errno).during(step)
     }
 
     /// Makes a new file; whatever appears in its place meanwhile is not touched.
     #[inline(never)]
-    fn create(&self, job: &Job<'_>, mode: Mode) -> Result<OwnedFd> {
-        let mut flags = OFlags::WRONLY | OFlags::CREAT | OFlags::EXCL;
-        let mut opened = plain::open(job.dst.dir, job.dst.name, flags, mode);
+    fn create(&mut self, job: &Job<'_>, mode: Mode) -> Result<OwnedFd> {
+        let open = |flags| plain::open(job.dst.dir, job.dst.name, flags, mode);
+        let flags = OFlags::WRONLY | OFlags::CREAT;
+        let mut opened = open(flags | OFlags::EXCL);
+        if opened == Err(Errno::EMFILE) && self.opener.give_up() {
+            opened = open(flags | OFlags::EXCL);
+        }
         let mut found = Stat::default();
         if opened == Err(Errno::EEXIST)
             && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut found).is_ok()
@@ -116,8 +245,8 @@ impl Engine<'_, '_> {
             if job.fresh || !self.options.has(Flags::THROUGH_DANGLING) {
                 return Step::Dangling.into();
             }
-            flags -= OFlags::EXCL;
-            opened = plain::open(job.dst.dir, job.dst.name, flags, mode);
+            // What it leads to was not there when it was looked at.
+            opened = open(flags | OFlags::NONBLOCK | OFlags::NOCTTY).and_then(if_regular);
         }
         // A name that ends in a slash can only be a directory's.
         if opened == Err(Errno::EISDIR) && job.dst_shown().ends_with(b"/") {
@@ -127,40 +256,40 @@ impl Engine<'_, '_> {
     }
 }
 
-/// Opens the source, and makes sure that it is the file that was looked at.
-fn open_source(job: &mut Job<'_>) -> Result<OwnedFd> {
-    let flags = if job.follow {
-        OFlags::empty()
-    } else {
-        OFlags::NOFOLLOW
-    };
-    let open = plain::open(job.src.dir, job.src.name, flags, NO_MODE).during(Step::OpenSource)?;
-    let id = job.stat.id;
-    sys::stat_fd(open.as_fd(), &mut job.stat).during(Step::FstatSource)?;
-    if job.stat.id == id {
+/// Opens the destination by its name, if it is the file that [`Job::before`] tells of.
+fn open_old(job: &Job<'_>, flags: OFlags) -> sys::Result<OwnedFd> {
+    let open = held::open_named(&job.dst, job.through_link, &job.before, flags)?;
+    let mut found = Stat::default();
+    sys::stat_fd(open.as_fd(), &mut found)?;
+    if found.id == job.before.id {
         Ok(open)
     } else {
-        Step::Replaced.into()
+        Err(Errno::ESTALE)
     }
 }
 
-/// Opens the file that is there, and empties it if it is `to_empty`.
-fn reuse(job: &mut Job<'_>, to_empty: bool) -> Result<OwnedFd> {
-    // Found to be no symlink before: one that it is now was put there meanwhile.
-    let follow = if job.through_link {
-        OFlags::empty()
+/// A file that was opened, if it is a regular one.
+fn if_regular(file: OwnedFd) -> sys::Result<OwnedFd> {
+    let mut stat = Stat::default();
+    sys::stat_fd(file.as_fd(), &mut stat)?;
+    if stat.kind == FileType::Regular {
+        Ok(file)
     } else {
-        OFlags::NOFOLLOW
-    };
-    let fd = plain::open(job.dst.dir, job.dst.name, OFlags::WRONLY | follow, NO_MODE)
-        .during(Step::CreateRegular)?;
-    sys::stat_fd(fd.as_fd(), &mut job.before).during(Step::FstatDestination)?;
-    // Not emptied by opening: only now it is certain that this is not the source.
-    if job.before.id == job.stat.id {
-        return Step::SameFile.into();
+        Err(Errno::ESTALE)
     }
-    if job.before.kind == FileType::Regular && to_empty {
-        sys::ftruncate(fd.as_fd(), 0).during(Step::Truncate)?;
+}
+
+/// Removes the file `fd` that this copy has made. Returns whether it did: its name may be another
+/// file's by now.
+fn remove_made(job: &Job<'_>, fd: BorrowedFd<'_>) -> Result<bool> {
+    let (mut made, mut named) = (Stat::default(), Stat::default());
+    let looked = sys::stat_fd(fd, &mut made)
+        .and_then(|()| job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut named));
+    if looked == Err(Errno::ENOENT) || (looked.is_ok() && named.id != made.id) {
+        return Ok(false);
     }
-    Ok(fd)
+    looked
+        .and_then(|()| sys::unlinkat(job.dst.dir, job.dst.name, AtFlags::empty()))
+        .during(Step::Remove)?;
+    Ok(true)
 }

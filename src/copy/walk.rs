@@ -12,7 +12,8 @@ use core::sync::atomic::Ordering;
 
 use super::engine::{Engine, Job};
 use super::failure::{During, Result, Step};
-use super::path::{End, Path, open_parent};
+use super::held;
+use super::path::{End, Path, Place, open_parent};
 use super::plain::{self, NO_MODE};
 use super::workers::NO_NODE;
 use crate::sys::{
@@ -140,7 +141,7 @@ impl Engine<'_, '_> {
                 && let Some(item) = walk.items.pop()
             {
                 if self.shared.cold.load(Ordering::Relaxed) && self.watch.is_none() {
-                    read_ahead(walk);
+                    self.read_ahead(walk);
                 }
                 let Some(level) = walk.levels.last() else {
                     return;
@@ -193,6 +194,45 @@ impl Engine<'_, '_> {
                 const { assert!(OPEN_LEVELS == 4) };
                 outer.close();
             }
+        }
+    }
+
+    /// Has the kernel begin to read the innermost level's next files, so that a disk has more than
+    /// one thing to do at a time.
+    fn read_ahead(&mut self, walk: &mut Walk) {
+        let Some(level) = walk.levels.last_mut() else {
+            return;
+        };
+        let next = walk.items.len();
+        let least = next.saturating_sub(AHEAD).max(level.items_at);
+        level.ahead = level.ahead.min(next);
+        while level.ahead > least {
+            level.ahead -= 1;
+            if let Some(item) = walk.items.get(level.ahead)
+                && item.kind == FileType::Regular
+                && let Some(dir) = &level.src
+            {
+                let name = until_nul(walk.names.get(item.name_at..).unwrap_or_default());
+                let dir = dir.as_fd();
+                // Advice only: whatever goes wrong, goes wrong again when it matters.
+                if let Ok(file) = self.open_listed(&Place { dir, name }) {
+                    let _ = sys::fadvise_will_need(file.as_fd(), 0..0);
+                }
+            }
+        }
+    }
+
+    /// Opens what its directory lists as a regular file, if it is one.
+    fn open_listed(&mut self, place: &Place<'_>) -> sys::Result<OwnedFd> {
+        if self.opener.is_missing() {
+            return held::open_listed(place);
+        }
+        let mut stat = Stat::default();
+        let held = held::hold(place, false, &mut stat)?;
+        if stat.kind == FileType::Regular {
+            self.opener.open(&held, OFlags::RDONLY)
+        } else {
+            Err(Errno::ESTALE)
         }
     }
 
@@ -306,31 +346,6 @@ impl Engine<'_, '_> {
     }
 }
 
-/// Has the kernel begin to read the innermost level's next files, so that a disk has more than
-/// one thing to do at a time.
-fn read_ahead(walk: &mut Walk) {
-    let Some(level) = walk.levels.last_mut() else {
-        return;
-    };
-    let next = walk.items.len();
-    let least = next.saturating_sub(AHEAD).max(level.items_at);
-    level.ahead = level.ahead.min(next);
-    while level.ahead > least {
-        level.ahead -= 1;
-        if let Some(item) = walk.items.get(level.ahead)
-            && item.kind == FileType::Regular
-            && let Some(dir) = &level.src
-        {
-            let name = until_nul(walk.names.get(item.name_at..).unwrap_or_default());
-            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-            // Advice only: whatever goes wrong, goes wrong again when it matters.
-            if let Ok(file) = plain::open(dir.as_fd(), name, flags, NO_MODE) {
-                let _ = sys::fadvise_will_need(file.as_fd(), 0..0);
-            }
-        }
-    }
-}
-
 /// Orders names by inode number, the smallest last, and those that share one as they were read,
 /// as GNU does, by Shell's sort with Knuth's gaps (TAOCP
 /// 5.2.1): in place, n^1.5 at worst, and a tenth of the code of the standard library's.
@@ -424,6 +439,7 @@ impl Job<'_> {
             through_link: false,
             backed_up: false,
             shallow: false,
+            held: None,
             open: None,
             made: None,
             src: walk.src.place(src_dir),

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -190,60 +191,101 @@ pub fn cp_measured(
     (wait(pid, setting.limit).0, peak)
 }
 
-/// As [`cp`], of a program that starts no threads, and stopped before each of its system calls
-/// to run `before` with how many there were until then.
+/// As [`cp`]; calls `watch` with the number of each system call that the program is about to make,
+/// while it waits.
 ///
 /// # Panics
 ///
 /// If it cannot be started or traced.
 #[must_use]
-pub fn cp_stepped<S: AsRef<OsStr>>(
+pub fn cp_watched<S: AsRef<OsStr>>(
     program: &Path,
     args: &[S],
     dir: &Path,
     setting: &Setting,
-    mut before: impl FnMut(usize),
+    mut watch: impl FnMut(libc::c_long),
 ) -> Ran {
-    const MOST: usize = 100_000;
     let mut command = Command::new(program);
-    command.arg0("cp").args(args).current_dir(dir);
-    command.env_clear().env("LC_ALL", "C");
+    command
+        .arg0("cp")
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("LC_ALL", "C");
     let line = format!("{command:?}");
     let (mut stdout, mut stderr) = (memory_file(), memory_file());
     let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);
     assert!(stopped(pid), "{line}: not stopped at exec");
     let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
     ptrace(libc::PTRACE_SETOPTIONS, pid, options);
-    let (mut calls, mut is_entry, mut signal) = (0, true, 0);
-    let status = loop {
-        ptrace(libc::PTRACE_SYSCALL, pid, signal);
-        let mut status = 0;
-        // SAFETY: waits for a child of ours; `status` is writable.
-        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        assert_eq!(waited, pid, "waitpid: {}", io::Error::last_os_error());
-        if !libc::WIFSTOPPED(status) {
-            break ExitStatus::from_raw(status);
-        }
-        signal = libc::WSTOPSIG(status);
-        // The mark of a stop at a system call, on its way in or out.
-        if signal == libc::SIGTRAP | 0x80 {
-            signal = 0;
-            if is_entry {
-                before(calls);
-                calls += 1;
+    let (ended, end) = mpsc::channel::<()>();
+    let limit = setting.limit * MOST_LIMITS;
+    let (status, hung) = thread::scope(|scope| {
+        let watchdog = scope.spawn(move || {
+            let hung = end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            if hung {
+                // SAFETY: takes two numbers; the child has not been waited for to its end.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
             }
-            is_entry = !is_entry;
-            assert!(calls < MOST, "{line}: never ends");
-        }
-    };
-    Ran {
+            hung
+        });
+        let status = trace(pid, &mut watch);
+        drop(ended);
+        (status, watchdog.join().expect("a watchdog"))
+    });
+    let mut ran = Ran {
         status: status
             .code()
             .unwrap_or_else(|| -status.signal().unwrap_or(0)),
         stdout: contents(&mut stdout),
         stderr: String::from_utf8_lossy(&contents(&mut stderr)).into_owned(),
         command: line,
+    };
+    if hung {
+        ran.stderr.push_str("(killed, as it did not end)\n");
     }
+    ran
+}
+
+/// Lets a traced child, which is stopped, go on to its end, from system call to system call.
+fn trace(pid: libc::pid_t, watch: &mut impl FnMut(libc::c_long)) -> ExitStatus {
+    let (mut entering, mut signal) = (true, 0);
+    loop {
+        // SAFETY: the child is ours and traced; this request touches no memory of ours. One that
+        // was killed meanwhile is no error: its end is next.
+        unsafe {
+            libc::ptrace(
+                libc::PTRACE_SYSCALL,
+                pid,
+                0_usize,
+                libc::c_long::from(signal),
+            )
+        };
+        let mut status = 0;
+        // SAFETY: waits for a child of ours; `status` is writable.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!(waited, pid, "waitpid: {}", io::Error::last_os_error());
+        if !libc::WIFSTOPPED(status) {
+            return ExitStatus::from_raw(status);
+        }
+        signal = libc::WSTOPSIG(status);
+        if signal == libc::SIGTRAP | 0x80 {
+            signal = 0;
+            if entering {
+                watch(call_number(pid));
+            }
+            entering = !entering;
+        }
+    }
+}
+
+/// The system call that a stopped child is about to make.
+fn call_number(pid: libc::pid_t) -> libc::c_long {
+    // SAFETY: all zeros are a `user_regs_struct`.
+    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+    // SAFETY: the child is ours, traced and stopped; its registers go to `registers`.
+    unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, 0_usize, &raw mut registers) };
+    registers.orig_rax.cast_signed()
 }
 
 fn ptrace(request: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {

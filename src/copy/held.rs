@@ -1,0 +1,158 @@
+//! Opening the file that was looked at, and no other.
+//!
+//! Between a look at a name and its opening, whoever may write to the directory can put
+//! something else there: a FIFO, whose opening waits for ever, and whose waiting writer dies of
+//! SIGPIPE if it does not; a device that acts as soon as it is opened (a tape rewinds, a watchdog
+//! starts). So a name is held first, by a descriptor that can do nothing else ([`OFlags::PATH`])
+//! and touches nothing. The file that it holds is looked at, and opened by that descriptor,
+//! which `/proc/self/fd` has as a name.
+//!
+//! Without `/proc` it is opened by its own name, so that nothing waits, and compared with what
+//! was held: what was put there meanwhile is opened, and closed again.
+
+use super::path::Place;
+use super::plain::{self, NO_MODE};
+use super::proc::{DIRECTORY, open_directory, path_of};
+use crate::sys::{
+    self, BorrowedFd, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Stat, until_nul,
+};
+
+/// A file that is held, and which one it is.
+#[derive(Debug)]
+pub struct Held {
+    fd: OwnedFd,
+    id: FileId,
+}
+
+/// Takes hold of what is under a name, a symlink itself unless it is to `follow`, and looks at it.
+///
+/// # Errors
+/// As [`plain::open`], but none about the file's own permissions; those of [`sys::stat_fd`].
+pub fn hold(place: &Place<'_>, follow: bool, stat: &mut Stat) -> Result<Held> {
+    let flags = OFlags::PATH | following(follow);
+    let fd = plain::open(place.dir, place.name, flags, NO_MODE)?;
+    sys::stat_fd(fd.as_fd(), stat)?;
+    Ok(Held { fd, id: stat.id })
+}
+
+/// Opens files by the descriptors that hold them.
+#[derive(Debug)]
+pub enum Opener {
+    /// No file was opened so yet.
+    Untried,
+    /// One was, by its descriptor's whole path: for one alone that is a call less.
+    Proven,
+    /// By this directory, in which descriptors are names.
+    ByDirectory(OwnedFd),
+    /// There is no `/proc`, or no descriptor to spare for it.
+    Missing,
+}
+
+impl Opener {
+    /// Whether files can be opened so, as far as is known.
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+
+    /// Opens the file that is held. Its type decides what that does, and whether it waits.
+    ///
+    /// # Errors
+    /// As [`plain::open`]; `EMFILE` also where files cannot be opened so. By name it takes one
+    /// descriptor less.
+    pub fn open(&mut self, held: &Held, flags: OFlags) -> Result<OwnedFd> {
+        let flags = flags | OFlags::NOCTTY;
+        let path = path_of(held.fd.as_fd());
+        if matches!(self, Self::Untried)
+            && let Ok(file) = plain::open(CWD, until_nul(&path), flags, NO_MODE)
+            && id_of(file.as_fd()) == Ok(held.id)
+        {
+            *self = Self::Proven;
+            return Ok(file);
+        }
+        // Either this is the second file, or the first cannot be opened, or there is no /proc.
+        if matches!(self, Self::Untried | Self::Proven) {
+            *self = open_directory().map_or(Self::Missing, Self::ByDirectory);
+        }
+        let Self::ByDirectory(directory) = self else {
+            return Err(Errno::EMFILE);
+        };
+        let name = path.get(DIRECTORY.count_bytes() + 1..).unwrap_or_default();
+        let opened = plain::open(directory.as_fd(), until_nul(name), flags, NO_MODE);
+        if opened == Err(Errno::EMFILE) {
+            self.give_up();
+        }
+        opened
+    }
+
+    /// As [`hold`], where descriptors may have run short.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn hold(&mut self, place: &Place<'_>, follow: bool, stat: &mut Stat) -> Result<Held> {
+        match hold(place, follow, stat) {
+            Err(Errno::EMFILE) if self.give_up() => hold(place, follow, stat),
+            held => held,
+        }
+    }
+
+    /// Opens files by their names from now on, because descriptors have run short. Returns whether
+    /// there is one more to be had for it.
+    pub fn give_up(&mut self) -> bool {
+        let had_one = matches!(self, Self::ByDirectory(_));
+        *self = Self::Missing;
+        had_one
+    }
+}
+
+/// Which file it is.
+fn id_of(file: BorrowedFd<'_>) -> Result<FileId> {
+    let mut stat = Stat::default();
+    sys::stat_fd(file, &mut stat)?;
+    Ok(stat.id)
+}
+
+/// Opens what its directory lists as a regular file without waiting for what else it may be by
+/// now, which the caller has to look at.
+///
+/// # Errors
+/// As [`plain::open`]; `EAGAIN` where somebody has a lease on it.
+pub fn open_listed(place: &Place<'_>) -> Result<OwnedFd> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    plain::open(place.dir, place.name, flags, NO_MODE)
+}
+
+/// Opens by its name a file that was looked at. A regular file is opened without waiting for what
+/// else it may be by now, which the caller has to find out.
+///
+/// # Errors
+/// As [`plain::open`]; `ENXIO` for a FIFO instead of a regular file that is to be written to.
+pub fn open_named(
+    place: &Place<'_>,
+    follow: bool,
+    looked_at: &Stat,
+    flags: OFlags,
+) -> Result<OwnedFd> {
+    let flags = flags | OFlags::NOCTTY | following(follow);
+    let open = |flags| plain::open(place.dir, place.name, flags, NO_MODE);
+    if looked_at.kind != FileType::Regular {
+        return open(flags);
+    }
+    let mut now = Stat::default();
+    match open(flags | OFlags::NONBLOCK) {
+        // Somebody has a lease on it, which the kernel now takes back (`man 2 fcntl`).
+        Err(Errno::EAGAIN)
+            if hold(place, follow, &mut now).is_ok() && now.kind == FileType::Regular =>
+        {
+            open(flags)
+        }
+        opened => opened,
+    }
+}
+
+fn following(follow: bool) -> OFlags {
+    if follow {
+        OFlags::empty()
+    } else {
+        OFlags::NOFOLLOW
+    }
+}
