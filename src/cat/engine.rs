@@ -1,25 +1,34 @@
 //! Operands one after the other, and which way each one's data goes to standard output.
 
 use core::ffi::CStr;
+use core::ops::Range;
 
+use super::ahead::read_ahead;
 use super::filter::{Filter, Shown};
-use crate::copy::conduit::{Conduit, FILE_TO_FILE_BYTES, PIPE_BYTES, widen};
-use crate::copy::data::EXT4;
+use super::input::{claim, give_back, length, look};
+use super::output::{Kind, Output};
+use crate::copy::conduit::{Conduit, widen};
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
 use crate::copy::options::Io;
 use crate::copy::plain::{self, NO_MODE};
-use crate::copy::pump::{Place, pump};
 use crate::copy::ui::{Message, Ui};
 use crate::sys::{
-    self, BorrowedFd, Buffer, CWD, Errno, FileId, FileType, OFlags, Result, STDIN, STDOUT, Stat,
-    Whence,
+    self, BorrowedFd, Buffer, CWD, Errno, FileType, OFlags, Result, STDIN, STDOUT, Stat, Whence,
 };
 
-/// How much is read at a time; what holds more is moved by the kernel where it can.
-/// In one mapping with as much again for filtered output. Pages that are not reached are
-/// never touched.
-const BUFFER_BYTES: usize = 128 << 10;
+/// How much is read at a time at first; whether there is more, and a better way, is looked into
+/// only then.
+const SHORT_BYTES: usize = 128 << 10;
+
+/// How much is read at a time of what goes into a file and holds more than [`LARGE_BYTES`]: 1 GiB
+/// takes 0.9 of the time then. For less, more memory costs more than that gains.
+const LONG_BYTES: usize = 512 << 10;
+const LARGE_BYTES: usize = 4 << 20;
+
+/// How much all pipes of one `cat` shall hold together. Pipes count against their user, who has
+/// 64 MiB as a rule (`pipe-user-pages-soft`); beyond that each new one has 8 KiB.
+const PIPES_BYTES: usize = 256 << 10;
 
 /// What is being done: which message an error gets. Beside a `Result` of one register this
 /// costs less than an error that tells it.
@@ -55,25 +64,18 @@ pub const MESSAGE_COUNT: u8 = Step::Told as u8;
 pub const WRITE_ERROR: Message = Message::new(Step::Write as u8);
 
 /// Prints operands to standard output.
-#[repr(C)] // small fields first: they are reached by shorter instructions
 struct Cat<'a> {
     step: Step,
-    /// Standard output is a regular file.
-    to_file: bool,
     /// Standard input was wanted and found to be closed.
     stdin_closed: bool,
     /// The filter changes something.
     filtered: bool,
-    /// Regular files go through the ring.
-    by_ring: bool,
+    io: Io,
+    ui: &'a mut dyn Ui,
+    output: Output,
     /// Of what was looked at last.
     stat: Stat,
-    /// How much of each operand is read and written before the kernel is asked to move the
-    /// rest: to find out how costs a small file more than it gains.
-    copied_bytes: usize,
-    ui: &'a mut dyn Ui,
-    /// Standard output, if it is a regular file.
-    output: FileId,
+    /// What is read. What is not reached of it is never touched.
     buffer: Result<Buffer>,
     ring: LazyRing,
     filter: Filter,
@@ -86,21 +88,14 @@ struct Cat<'a> {
 pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
     let mut cat = Cat {
         step: Step::Look,
-        to_file: false,
         stdin_closed: false,
         filtered: !shown.is_empty(),
-        // Only where it is asked for. Moving a file within the kernel takes 0.6 to 0.8 of the
-        // ring's time, as writes in order gain nothing from it.
-        by_ring: io == Io::Ring && shown.is_empty(),
-        copied_bytes: if io == Io::Ring || !shown.is_empty() {
-            usize::MAX
-        } else {
-            BUFFER_BYTES
-        },
+        io,
         ui,
-        output: FileId::default(),
+        output: Output::new(),
         stat: Stat::default(),
-        buffer: Buffer::new(2 * BUFFER_BYTES),
+        // For what is made visible as much again.
+        buffer: Buffer::new(SHORT_BYTES << u32::from(!shown.is_empty())),
         ring: LazyRing::Untried,
         filter: Filter::new(shown),
     };
@@ -111,17 +106,14 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
     if let Err(errno) = done {
         cat.report(b"", errno);
     }
+    cat.output.wait_for_reader();
     core::mem::forget(cat);
 }
 
 impl Cat<'_> {
     #[inline(never)]
     fn print_all(&mut self, operands: &[&CStr]) -> Result<()> {
-        sys::stat_fd(STDOUT, &mut self.stat)?;
-        if self.stat.kind == FileType::Regular {
-            self.to_file = true;
-            self.output = self.stat.id;
-        }
+        self.output.look(&mut self.stat)?;
         for operand in operands {
             self.step = Step::Read;
             if let Err(errno) = self.operand(operand) {
@@ -145,12 +137,11 @@ impl Cat<'_> {
         self.step = Step::Write;
         // What the filter held back, and what only closing tells.
         if self.filter.holds_return() {
-            plain::write_all(STDOUT, b"\r")?;
+            self.output.write(b"\r")?;
         }
-        if self.to_file {
-            sys::close_stdout()
-        } else {
-            Ok(())
+        match self.output.kind {
+            Kind::File(_) => sys::close_stdout(),
+            _ => Ok(()),
         }
     }
 
@@ -174,82 +165,138 @@ impl Cat<'_> {
     /// Prints what `from` still holds; only standard input can have been read from before.
     #[inline(never)]
     fn print(&mut self, from: BorrowedFd<'_>) -> Result<()> {
-        // Anything else than a regular file as output takes data as it is read, from
-        // whatever it is read: nothing need be known of the input.
-        let mut copied_bytes = self.copied_bytes;
-        if self.to_file || self.by_ring {
-            sys::stat_fd(from, &mut self.stat)?;
-            let stat = &self.stat;
-            if stat.kind == FileType::Regular {
-                if self.output == stat.id {
-                    // Printed over itself: reading ahead of the writes is not asked for.
-                    self.check_order(from)?;
-                    copied_bytes = usize::MAX;
-                } else if self.by_ring {
-                    self.print_by_ring(from)?;
-                } else if stat.size_bytes > copied_bytes as u64 {
-                    copied_bytes = 0;
-                }
+        self.begin(from)?;
+        if self.filtered {
+            return self.print_filtered(from);
+        }
+        loop {
+            if self.copy(from, SHORT_BYTES)? {
+                return Ok(());
+            }
+            if !self.move_by_kernel(from)? {
+                break;
             }
         }
-        while !self.print_plainly(from, copied_bytes)? {
-            self.print_by_kernel(from)?;
-            copied_bytes = usize::MAX;
+        if self.copy(from, LARGE_BYTES)? {
+            return Ok(());
+        }
+        if let Ok(longer) = Buffer::new(LONG_BYTES) {
+            self.buffer = Ok(longer);
+        }
+        self.copy(from, usize::MAX).map(drop)
+    }
+
+    /// What must be known of an input before it is read: that it is not the output, and what of it
+    /// goes through the ring.
+    fn begin(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+        let is_file = matches!(self.output.kind, Kind::File(_));
+        // Only where it is asked for: without it is as quick.
+        let by_ring = self.io == Io::Ring && !self.filtered;
+        if !is_file && !by_ring {
+            return Ok(());
+        }
+        if !look(from, &mut self.stat)? || self.stat.kind != FileType::Regular {
+            return Ok(());
+        }
+        if self.output.kind == Kind::File(self.stat.id) {
+            // Printed over itself: reading ahead of the writes is not asked for.
+            return self.check_order(from);
+        }
+        if by_ring {
+            self.print_by_ring(from)?;
         }
         Ok(())
     }
 
-    /// Lets the kernel move what `from` holds, as far as it will; plain calls find out why it
-    /// went no further.
+    /// Lets the kernel move what `from` holds, as far as it will and may, and says whether it moved
+    /// any; plain calls do the rest and find out why it went no further.
     ///
-    /// One of two descriptors must be a pipe for that. It goes through one of our own even if
-    /// input or output is one: a pipe is locked while it is written to a file, or while a file
-    /// waits for room in it, and this one's lock holds nobody up. 1 GiB into a pipe takes 29 ms
-    /// so, and 39 straight.
+    /// Into a pipe the pages of a regular file are lent, but those at its end
+    /// ([`Output::lendable`]). What comes from elsewhere is copied: the pages in a pipe may be
+    /// anybody's, and nobody knows which are the last.
     ///
-    /// What goes into a pipe so are the file's own pages: who changes them before they are
-    /// read at the other end changes what is read.
+    /// Nothing is moved into a file. `write` alone locks the position that a descriptor may share
+    /// with other programs: of two files of 1 MB printed at once through one descriptor by
+    /// `splice`, bytes were lost in 38 of 40 runs.
     #[inline(never)]
-    fn print_by_kernel(&mut self, from: BorrowedFd<'_>) -> Result<()> {
-        widen(from);
+    fn move_by_kernel(&mut self, from: BorrowedFd<'_>) -> Result<bool> {
+        let share = self.share_of_pipes(from);
+        widen(from, share);
+        widen(STDOUT, share);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        let mut at_a_time = PIPE_BYTES;
-        let mut at = position(from);
-        if at == NONE {
-            at = 0;
-        } else if self.to_file {
-            at_a_time = FILE_TO_FILE_BYTES;
-        }
-        widen(STDOUT);
-        let Ok(conduit) = Conduit::new(at_a_time) else {
-            return Ok(());
+        let Some(part) = self.part_to_move(from) else {
+            return Ok(false);
         };
-        let mut place = Place::Stream;
-        let mut allocated = at;
-        if self.to_file {
-            place = Place::Position;
-            // As a file is copied: what is written into allocated blocks there costs half. No more
-            // than the input has blocks for: there are files whose size is no promise.
-            let data = self.stat.blocks.saturating_mul(512);
-            let end = data.min(self.stat.size_bytes);
-            if end > at && sys::file_system_type(STDOUT) == Ok(EXT4) {
-                allocated = end;
-                let _ = sys::preallocate(STDOUT, self.written_at(), end - at);
+        let Some(conduit) = Self::own_pipe(from) else {
+            return Ok(false);
+        };
+        let mut moved = false;
+        loop {
+            let next = match part {
+                Part::All => 0..conduit.at_a_time as u64,
+                Part::UpTo(end) => claim(from, conduit.at_a_time as u64, end)?,
+            };
+            let passed = self.pass_on(&conduit, from, next, part)?;
+            moved |= passed != Passed::Nothing;
+            if passed != Passed::All {
+                return Ok(moved);
             }
         }
-        let carried = conduit.carry(from, STDOUT, &mut at, NONE, place);
-        if at < allocated && sys::stat_fd(STDOUT, &mut self.stat).is_ok() {
-            // What was not needed is given back.
-            let _ = sys::ftruncate(STDOUT, self.stat.size_bytes);
+    }
+
+    /// Moves as many bytes as `next` has, of a regular file just these, through our own pipe to
+    /// standard output.
+    fn pass_on(
+        &mut self,
+        conduit: &Conduit,
+        from: BorrowedFd<'_>,
+        mut next: Range<u64>,
+        part: Part,
+    ) -> Result<Passed> {
+        let mut passed = Passed::Nothing;
+        let mut is_refused = next.is_empty();
+        while !next.is_empty() {
+            let most = next.end - next.start;
+            let mut at = next.start;
+            let offset = (part != Part::All).then_some(&mut at);
+            let held = conduit.fill(from, offset, usize::try_from(most).unwrap_or(usize::MAX));
+            if held == 0 {
+                is_refused = true;
+                if part != Part::All {
+                    give_back(from, most)?;
+                }
+                break;
+            }
+            next.start += held as u64;
+            let left = conduit.drain(STDOUT, None, held);
+            if left < held {
+                passed = Passed::Some;
+                self.output.has_borrowed();
+            }
+            if left > 0 {
+                // It has been read from the input, so that nobody else will print it.
+                is_refused = true;
+                self.copy(conduit.outlet.as_fd(), left)?;
+            }
         }
-        if carried {
-            return Ok(());
-        }
-        // What is in the pipe has been read from the input: it comes first.
-        let Conduit { outlet, inlet, .. } = conduit;
-        drop(inlet);
-        self.print_plainly(outlet.as_fd(), usize::MAX).map(drop)
+        Ok(if is_refused { passed } else { Passed::All })
+    }
+
+    /// What of an input the kernel may move, if it is worth the while.
+    fn part_to_move(&mut self, from: BorrowedFd<'_>) -> Option<Part> {
+        let (Io::Auto, Kind::Pipe | Kind::Null) = (self.io, self.output.kind) else {
+            return None;
+        };
+        let end = match self.output.kind {
+            Kind::Pipe => Output::lendable(from, &mut self.stat)?,
+            _ => match length(from, &mut self.stat) {
+                Some(end) => end,
+                None => return Some(Part::All),
+            },
+        };
+        let left = end.saturating_sub(position(from));
+        (left >= SHORT_BYTES as u64).then_some(Part::UpTo(end))
     }
 
     /// Where the next byte goes in the file that standard output is.
@@ -274,8 +321,8 @@ impl Cat<'_> {
         Ok(())
     }
 
-    /// Prints a regular file through the ring if that can be had, and leaves both positions
-    /// where plain calls would.
+    /// Prints a regular file through the ring if that can be had, and leaves its position where
+    /// plain calls would.
     fn print_by_ring(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         // Else the ring's own descriptor would have its number.
         if stdin_is_closed() {
@@ -290,59 +337,105 @@ impl Cat<'_> {
         };
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        let begin = position(from);
-        let mut left = begin..self.stat.size_bytes;
-        if begin >= left.end {
-            return Ok(());
+        let (step, output) = (&mut self.step, &mut self.output);
+        read_ahead(ring, from, self.stat.size_bytes, |data| {
+            *step = Step::Write;
+            let written = output.write(data);
+            if written.is_ok() {
+                *step = Step::Read;
+            }
+            written
+        })
+    }
+
+    /// How much each pipe may hold that standard input, `from` and standard output are, read or not;
+    /// beside one of our own unless all data is written.
+    fn share_of_pipes(&self, from: BorrowedFd<'_>) -> usize {
+        let is_pipe = |fd| sys::pipe_size(fd).is_ok();
+        let inputs = usize::from(is_pipe(STDIN)) + usize::from(from != STDIN && is_pipe(from));
+        let count = inputs + usize::from(self.output.kind == Kind::Pipe);
+        match (count, self.output.kind) {
+            (0 | 1, Kind::File(_) | Kind::Other) => PIPES_BYTES,
+            (0..=2, _) => PIPES_BYTES / 2,
+            _ => PIPES_BYTES / 4,
         }
-        self.step = Step::Write;
-        let before = position(STDOUT);
-        let place = if before == NONE {
-            Place::Stream
-        } else {
-            Place::Position
-        };
-        pump(ring, from, STDOUT, &mut left, place)?;
-        // Without a position there is nothing that this could move.
-        advance(STDOUT, before.wrapping_add(left.start - begin));
-        self.step = Step::Read;
-        advance(from, left.start);
-        Ok(())
+    }
+
+    /// A pipe of our own that holds what the others leave to it, if that is worth the while. What
+    /// somebody else has made larger than we would is not on our account.
+    ///
+    /// Data goes through it even where output is a pipe: a pipe is locked while it is filled from
+    /// a file, and a reader that takes little at a time waits for that often. 256 MiB to `wc -c`,
+    /// which takes 16 KiB at a time: 49 ms so, and 62 straight.
+    fn own_pipe(from: BorrowedFd<'_>) -> Option<Conduit> {
+        let size = |fd| sys::pipe_size(fd).map_or(0, |bytes| bytes.min(PIPES_BYTES / 2));
+        let other = if from == STDIN { 0 } else { size(from) };
+        let taken = size(STDIN) + size(STDOUT) + other;
+        let left = PIPES_BYTES.checked_sub(taken)?;
+        let holds = 1 << left.checked_ilog2()?;
+        if holds < PIPES_BYTES / 4 {
+            return None;
+        }
+        Conduit::new(holds, holds).ok()
     }
 
     /// Prints by plain calls, each read's data before the next, until `most_bytes` or more are
     /// printed or nothing is left, and says whether it is the latter.
     #[inline(never)]
-    fn print_plainly(&mut self, from: BorrowedFd<'_>, mut most_bytes: usize) -> Result<bool> {
+    fn copy(&mut self, from: BorrowedFd<'_>, most_bytes: usize) -> Result<bool> {
         let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
-        let Some((input, room)) = buffer.split_at_mut_checked(BUFFER_BYTES) else {
-            return Err(Errno::ENOMEM);
-        };
-        while most_bytes > 0 {
+        let mut printed = 0;
+        while printed < most_bytes {
             self.step = Step::Read;
-            let count = plain::read(from, input)?;
-            let Some(mut data @ [_, ..]) = input.get(..count) else {
+            let count = plain::read(from, buffer)?;
+            let Some(data @ [_, ..]) = buffer.get(..count) else {
                 return Ok(true);
             };
-            most_bytes = most_bytes.saturating_sub(count);
             self.step = Step::Write;
-            if !self.filtered {
-                plain::write_all(STDOUT, data)?;
-                continue;
-            }
-            loop {
-                let (taken, filled) = self.filter.feed(data, room);
-                if let Some(shown) = room.get(..filled) {
-                    plain::write_all(STDOUT, shown)?;
-                }
-                match data.get(taken..) {
-                    Some(rest @ [_, ..]) => data = rest,
-                    _ => break,
-                }
-            }
+            self.output.write(data)?;
+            printed = printed.saturating_add(count);
         }
         Ok(false)
     }
+
+    /// As [`Self::copy`], to the end, with bytes made visible.
+    #[inline(never)]
+    fn print_filtered(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+        let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
+        let (input, room) = buffer.split_at_mut(SHORT_BYTES);
+        loop {
+            self.step = Step::Read;
+            let count = plain::read(from, input)?;
+            let Some(mut data @ [_, ..]) = input.get(..count) else {
+                return Ok(());
+            };
+            self.step = Step::Write;
+            while !data.is_empty() {
+                let (taken, filled) = self.filter.feed(data, room);
+                if let Some(shown) = room.get(..filled) {
+                    self.output.write(shown)?;
+                }
+                data = data.get(taken..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// What the kernel may move of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Whatever comes out of it.
+    All,
+    /// What lies before this offset of a regular file.
+    UpTo(u64),
+}
+
+/// How much of what it was to move the kernel has moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    Nothing,
+    Some,
+    All,
 }
 
 /// The descriptor's current position.
@@ -353,15 +446,6 @@ fn position(fd: BorrowedFd<'_>) -> u64 {
 
 /// The position of what has none.
 const NONE: u64 = u64::MAX;
-
-/// Moves the descriptor's position to `offset` if it is not that far: a place that was read or
-/// written, which no file refuses.
-#[inline(never)]
-fn advance(fd: BorrowedFd<'_>, offset: u64) {
-    if position(fd) < offset {
-        let _ = sys::lseek(fd, offset, Whence::Set);
-    }
-}
 
 fn stdin_is_closed() -> bool {
     sys::status_flags(STDIN).is_err()

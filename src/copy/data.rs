@@ -31,12 +31,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::conduit::{Conduit, FILE_TO_FILE_BYTES};
+use super::conduit::{Conduit, FILE_TO_FILE_BYTES, PIPE_BYTES};
 use super::failure::{During, Result, Step};
 use super::lazy_ring::LazyRing;
 use super::options::{Io, Reflink, Sparse};
 use super::plain;
-use super::pump::{self, Place};
+use super::pump;
 use super::trace::{Blocks, Trace, Ways};
 use super::workers::{Others, Shared, usual_count};
 use crate::sys::{
@@ -633,7 +633,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
                 let part_end = end.min(*at + RING_PART_BYTES);
                 let mut range = *at..part_end;
                 // Where the ring broke, all of the part again.
-                let _ = pump::pump(ring, from, to, &mut range, Place::Offsets);
+                let _ = pump::pump(ring, from, to, &mut range);
                 if range.start > *at {
                     self.trace.ways |= Ways::RING;
                     self.trace.ring = Some(ring.rung());
@@ -679,14 +679,14 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
     /// Lets the kernel move data through a pipe, in parts likewise.
     fn carry(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
         if self.conduit.is_none() {
-            self.conduit = Conduit::new(FILE_TO_FILE_BYTES).ok();
+            self.conduit = Conduit::new(FILE_TO_FILE_BYTES, PIPE_BYTES).ok();
         }
         let start = *at;
         while let Some(conduit) = &self.conduit
             && *at < end
         {
             let (part_start, part_end) = (*at, end.min(*at + PART_BYTES));
-            if !conduit.carry(from, to, at, part_end, Place::Offsets) {
+            if !conduit.carry(from, to, at, part_end) {
                 self.conduit = None;
             }
             self.shared.moved(*at - part_start);

@@ -5,12 +5,9 @@
 //! worker (ext4), the two halves of the copy so run on two processors: 1 GiB cached takes
 //! 0.66 of `copy_file_range`'s time with four slots of 256 KiB.
 //!
-//! Writes at the output's current position are made in order, one at a time, so that
-//! `O_APPEND` and a position shared with other programs mean what they mean to `write`; only
-//! the reads run ahead. Such a write that comes out short (full disk, `RLIMIT_FSIZE`) leaves
-//! the position where it was (seen on Linux 6.18: `kiocb_done` moves it only if the last try
-//! went well): going on from there would write over what was written and call it success. So
-//! the first short write ends the pump, and the caller puts the position right.
+//! Every write has its offset and none waits for another: a copy that is stopped in its middle
+//! may have gaps. Nothing is written here at a position that other programs may share: the ring
+//! takes no lock on it, as `write` does, so that two writers write over each other.
 
 use core::ops::Range;
 
@@ -21,17 +18,6 @@ use crate::sys::{BorrowedFd, Errno, Result};
 pub const SLOTS: u32 = 4;
 /// A slot's length in bytes.
 pub const SLOT_BYTES: usize = 256 << 10;
-
-/// Where the data is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// At the offsets it is read from.
-    Offsets,
-    /// At the output's current position.
-    Position,
-    /// Behind what was written before: the output has no position.
-    Stream,
-}
 
 /// What a slot is doing: copying the `len` bytes of the file from `start` on, `filled` of which
 /// it has read, `drained` of which it has written. Idle when all are.
@@ -55,7 +41,7 @@ const ALL_IDLE: [Piece; SLOTS as usize] = [Piece {
 ///
 /// It ends early where the source does, and at the first operation that fails: plain calls
 /// from there on find out what is the matter. Behind that offset anything may have been
-/// written at [`Place::Offsets`], nothing elsewhere.
+/// written.
 ///
 /// # Errors
 /// The ring itself broke in the middle of a write, so how far it went is not known.
@@ -64,21 +50,13 @@ pub fn pump(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     range: &mut Range<u64>,
-    place: Place,
 ) -> Result<()> {
     let mut pump = Pump {
         ring,
         from,
         to,
-        place,
         next: range.start,
         end: range.end,
-        turn: if place == Place::Offsets {
-            u64::MAX
-        } else {
-            range.start
-        },
-        in_doubt: place == Place::Offsets,
         pieces: ALL_IDLE,
     };
     pump.run()?;
@@ -86,21 +64,14 @@ pub fn pump(
     Ok(())
 }
 
-/// Small fields first: they are reached by shorter instructions.
-#[repr(C)]
 struct Pump<'a> {
     ring: &'a mut SlotRing,
     from: BorrowedFd<'a>,
     to: BorrowedFd<'a>,
-    place: Place,
     /// Where the next piece starts.
     next: u64,
     /// Where the copy ends: the range's end or the first offset that cannot be read or written.
     end: u64,
-    /// The highest offset whose turn it is to be written: what was written ends there, or any.
-    turn: u64,
-    /// A write is in flight, or what was written may have gaps, as it may at offsets.
-    in_doubt: bool,
     pieces: [Piece; SLOTS as usize],
 }
 
@@ -108,8 +79,7 @@ impl Pump<'_> {
     fn run(&mut self) -> Result<()> {
         let mut last = SLOTS - 1;
         loop {
-            // The one after the last first: with writes in order, it is its turn, and the
-            // kernel's worker is at it while the reads are done inline.
+            // The one after the last first: it has the lowest offset.
             let mut slot = last;
             loop {
                 slot = (slot + 1) % SLOTS;
@@ -121,18 +91,9 @@ impl Pump<'_> {
             if self.ring.in_flight() == 0 {
                 return Ok(());
             }
-            match self.ring.wait() {
-                Ok(finished) => {
-                    last = finished.slot % SLOTS;
-                    self.finished(last, finished.result);
-                }
-                // Nothing in flight will ever be known to be done.
-                Err(errno) if self.in_doubt => return Err(errno),
-                Err(_) => {
-                    self.end = self.turn;
-                    return Ok(());
-                }
-            }
+            let finished = self.ring.wait()?;
+            last = finished.slot % SLOTS;
+            self.finished(last, finished.result);
         }
     }
 
@@ -159,11 +120,9 @@ impl Pump<'_> {
         let queued = if piece.filled < piece.len {
             self.ring
                 .read(slot, self.from, piece.filled..piece.len, Some(read_at))
-        } else if write_at < self.end && write_at <= self.turn {
-            self.in_doubt = true;
-            let offset = (self.place == Place::Offsets).then_some(write_at);
+        } else if write_at < self.end {
             self.ring
-                .write(slot, self.to, piece.drained..piece.len, offset)
+                .write(slot, self.to, piece.drained..piece.len, Some(write_at))
         } else {
             return;
         };
@@ -181,17 +140,13 @@ impl Pump<'_> {
             Err(Errno::EINTR) => return,
             result => result.unwrap_or(0) as usize,
         };
-        let mut is_final = count == 0;
         let done = if piece.filled < piece.len {
             &mut piece.filled
         } else {
-            self.in_doubt = self.place == Place::Offsets;
-            self.turn = self.turn.saturating_add(count as u64);
-            is_final |= self.place == Place::Position;
             &mut piece.drained
         };
         *done += count;
-        if is_final && *done < piece.len {
+        if count == 0 {
             // What lies behind is never written; what lies before still is.
             piece.len = *done;
             self.end = self.end.min(piece.start + piece.len as u64);

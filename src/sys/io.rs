@@ -155,6 +155,20 @@ pub fn set_pipe_size(fd: BorrowedFd<'_>, len_bytes: usize) -> Result<()> {
     Errno::check(r).map(drop)
 }
 
+/// How many bytes are in a pipe (`FIONREAD`), whichever end `fd` is.
+///
+/// # Errors
+/// `EINVAL`, `ENOTTY` where it is none.
+pub fn bytes_in_pipe(fd: BorrowedFd<'_>) -> Result<u64> {
+    const FIONREAD: usize = 0x541b;
+    let mut count = 0_i32;
+    let address = core::ptr::from_mut(&mut count) as usize;
+    // SAFETY: the kernel writes one int to `count`.
+    let r = unsafe { syscall3(nr::IOCTL, fd.arg(), FIONREAD, address) };
+    Errno::check_zero(r)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// Makes `to` share all of `from`'s blocks (`FICLONE`, `man 2 ioctl_ficlone`). Linux 4.5.
 ///
 /// # Errors
@@ -315,19 +329,27 @@ const _: () = assert!(size_of::<PollFd>() == 8);
 /// # Errors
 /// `EINTR` (`man 2 poll`).
 pub fn wait_ready(fd: BorrowedFd<'_>, ready: Ready) -> Result<()> {
+    poll(fd, ready as i16, usize::MAX).map(drop)
+}
+
+/// Waits so many milliseconds, or less if `fd` is or comes to be in error or hung up, and says
+/// whether it is: of a pipe's writing end, whether nobody has it open for reading.
+///
+/// # Errors
+/// As [`wait_ready`].
+pub fn wait_for_hangup(fd: BorrowedFd<'_>, timeout_ms: u32) -> Result<bool> {
+    poll(fd, 0, timeout_ms as usize)
+}
+
+/// Whether `fd` is ready for one of `events`, in error or hung up, before the time is over.
+fn poll(fd: BorrowedFd<'_>, events: i16, timeout_ms: usize) -> Result<bool> {
     let mut poll = PollFd {
         fd: fd.raw(),
-        events: ready as i16,
+        events,
         revents: 0,
     };
+    let address = core::ptr::from_mut(&mut poll) as usize;
     // SAFETY: `poll` is one struct pollfd to read and write.
-    let r = unsafe {
-        syscall3(
-            nr::POLL,
-            core::ptr::from_mut(&mut poll) as usize,
-            1,
-            usize::MAX,
-        )
-    };
-    Errno::check(r).map(drop)
+    let r = unsafe { syscall3(nr::POLL, address, 1, timeout_ms) };
+    Errno::check(r).map(|ready| ready > 0)
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 mod programs;
+pub mod refused;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

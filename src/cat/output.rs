@@ -1,0 +1,117 @@
+//! Standard output: what it is, and that nothing borrowed is left in it.
+//!
+//! What `splice` puts into a pipe are a file's own pages. Who writes to the file or cuts it
+//! before they are read at the other end changes what is read. While `cat` runs that is so; but
+//! when it has ended, what it has printed is to stay as it is. So of each file the last bytes,
+//! as many as the pipe holds, are copied into it: a pipe that holds n bytes has room for
+//! n / 4096 pieces, a copied piece is at most a page, and so, once n bytes were copied, all that
+//! was put in before has been taken out. Where there were fewer to copy, because the file was
+//! cut or the pipe was made larger meanwhile, [`Output::wait_for_reader`] waits.
+
+use super::input::{length, look};
+use crate::copy::plain;
+use crate::sys::{self, BorrowedFd, DeviceNumbers, FileId, FileType, Result, STDOUT, Stat};
+
+/// What it is, as far as the way of its data depends on that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File(FileId),
+    /// A pipe.
+    Pipe,
+    /// `/dev/null`.
+    Null,
+    /// Anything else: a terminal, a device; a socket, whose queue would keep a file's own pages
+    /// until the other side has them, which cannot be asked.
+    Other,
+}
+
+/// `/dev/null`'s numbers.
+const NULL: DeviceNumbers = DeviceNumbers { major: 1, minor: 3 };
+
+/// For how many milliseconds the reader is left alone at first and at the most.
+const SHORTEST_PAUSE_MS: u32 = 1;
+const LONGEST_PAUSE_MS: u32 = 64;
+
+/// Standard output.
+#[derive(Debug)]
+pub struct Output {
+    /// What it is.
+    pub kind: Kind,
+    /// How many bytes were copied into it since pages were lent; more than any pipe holds if
+    /// none were.
+    copied: u64,
+}
+
+impl Output {
+    /// One that was not looked at.
+    pub const fn new() -> Self {
+        Self {
+            kind: Kind::Other,
+            copied: u64::MAX,
+        }
+    }
+
+    /// Finds out what it is; where nobody may look, it is as anything else.
+    ///
+    /// # Errors
+    /// `EBADF` where it is closed, and what its file system answers.
+    pub fn look(&mut self, stat: &mut Stat) -> Result<()> {
+        if !look(STDOUT, stat)? {
+            return Ok(());
+        }
+        self.kind = match stat.kind {
+            FileType::Regular => Kind::File(stat.id),
+            FileType::Fifo => Kind::Pipe,
+            FileType::CharDevice if stat.rdev == NULL => Kind::Null,
+            _ => Kind::Other,
+        };
+        Ok(())
+    }
+
+    /// Writes all of `data`, as a copy.
+    ///
+    /// # Errors
+    /// As [`plain::write_all`].
+    pub fn write(&mut self, data: &[u8]) -> Result<()> {
+        plain::write_all(STDOUT, data)?;
+        self.copied = self.copied.saturating_add(data.len() as u64);
+        Ok(())
+    }
+
+    /// Up to which offset a file's own pages may go into the pipe, if it is a regular file: then it
+    /// is known where it ends. Nothing where it could not be found out afterwards whether they
+    /// were taken.
+    pub fn lendable(from: BorrowedFd<'_>, stat: &mut Stat) -> Option<u64> {
+        let end = length(from, stat)?;
+        let holds = sys::pipe_size(STDOUT).ok()?;
+        sys::bytes_in_pipe(STDOUT).ok()?;
+        end.checked_sub(holds as u64)
+    }
+
+    /// To be called when what was moved by the kernel is in it: in a pipe, a file's own pages.
+    pub fn has_borrowed(&mut self) {
+        if self.kind == Kind::Pipe {
+            self.copied = 0;
+        }
+    }
+
+    /// Waits until all borrowed pages were taken out of the pipe, or there is nobody to read them.
+    pub fn wait_for_reader(&self) {
+        let mut pause_ms = SHORTEST_PAUSE_MS;
+        while !self.all_were_taken() {
+            if sys::wait_for_hangup(STDOUT, pause_ms) == Ok(true) {
+                return;
+            }
+            pause_ms = LONGEST_PAUSE_MS.min(pause_ms * 2);
+        }
+    }
+
+    /// Whether only what was copied can be in the pipe: it is filled by that, or has no more.
+    fn all_were_taken(&self) -> bool {
+        self.copied == u64::MAX
+            || sys::pipe_size(STDOUT).is_ok_and(|bytes| bytes as u64 <= self.copied)
+            // What cannot be asked any more is no reason to stay for ever.
+            || sys::bytes_in_pipe(STDOUT).map_or(true, |bytes| bytes <= self.copied)
+    }
+}
