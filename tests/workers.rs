@@ -996,8 +996,8 @@ fn progress_is_shown_when_asked_for() {
         for jobs in JOBS {
             let ran = cp(&format!("-r {jobs} -g s to{jobs}"), dir, &with(|_| ())).expect_status(0);
             let shown = &ran.stderr;
-            assert!(shown.starts_with("[####"), "{shown}");
-            assert!(shown.contains("] 100%  97.6 KiB of 97.6 KiB"), "{shown}");
+            assert!(shown.starts_with("100% [####"), "{shown}");
+            assert!(shown.contains("]  97.6 KiB of 97.6 KiB  "), "{shown}");
             assert!(shown.contains("  100 of 100 files  "), "{shown}");
             assert_eq!(
                 shown.matches('\n').count(),

@@ -182,6 +182,13 @@ pub(super) fn main(invocation: &Invocation, diagnostics: &mut Diagnostics) {
             settings.options.flags |= Flags::THROUGH_DANGLING;
         }
         if settings.agree(invocation, diagnostics) {
+            // Who sets POSIXLY_CORRECT wants signals to do what they do, as with GNU dd.
+            if !parser.stops_at_operand {
+                // Where that is refused, the signal ends the program as ever.
+                let _ = sys::count_usr1();
+            }
+            let terminal = invocation.env(b"TERM=").unwrap_or_default();
+            diagnostics.is_dumb = matches!(terminal, b"" | b"dumb");
             copy(&settings, &parser.operands, diagnostics);
         }
     }

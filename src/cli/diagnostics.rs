@@ -6,14 +6,19 @@ use super::progress;
 use super::quote::{Quotes, quote};
 use super::texts;
 use crate::cat;
-use crate::copy::Snapshot;
-use crate::copy::basename;
 use crate::copy::plain::{read, write_all};
 use crate::copy::ui::{Message, Ui};
+use crate::copy::{Occasion, Snapshot, basename};
 use crate::sys::{Errno, STDERR, STDIN, STDOUT, Vec, decimal, terminal_columns};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
+
+/// Has a terminal begin the line again, and empties it.
+const START_OF_LINE: &[u8] = b"\r\x1b[K";
+
+/// How long a line may be on a terminal that does not know how wide it is.
+const USUAL_COLUMNS: usize = 79;
 
 /// A command's messages, and whether any of them was about a failure.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct Diagnostics {
     output: Vec<u8>,
     /// A line of `--progress` stands on the terminal, to be renewed or removed.
     progress_shown: bool,
+    /// A terminal understands nothing but lines (`TERM`).
+    pub is_dumb: bool,
     /// The first error of standard output.
     output_error: Option<Errno>,
     line: Vec<u8>,
@@ -45,6 +52,7 @@ impl Diagnostics {
             failed: false,
             output: Vec::new(),
             progress_shown: false,
+            is_dumb: false,
             output_error: None,
             line: Vec::new(),
         }
@@ -113,7 +121,7 @@ impl Diagnostics {
     fn hide_progress(&mut self) {
         if self.progress_shown {
             self.progress_shown = false;
-            let _ = write_all(STDERR, b"\r\x1b[K");
+            let _ = write_all(STDERR, START_OF_LINE);
         }
     }
 
@@ -174,27 +182,28 @@ impl Ui for Diagnostics {
     }
 
     fn progress(&mut self, now: &Snapshot) {
+        // In order with the lines of -v.
         self.flush();
         self.line.clear();
-        let columns = terminal_columns(STDERR);
-        let on_terminal = columns.is_some();
-        if on_terminal {
-            self.line.push(b'\r');
+        if self.progress_shown {
+            self.line.extend_from_slice(START_OF_LINE);
         }
-        progress::line(&mut self.line, now);
-        if let Some(columns @ 1..) = columns {
-            // One that wraps could not be renewed.
-            self.line.truncate(columns.into());
-        }
-        if on_terminal {
-            // What a longer line has left behind.
-            self.line.extend_from_slice(b"\x1b[K");
-        }
-        self.progress_shown = on_terminal && !now.ended;
+        let columns = terminal_columns(STDERR).map(|columns| match columns {
+            // It does not know.
+            0 => USUAL_COLUMNS,
+            // In the last one some terminals begin a new line at once.
+            columns => usize::from(columns) - 1,
+        });
+        progress::line(&mut self.line, now, columns);
+        self.progress_shown = now.occasion == Occasion::Renewal && self.renews_progress();
         if !self.progress_shown {
             self.line.push(b'\n');
         }
         let _ = write_all(STDERR, &self.line);
+    }
+
+    fn renews_progress(&self) -> bool {
+        !self.is_dumb && terminal_columns(STDERR).is_some()
     }
 
     fn say(&mut self, template: &str, names: &[&[u8]]) {

@@ -1,56 +1,170 @@
-//! The line of `--progress`: bar, bytes, files, rate, time left.
+//! The line of `--progress` and of SIGUSR1: percent, bar, bytes, files, rate, time left.
 
-use crate::copy::Snapshot;
+use crate::copy::{Known, Occasion, Snapshot, Total};
 use crate::sys::{Vec, decimal};
 
-/// How wide the bar is.
-const BAR: u64 = 24;
+/// How wide the bar is where nothing limits the line, and the least that it is made before other
+/// things are left out.
+const USUAL_BAR: usize = 24;
+const LEAST_BAR: usize = 10;
 
-/// Appends the line for `now`, such as
-/// `[######                  ] 28%  1.2 GiB of 4.3 GiB  812 of 51906 files  640.0 MiB/s  5s left`.
-pub fn line(out: &mut Vec<u8>, now: &Snapshot) {
-    let [done, found] = now.bytes;
-    // A file takes as long as so many bytes, whatever it holds.
-    let work = |files: u64, bytes: u64| bytes.wrapping_add(files << 16);
-    let part = work(now.files[0], done);
-    let whole = work(now.files[1], found).max(1);
-    let filled = part_of(part, whole, BAR);
-    out.push(b'[');
-    for at in 0..BAR {
-        out.push(if at < filled { b'#' } else { b' ' });
-    }
-    let ms = now.elapsed_ms.max(1);
-    let mut left_ms = part_of(whole - part, part.max(1), ms);
-    if now.ended {
-        left_ms = ms;
-    }
-    let percent = part_of(part, whole, 100);
-    let rate = part_of(done, ms, 1000);
-    let [files, all_files] = now.files;
-    let values = [percent, done, found, files, all_files, rate, left_ms / 1000];
-    let mut values = values.iter();
-    for &byte in TEMPLATE {
-        if let b'N' | b'S' = byte {
-            let value = values.next().copied().unwrap_or_default();
-            if byte == b'N' {
-                push_number(out, value);
-            } else {
-                push_size(out, value);
+/// Percent, and what encloses the bar: ` 28% [` and `]`.
+const AROUND_BAR: usize = 7;
+
+/// The parts of a line that may be left out, in the order in which they stand there.
+const BYTES: usize = 0;
+const FILES: usize = 1;
+const RATE: usize = 2;
+const TIME: usize = 3;
+
+/// What is left out first where there is little room.
+const LEFT_OUT: [usize; 4] = [FILES, RATE, BYTES, TIME];
+
+/// Two spaces stand before each part.
+const BETWEEN: &[u8] = b"  ";
+
+/// Appends the line for `now`, of at most `columns` characters, such as
+/// ` 28% [######                  ]  1.2 GiB of 4.3 GiB  812 of 51906 files  640.0 MiB/s  0:00:05 left`,
+/// or without the first two where it is not known how much there is. A total that is still growing
+/// has a `+` behind it, one that is an estimate a `~` before it.
+pub fn line(out: &mut Vec<u8>, now: &Snapshot, columns: Option<usize>) {
+    let mut text = Vec::new();
+    let parts = parts(&mut text, now);
+    let mut is_shown = parts.map(|(start, end)| start < end);
+    let around = if now.total.is_some() { AROUND_BAR } else { 0 };
+    let least = if now.total.is_some() { LEAST_BAR } else { 0 };
+    let length = |is_shown: &[bool; 4]| {
+        let shown = parts
+            .iter()
+            .zip(is_shown)
+            .filter(|(_, is_shown)| **is_shown);
+        around + shown.map(|((start, end), _)| end - start).sum::<usize>()
+    };
+    let mut bar = USUAL_BAR;
+    if let Some(columns) = columns {
+        for part in LEFT_OUT {
+            if length(&is_shown) + least > columns {
+                is_shown[part] = false;
             }
-        } else if byte != b'+' || !now.counted {
-            out.push(byte);
         }
+        bar = columns.saturating_sub(length(&is_shown));
     }
-    if !now.ended {
-        out.extend_from_slice(b" left");
+    let start = out.len();
+    if let Some(total) = &now.total {
+        push_bar(out, now, total, bar);
+    }
+    for ((from, to), _) in parts.iter().zip(is_shown).filter(|(_, is_shown)| *is_shown) {
+        let part = text.get(*from..*to).unwrap_or_default();
+        // Nothing stands before the first part of a line without a bar.
+        let skipped = if out.len() == start { BETWEEN.len() } else { 0 };
+        out.extend_from_slice(part.get(skipped..).unwrap_or_default());
+    }
+    if let Some(columns) = columns {
+        out.truncate(start + columns);
     }
 }
 
-/// What follows the bar: N for a number, S for a size, + only while not all is counted.
-const TEMPLATE: &[u8] = b"] N%  S of S+  N of N files  S/s  Ns";
+/// Appends percent and bar.
+fn push_bar(out: &mut Vec<u8>, now: &Snapshot, total: &Total, bar: usize) {
+    let (part, whole) = work(now, total);
+    let percent = part_of(part, whole, 100);
+    for least in [100, 10] {
+        if percent < least {
+            out.push(b' ');
+        }
+    }
+    push_number(out, percent);
+    out.push(b'%');
+    if bar == 0 {
+        return;
+    }
+    out.extend_from_slice(b" [");
+    let filled = part_of(part, whole, bar as u64);
+    for at in 0..bar as u64 {
+        out.push(if at < filled { b'#' } else { b' ' });
+    }
+    out.push(b']');
+}
+
+/// Appends the parts to `text`, and returns where each begins and ends there; those of which
+/// nothing is known yet are empty.
+fn parts(text: &mut Vec<u8>, now: &Snapshot) -> [(usize, usize); 4] {
+    let mut places = [(0, 0); 4];
+    let (plus, tilde) = match now.total.map(|total| total.known) {
+        Some(Known::Growing) => ("+", ""),
+        Some(Known::Estimated) => ("", "~"),
+        _ => ("", ""),
+    };
+    for (number, place) in places.iter_mut().enumerate() {
+        let start = text.len();
+        text.extend_from_slice(BETWEEN);
+        let is_known = match number {
+            BYTES => {
+                push_size(text, now.bytes);
+                if let Some(total) = &now.total {
+                    text.extend_from_slice(b" of ");
+                    text.extend_from_slice(tilde.as_bytes());
+                    push_size(text, total.bytes);
+                    text.extend_from_slice(plus.as_bytes());
+                }
+                true
+            }
+            FILES => {
+                push_number(text, now.files);
+                if let Some(total) = &now.total {
+                    text.extend_from_slice(b" of ");
+                    push_number(text, total.files);
+                    text.extend_from_slice(plus.as_bytes());
+                }
+                text.extend_from_slice(b" files");
+                true
+            }
+            RATE => {
+                push_size(text, part_of(now.timed_bytes, now.elapsed_ms, 1000));
+                text.extend_from_slice(b"/s");
+                now.elapsed_ms > 0
+            }
+            _ => push_time(text, now),
+        };
+        *place = (start, if is_known { text.len() } else { start });
+    }
+    places
+}
+
+/// Appends how much time is left; or how much it took, where it has ended or nobody knows. Returns
+/// whether either is known.
+fn push_time(text: &mut Vec<u8>, now: &Snapshot) -> bool {
+    let total = now.total.filter(|_| now.occasion != Occasion::End);
+    let mut ms = now.elapsed_ms;
+    if let Some(total) = &total {
+        let (part, whole) = work(now, total);
+        if part == 0 {
+            return false;
+        }
+        ms = part_of(whole - part, part, ms);
+    }
+    let seconds = ms / 1000;
+    push_number(text, seconds / 3600);
+    for number in [seconds / 60 % 60, seconds % 60] {
+        text.push(b':');
+        push_number(text, number / 10);
+        push_number(text, number % 10);
+    }
+    if total.is_some() {
+        text.extend_from_slice(b" left");
+    }
+    true
+}
+
+/// What was done and what there is to do, in bytes: a file takes as long as so many, whatever it
+/// holds.
+fn work(now: &Snapshot, total: &Total) -> (u64, u64) {
+    let work = |files: u64, bytes: u64| bytes.saturating_add(files << 16);
+    let part = work(now.files, now.bytes);
+    (part, work(total.files, total.bytes).max(part))
+}
 
 /// `part / whole * scale`, for a scale and numbers of any size.
-#[inline(never)]
 fn part_of(mut part: u64, mut whole: u64, scale: u64) -> u64 {
     loop {
         if let Some(product) = part.checked_mul(scale) {
@@ -69,7 +183,7 @@ fn push_number(out: &mut Vec<u8>, number: u64) {
 
 /// A size with the unit that leaves one to four digits before the point.
 fn push_size(out: &mut Vec<u8>, bytes: u64) {
-    let (mut tenths, mut unit) = (bytes.wrapping_mul(10), 0);
+    let (mut tenths, mut unit) = (bytes.saturating_mul(10), 0);
     while tenths >= 10_240 && unit < 4 {
         tenths >>= 10;
         unit += 1;
@@ -92,41 +206,130 @@ fn push_size(out: &mut Vec<u8>, bytes: u64) {
 mod tests {
     use super::*;
 
-    fn shown(
-        files: [u64; 2],
-        bytes: [u64; 2],
-        elapsed_ms: u64,
-        counted: bool,
-    ) -> std::string::String {
+    use std::string::String;
+
+    const NOW: Snapshot = Snapshot {
+        files: 812,
+        bytes: 1 << 30,
+        timed_bytes: 1 << 30,
+        elapsed_ms: 2000,
+        total: Some(Total {
+            files: 51_906,
+            bytes: 4 << 30,
+            known: Known::Exact,
+        }),
+        occasion: Occasion::Renewal,
+    };
+
+    fn shown(now: &Snapshot, columns: Option<usize>) -> String {
         let mut out = Vec::new();
-        let now = Snapshot {
-            files,
-            bytes,
-            counted,
-            elapsed_ms,
-            ended: false,
-        };
-        line(&mut out, &now);
-        std::string::String::from_utf8(out.to_vec()).unwrap()
+        // What stands before it is nobody's business.
+        out.extend_from_slice(b"\r");
+        line(&mut out, now, columns);
+        String::from_utf8(out[1..].to_vec()).unwrap()
     }
 
     #[test]
     fn lines() {
+        let with = |change: fn(&mut Snapshot)| {
+            let mut now = NOW;
+            change(&mut now);
+            shown(&now, None)
+        };
         assert_eq!(
-            shown([812, 51906], [1 << 30, 4 << 30], 2000, true),
-            "[###                     ] 14%  1.0 GiB of 4.0 GiB  812 of 51906 files  512.0 MiB/s  11s left"
+            with(|_| ()),
+            " 14% [###                     ]  1.0 GiB of 4.0 GiB  812 of 51906 files  \
+             512.0 MiB/s  0:00:11 left"
         );
         assert_eq!(
-            shown([0, 0], [0, 0], 0, false),
-            "[                        ] 0%  0 B of 0 B+  0 of 0 files  0 B/s  0s left"
+            with(|now| now.total.as_mut().unwrap().known = Known::Growing),
+            " 14% [###                     ]  1.0 GiB of 4.0 GiB+  812 of 51906+ files  \
+             512.0 MiB/s  0:00:11 left"
         );
         assert_eq!(
-            shown([3, 4], [0, 0], 1000, true),
-            "[##################      ] 75%  0 B of 0 B  3 of 4 files  0 B/s  0s left"
+            with(|now| now.total.as_mut().unwrap().known = Known::Estimated),
+            " 14% [###                     ]  1.0 GiB of ~4.0 GiB  812 of 51906 files  \
+             512.0 MiB/s  0:00:11 left"
         );
         assert_eq!(
-            shown([1, 1], [1023, 1_099_511_627_776 * 5000], 10, true),
-            "[                        ] 0%  1023 B of 5000.0 TiB  1 of 1 files  99.9 KiB/s  825967658s left"
+            with(|now| now.total = None),
+            "1.0 GiB  812 files  512.0 MiB/s  0:00:02"
         );
+        // Nothing was done yet.
+        let total = Total {
+            files: 0,
+            bytes: 0,
+            known: Known::Growing,
+        };
+        let mut now = Snapshot {
+            files: 0,
+            bytes: 0,
+            timed_bytes: 0,
+            elapsed_ms: 0,
+            total: Some(total),
+            occasion: Occasion::Renewal,
+        };
+        assert_eq!(
+            shown(&now, None),
+            "  0% [                        ]  0 B of 0 B+  0 of 0+ files"
+        );
+        // Only names.
+        now.files = 3;
+        now.elapsed_ms = 1000;
+        now.total = Some(Total { files: 4, ..total });
+        assert_eq!(
+            shown(&now, None),
+            " 75% [##################      ]  0 B of 0 B+  3 of 4+ files  0 B/s  0:00:00 left"
+        );
+        // Numbers of any size; and the end.
+        now.bytes = 1_099_511_627_776 * 5000;
+        now.timed_bytes = 1023;
+        now.elapsed_ms = 123_456_789;
+        now.occasion = Occasion::End;
+        now.total = Some(Total {
+            files: 3,
+            bytes: now.bytes,
+            known: Known::Exact,
+        });
+        assert_eq!(
+            shown(&now, None),
+            "100% [########################]  5000.0 TiB of 5000.0 TiB  3 of 3 files  0 B/s  \
+             34:17:36"
+        );
+    }
+
+    /// The bar takes what room there is; where there is little, other things go first.
+    #[test]
+    fn widths() {
+        for columns in 0..300 {
+            for total in [NOW.total, None] {
+                let text = shown(&Snapshot { total, ..NOW }, Some(columns));
+                assert!(text.len() <= columns, "{columns}: {text}");
+                if total.is_some() && columns >= 8 {
+                    assert_eq!(text.len(), columns, "{text}");
+                    assert!(text.starts_with(" 14% ["), "{columns}: {text}");
+                }
+            }
+        }
+        for (columns, expected) in [
+            (3, " 14"),
+            (7, " 14%"),
+            (19, " 14% [#           ]"),
+            (31, " 14% [#         ]  0:00:11 left"),
+            (52, " 14% [#          ]  1.0 GiB of 4.0 GiB  0:00:11 left"),
+            (
+                79,
+                " 14% [###                      ]  1.0 GiB of 4.0 GiB  512.0 MiB/s  0:00:11 left",
+            ),
+            (
+                100,
+                " 14% [###                       ]  1.0 GiB of 4.0 GiB  812 of 51906 files  \
+                 512.0 MiB/s  0:00:11 left",
+            ),
+        ] {
+            assert_eq!(shown(&NOW, Some(columns)), expected);
+        }
+        let unknown = Snapshot { total: None, ..NOW };
+        assert_eq!(shown(&unknown, Some(19)), "1.0 GiB  0:00:02");
     }
 }

@@ -40,7 +40,7 @@ use super::pump;
 use super::trace::{Blocks, Trace, Ways};
 use super::workers::{Others, Shared, usual_count};
 use crate::sys::{
-    self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Lendable, Stat, Whence,
+    self, BorrowedFd, Buffer, Errno, FileType, KernelVersion, Lendable, Ready, Stat, Whence,
 };
 
 /// Size of the one buffer that plain copies use. It fits a processor's own cache.
@@ -67,6 +67,9 @@ const RING_PART_BYTES: u64 = 64 << 20;
 /// 16 KiB on, on tmpfs; below by little, because it is one call instead of two. Of a sparse file's
 /// extents those of 4 KiB take as long either way, those of 64 KiB 0.9 on ext4 and tmpfs.
 const KERNEL_COPY_LEAST: u64 = 4 << 10;
+
+/// How long a signal may wait for its answer at the most where nothing else is to be done.
+const ANSWER_MS: u16 = 250;
 
 /// The least hole that `--sparse=always` makes: a block of the file systems there are.
 const HOLE_BYTES: usize = 4 << 10;
@@ -176,6 +179,8 @@ pub struct DataMover<'a, 'ui> {
     sparse: Sparse,
     /// Which way data goes of which there is much.
     way: Way,
+    /// The last file's data is to be copied.
+    pub(super) is_opened: bool,
     /// Which way the last file went.
     pub(super) trace: Trace,
     shared: &'a Shared<'ui>,
@@ -213,6 +218,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             destination: FileSystem::UNKNOWN,
             source: FileSystem::UNKNOWN,
             way: Way::Plain,
+            is_opened: false,
             trace: Trace::NEW,
             uncut: None,
         }
@@ -241,6 +247,14 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
         (to, to_stat): (BorrowedFd<'_>, &Stat),
         others: Others<'_, '_>,
     ) -> Result<()> {
+        let is_file = stat.kind == FileType::Regular;
+        if is_file {
+            self.is_opened = true;
+            self.shared.progress.open(stat.size_bytes, true);
+        }
+        if !is_file || stat.size_bytes > LARGE_BYTES {
+            self.shared.progress.begin();
+        }
         self.trace.kernel_avoided = !self.shares_blocks();
         self.trace.blocks = Blocks::Own;
         self.uncut = None;
@@ -252,10 +266,10 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             }
             return Ok(());
         }
-        let both_regular = stat.kind == FileType::Regular && to_stat.kind == FileType::Regular;
+        let both_regular = is_file && to_stat.kind == FileType::Regular;
         // A size of 0 is no promise: files of /proc have it and hold data.
         if !both_regular || stat.size_bytes == 0 {
-            return self.stream(from, to, 0, to_stat.kind == FileType::Regular);
+            return self.stream((from, stat.kind), (to, to_stat.kind), 0);
         }
         let size = stat.size_bytes;
         if self.io == Io::Ring && self.ring.is_missed(&mut **others.shared.ui()) {
@@ -280,7 +294,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             return self.copy_to_end(from, to, size, data, others);
         }
         if self.io != Io::Ring && (size <= LARGE_BYTES || self.is_far()) {
-            return self.stream(from, to, size, true);
+            return self.stream((from, stat.kind), (to, to_stat.kind), size);
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
@@ -295,12 +309,11 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
     /// `size`. Holes are made only in a regular file.
     fn stream(
         &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
+        (from, from_kind): (BorrowedFd<'_>, FileType),
+        (to, to_kind): (BorrowedFd<'_>, FileType),
         size: u64,
-        to_regular: bool,
     ) -> Result<()> {
-        let leaves_holes = self.sparse == Sparse::Always && to_regular;
+        let leaves_holes = self.sparse == Sparse::Always && to_kind == FileType::Regular;
         self.trace.began = true;
         self.trace.zeros = leaves_holes;
         let is_local = self.source.is_local();
@@ -320,6 +333,15 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             self.trace.kernel_refused = at == 0;
         }
         loop {
+            if from_kind != FileType::Regular {
+                // Who sends what a pipe holds may take any time: signals are answered meanwhile,
+                // those too that come just before it waits.
+                while let Ok(false) | Err(Errno::EINTR) =
+                    sys::wait_ready_for(from, Ready::Read, ANSWER_MS)
+                {
+                    self.shared.answer();
+                }
+            }
             let buffer = self.buffer().during(Step::Read)?;
             let count = plain::read(from, buffer).during(Step::Read)?;
             match buffer.get(..count) {

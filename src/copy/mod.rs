@@ -5,7 +5,7 @@
 //! | `engine.rs` | one name: what is in the way, and who copies it |
 //! | `walk.rs`, `directory.rs` | trees |
 //! | `workers.rs` | several workers in one tree |
-//! | `progress.rs` | how far they have come |
+//! | `progress.rs`, `census.rs` | how far they have come, and how much there is |
 //! | `regular.rs`, `data.rs` | files: opening both sides; which way the data goes |
 //! | `held.rs` | opening what was looked at, and nothing that was put in its place |
 //! | `plain.rs`, `conduit.rs` | data by plain calls, and within the kernel |
@@ -22,6 +22,7 @@
 mod apart;
 mod attributes;
 mod backup;
+mod census;
 pub mod conduit;
 pub mod data;
 mod directory;
@@ -50,8 +51,9 @@ mod walk;
 mod workers;
 
 pub use attributes::has_contexts;
+pub use census::Known;
 pub use engine::Engine;
 pub use path::{basename, trim_slashes};
-pub use progress::Snapshot;
+pub use progress::{Occasion, Snapshot, Total};
 pub use walk::Walk;
 pub use workers::Shared;

@@ -51,8 +51,11 @@ pub trait Ui {
     /// As [`Self::tell`], to standard output: something that was asked for (`--debug`).
     fn say_message(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);
 
-    /// Shows how far the copy has come (`--progress`).
+    /// Shows how far the copy has come.
     fn progress(&mut self, now: &Snapshot);
+
+    /// Whether what [`Self::progress`] shows takes the place of what it has shown before.
+    fn renews_progress(&self) -> bool;
 
     /// A line of output that the user asked for (`-v`), by a text and not a number: it is
     /// written for every file.

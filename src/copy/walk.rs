@@ -15,7 +15,7 @@ use super::failure::{During, Result, Step};
 use super::held;
 use super::path::{End, Path, Place, open_parent};
 use super::plain::{self, NO_MODE};
-use super::workers::NO_NODE;
+use super::workers::{ALONE_NAMES, NO_NODE};
 use crate::sys::{
     self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Vec, Whence,
     until_nul,
@@ -168,6 +168,9 @@ impl Engine<'_, '_> {
     #[inline(never)]
     pub(super) fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) {
         self.names += 1;
+        if self.names == ALONE_NAMES {
+            self.shared.progress.begin();
+        }
         let mut job = Job::new(walk, self.shared.root, kind);
         job.absent = absent;
         // Opened again, and in vain.
@@ -179,9 +182,13 @@ impl Engine<'_, '_> {
         if self.watch.is_some() {
             self.count(&mut job);
         } else {
+            self.data.is_opened = false;
             self.copy_name(&mut job);
+            if job.stat.kind == FileType::Regular && !self.data.is_opened {
+                self.shared.progress.open(job.stat.size_bytes, false);
+            }
             if job.stat.kind != FileType::Directory {
-                self.shared.done.add(1, 0);
+                self.shared.finished();
             }
         }
         if job.made.is_some() {
@@ -320,7 +327,6 @@ impl Engine<'_, '_> {
                         if let Some(watch) = &mut self.watch
                             && watch.passes_over(entry.kind)
                         {
-                            self.shared.found.add(1, 0);
                             continue;
                         }
                         if !matches!(name, b".\0" | b"..\0") {

@@ -20,7 +20,7 @@ use super::engine::Engine;
 use super::options::{Backup, Flags, Follow, Options};
 use super::path::trim_slashes;
 use super::plain::{self, NO_MODE};
-use super::progress::Amount;
+use super::progress::Progress;
 use super::table::{FileTable, Role};
 use super::ui::Ui;
 use super::walk::{Level, Walk};
@@ -31,7 +31,7 @@ use crate::sys::{
 
 /// So many names are copied by one worker before others are called in: starting one takes as
 /// long as copying three small files.
-const ALONE_NAMES: u32 = 24;
+pub(super) const ALONE_NAMES: u32 = 24;
 
 /// More workers than this are started only if asked for.
 const USUAL_MOST: u32 = 8;
@@ -95,9 +95,7 @@ pub struct Shared<'a> {
     ended: Latch,
     /// Where in a destination's shown path begins what is relative to the root.
     pub(super) dst_root: usize,
-    /// What is copied, and what was found that is to be.
-    pub(super) done: Amount,
-    pub(super) found: Amount,
+    pub(super) progress: Progress,
     ui: Mutex<&'a mut (dyn Ui + Send)>,
     pool: Mutex<Pool>,
     /// The large file that anyone may copy parts of.
@@ -163,8 +161,7 @@ impl<'a> Shared<'a> {
         Self {
             options,
             sources,
-            done: Amount::new(),
-            found: Amount::new(),
+            progress: Progress::new(options.has(Flags::PROGRESS)),
             watched: AtomicBool::new(!options.has(Flags::PROGRESS)),
             ended: Latch::new(),
             many: false,
@@ -202,7 +199,13 @@ impl<'a> Shared<'a> {
             let mut engine = ManuallyDrop::new(Engine::new(self, Some(team)));
             let mut walk = ManuallyDrop::new(Walk::new());
             if self.options.has(Flags::PROGRESS) {
+                // The thread that counts answers signals.
+                sys::let_usr1(false);
                 engine.others().call_in();
+                if team.is_empty() {
+                    self.progress.give_up_watching();
+                    sys::let_usr1(true);
+                }
             }
             body(&mut engine, &mut walk);
             if self.count.load(Ordering::Relaxed) > 0 {
@@ -222,11 +225,6 @@ impl<'a> Shared<'a> {
         } else {
             engine.watch(&mut walk);
         }
-    }
-
-    /// Counts so many bytes more that were copied.
-    pub(super) fn moved(&self, bytes: u64) {
-        self.done.add(0, bytes);
     }
 
     /// Waits until the copy has ended, or `timeout_ms` have passed. Returns whether it has.

@@ -332,6 +332,14 @@ pub fn wait_ready(fd: BorrowedFd<'_>, ready: Ready) -> Result<()> {
     poll(fd, ready as i16, usize::MAX).map(drop)
 }
 
+/// As [`wait_ready`], for up to `timeout_ms`. Returns whether it is ready.
+///
+/// # Errors
+/// As [`wait_ready`].
+pub fn wait_ready_for(fd: BorrowedFd<'_>, ready: Ready, timeout_ms: u16) -> Result<bool> {
+    poll(fd, ready as i16, usize::from(timeout_ms))
+}
+
 /// Waits so many milliseconds, or less if `fd` is or comes to be in error or hung up, and says
 /// whether it is: of a pipe's writing end, whether nobody has it open for reading.
 ///

@@ -82,6 +82,11 @@ impl<'a, T: Sync> Team<'a, T> {
         self.running.get()
     }
 
+    /// Whether no thread was started.
+    pub const fn is_empty(&self) -> bool {
+        self.running.get() == 0
+    }
+
     /// Maps stacks. Pages that no thread reaches cost nothing.
     fn prepare(&self) -> Result<()> {
         let len_bytes = MAX_THREADS as usize * STACK_BYTES;

@@ -176,6 +176,16 @@ pub unsafe fn clone_thread(
     r
 }
 
+/// Where a signal's handler returns to: gives the kernel the interrupted registers back, which lie
+/// on the stack, and with them goes on where they were (`man 2 sigreturn`).
+///
+/// # Safety
+/// For the kernel alone to return to.
+#[unsafe(naked)]
+pub unsafe extern "C" fn return_from_signal() -> ! {
+    core::arch::naked_asm!("mov eax, {number}", "syscall", "ud2", number = const nr::RT_SIGRETURN)
+}
+
 /// The stack pointer: which thread's stack the caller runs on.
 #[inline]
 #[must_use]
@@ -222,6 +232,9 @@ pub mod nr {
     pub const MPROTECT: usize = 10;
     pub const MUNMAP: usize = 11;
     pub const MREMAP: usize = 25;
+    pub const RT_SIGACTION: usize = 13;
+    pub const RT_SIGPROCMASK: usize = 14;
+    pub const RT_SIGRETURN: usize = 15;
     pub const IOCTL: usize = 16;
     pub const PREAD64: usize = 17;
     pub const PWRITE64: usize = 18;
