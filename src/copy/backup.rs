@@ -141,8 +141,12 @@ impl Engine<'_, '_> {
     fn highest_number(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> u64 {
         let mut highest = 0;
         let base = last_part(name);
-        let opened = open_parent(dir, name)
-            .and_then(|parent| plain::open(parent.as_fd(), c".", OFlags::DIRECTORY, NO_MODE));
+        let read = |dir: BorrowedFd<'_>| plain::open(dir, c".", OFlags::DIRECTORY, NO_MODE);
+        let opened = if base.len() == name.len() {
+            read(dir)
+        } else {
+            open_parent(dir, name).and_then(|parent| read(parent.as_fd()))
+        };
         let (Ok(parent), Ok(buffer)) = (opened, self.data.buffer()) else {
             return 0;
         };

@@ -81,7 +81,8 @@ impl Engine<'_, '_> {
     }
 
     /// Gives a directory that the walk's paths stand at, open as `dir`, its times, owner and mode,
-    /// after its contents.
+    /// after its contents. By descriptor, so that what was put in its place meanwhile gets nothing;
+    /// by one that only stands for it where it cannot be read.
     #[inline(never)]
     pub(super) fn finish_directory(
         &mut self,
@@ -90,12 +91,10 @@ impl Engine<'_, '_> {
         dir: BorrowedFd<'_>,
     ) -> Result<()> {
         let shown = walk.shown();
-        // By descriptor, so that what was put in its place meanwhile gets nothing; one that stands
-        // for it only if it cannot be read.
-        let open = plain::open(dir, c".", OFlags::DIRECTORY, NO_MODE);
-        let target = match &open {
-            Ok(fd) => Target::Open(fd.as_fd()),
-            Err(_) => Target::Handle(dir),
+        let target = if level.is_readable {
+            Target::Open(dir)
+        } else {
+            Target::Handle(dir)
         };
         let parent;
         let mut src = walk.src.place(CWD);

@@ -97,6 +97,7 @@ impl Engine<'_, '_> {
         level.untouched = untouched;
         level.exhausted = true;
         walk.levels.push(level);
+        self.save_descriptors(walk);
         Ok(())
     }
 }

@@ -243,15 +243,20 @@ impl Engine<'_, '_> {
                 self.options.has(NO_DATA),
             ),
         });
-        self.count_all(walk);
-        if let Some(watch) = &mut self.watch
-            && watch.census.end_of_names()
-        {
-            watch.rest_ms = REST_MS;
+        let counts = shared.may_count();
+        if counts {
             self.count_all(walk);
+            if let Some(watch) = &mut self.watch
+                && watch.census.end_of_names()
+            {
+                watch.rest_ms = REST_MS;
+                self.count_all(walk);
+            }
         }
         if let Some(watch) = &mut self.watch {
-            watch.census.end_of_sizes();
+            if counts {
+                watch.census.end_of_sizes();
+            }
             // A signal that comes just before it waits is seen after it.
             while !shared.wait_for_end(STEP_MS) {
                 watch.look(shared);

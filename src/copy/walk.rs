@@ -27,9 +27,9 @@ const BATCH_BYTES: usize = 256 << 10;
 pub(super) const DIRENT_BYTES: usize = 32 << 10;
 /// So many files are read ahead where the source comes from a disk.
 const AHEAD: usize = 32;
-/// Levels that keep their two descriptors. Few directories have something this far below them,
-/// so that opening one again is rare.
-const OPEN_LEVELS: usize = 4;
+/// Levels that keep their two descriptors, where there are enough. Few directories have something
+/// this far below them, so that opening one again is rare.
+pub(super) const OPEN_LEVELS: u32 = 4;
 
 /// A name of a directory.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,8 @@ pub(super) struct Level {
     pub src: Option<OwnedFd>,
     /// The destination, open for passing through; `None` while it is closed.
     pub dst: Option<OwnedFd>,
+    /// It is open for reading.
+    pub is_readable: bool,
     /// The directory's own paths.
     pub src_end: End,
     pub dst_end: End,
@@ -197,10 +199,22 @@ impl Engine<'_, '_> {
             if self.may_hand_over(walk) && self.shared.hand_over(walk, 0) {
                 return;
             }
-            if let [.., outer, _, _, _, _] = &mut *walk.levels {
-                const { assert!(OPEN_LEVELS == 4) };
-                outer.close();
-            }
+            self.save_descriptors(walk);
+        }
+    }
+
+    /// Closes the innermost of the levels that are to be closed, once the walk has gone down into
+    /// one more. All those around it are closed already.
+    pub(super) fn save_descriptors(&self, walk: &mut Walk) {
+        let depth = walk.levels.len();
+        let newest = walk.levels.last().and_then(|level| level.dst.as_ref());
+        if depth > 1
+            && let Some(newest) = newest
+            && let open = self.shared.open_levels(newest.as_fd()) as usize
+            && let Some(at) = depth.checked_sub(open + 1)
+            && let Some(level) = walk.levels.get_mut(at)
+        {
+            level.close();
         }
     }
 
@@ -254,11 +268,22 @@ impl Engine<'_, '_> {
         walk.names.truncate(level.names_at);
         walk.src.cut(level.src_end);
         walk.dst.cut(level.dst_end);
-        let has_node = level.node != NO_NODE;
+        let mut finished = Ok(());
+        if level.node != NO_NODE {
+            // By way of the one that is closed if it is left.
+            finished = self.open_outer(walk);
+            if self.shared.leave(walk) {
+                return self.settle(&walk.shown(), finished);
+            }
+        }
+        if self.watch.is_none()
+            && let Some(level) = walk.levels.last_mut()
+        {
+            level.open_to_finish();
+        }
         // Before the finished directory's permissions may shut us out of it.
-        let mut finished = self.open_outer(walk);
-        if has_node && self.shared.leave(walk) {
-            return self.settle(&walk.shown(), finished);
+        if finished.is_ok() {
+            finished = self.open_outer(walk);
         }
         if walk.levels.len() == 1 && walk.base != NO_NODE {
             let is_part = walk.levels.last().is_some_and(|level| level.is_part);
@@ -468,6 +493,7 @@ impl Job<'_> {
         Level {
             src: self.open,
             dst: self.made,
+            is_readable: false,
             src_end: walk.src.end(),
             dst_end: walk.dst.end(),
             items_at: walk.items.len(),
@@ -509,6 +535,20 @@ impl Level {
     pub(super) fn close(&mut self) {
         self.src = None;
         self.dst = None;
+        self.is_readable = false;
+    }
+
+    /// Opens the destination for all that finishing it takes, if it may be read: in place of what
+    /// was open of it, so that it takes no descriptor more.
+    fn open_to_finish(&mut self) {
+        if !self.untouched
+            && !self.is_part
+            && let Some(dst) = &self.dst
+            && let Ok(open) = plain::open(dst.as_fd(), c".", OFlags::DIRECTORY, NO_MODE)
+        {
+            self.dst = Some(open);
+            self.is_readable = true;
+        }
     }
 
     /// Opens both sides again, if they were closed, from the level below, which is just
@@ -519,17 +559,25 @@ impl Level {
         src: &[u8],
         (root, dst): (BorrowedFd<'_>, &[u8]),
     ) -> sys::Result<()> {
-        if self.dst.is_none() {
-            let id = &self.before.id;
-            self.dst = Some(reopen(below.dst.as_ref(), root, dst, OFlags::PATH, id)?);
-            if self.is_parent {
-                return Ok(());
-            }
-            let id = &self.stat.id;
-            let src = reopen(below.src.as_ref(), CWD, src, OFlags::empty(), id)?;
-            sys::lseek(src.as_fd(), self.position, Whence::Set)?;
-            self.src = Some(src);
+        if self.dst.is_some() {
+            return Ok(());
         }
+        let mut opened = Ok(());
+        if !self.is_parent {
+            // First, as it is this one that may take more descriptors: where a source's directory
+            // may not be passed through.
+            opened = self.reopen_source(below.src.as_ref(), src);
+        }
+        let id = &self.before.id;
+        self.dst = Some(reopen(below.dst.as_ref(), root, dst, OFlags::PATH, id)?);
+        opened
+    }
+
+    /// As [`Self::reopen`], of the source alone.
+    fn reopen_source(&mut self, below: Option<&OwnedFd>, path: &[u8]) -> sys::Result<()> {
+        let src = reopen(below, CWD, path, OFlags::empty(), &self.stat.id)?;
+        sys::lseek(src.as_fd(), self.position, Whence::Set)?;
+        self.src = Some(src);
         Ok(())
     }
 }

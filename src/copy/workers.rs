@@ -23,10 +23,10 @@ use super::plain::{self, NO_MODE};
 use super::progress::Progress;
 use super::table::{FileTable, Role};
 use super::ui::Ui;
-use super::walk::{Level, Walk};
+use super::walk::{Level, OPEN_LEVELS, Walk};
 use crate::sys::{
-    self, BorrowedFd, CWD, FileId, Guard, Latch, Loan, MAX_THREADS, Mutex, OFlags, Signal, Team,
-    Vec, nth_text, two_numbers,
+    self, BorrowedFd, CWD, FileId, Guard, Latch, Loan, Mutex, OFlags, Signal, Team, Vec, nth_text,
+    two_numbers,
 };
 
 /// So many names are copied by one worker before others are called in: starting one takes as
@@ -59,8 +59,12 @@ const ONE_AFTER_THE_OTHER: Flags = Flags::INTERACTIVE
 const LEAST_ITEMS: usize = 16;
 
 /// Descriptors that a worker may need at once: those of its walk, of the file it copies, of its
-/// pipe and its ring, and of what it has handed over.
+/// pipe and its ring, and of what it has handed over. With fewer than that one works alone, and
+/// of its walk one level is open at a time; then five do.
 const DESCRIPTORS_EACH: u64 = 20;
+
+/// Where there may be no more descriptors than this, those that are free are counted.
+const COUNTED_DESCRIPTORS: u64 = 256;
 
 /// No node.
 pub const NO_NODE: usize = usize::MAX;
@@ -83,6 +87,8 @@ pub struct Shared<'a> {
     watched: AtomicBool,
     /// How many workers there are; 0 before that was settled.
     count: AtomicU32,
+    /// How many levels of a walk keep their descriptors; 0 before that was settled.
+    open_levels: AtomicU32,
     /// How many folders wait, for a look without the lock.
     waiting: AtomicU32,
     /// The directory that operands' destinations are relative to, and its path as messages
@@ -173,6 +179,7 @@ impl<'a> Shared<'a> {
             met_settled: Signal::new(),
             into_itself: AtomicBool::new(false),
             count: AtomicU32::new(0),
+            open_levels: AtomicU32::new(0),
             cold: AtomicBool::new(false),
             pool: Mutex::new(Pool::default()),
             pool_changed: Signal::new(),
@@ -259,6 +266,27 @@ impl<'a> Shared<'a> {
     /// Whether others have nothing to do, and nothing waits for them.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) == 0 && self.pool_changed.is_awaited()
+    }
+
+    /// How many levels of a walk keep their descriptors: one alone where there are few. The
+    /// `newest` descriptor tells where that was not settled.
+    pub(super) fn open_levels(&self, newest: BorrowedFd<'_>) -> u32 {
+        // Relaxed: the number stands for itself.
+        match self.open_levels.load(Ordering::Relaxed) {
+            0 => self.settle_open_levels(descriptors_left(newest) < DESCRIPTORS_EACH),
+            known => known,
+        }
+    }
+
+    fn settle_open_levels(&self, is_short: bool) -> u32 {
+        let levels = if is_short { 1 } else { OPEN_LEVELS };
+        self.open_levels.store(levels, Ordering::Relaxed);
+        levels
+    }
+
+    /// Whether what there is may be counted besides: not where descriptors are few.
+    pub(super) fn may_count(&self) -> bool {
+        self.open_levels.load(Ordering::Relaxed) > 1
     }
 
     /// Whether there are other workers.
@@ -578,14 +606,16 @@ impl Others<'_, '_> {
     /// Sees to it that `wanted` workers are there, as far as there may be that many.
     fn start(self, wanted: u32) {
         let Some(team) = self.team else { return };
-        let mut most = u64::from(MAX_THREADS);
-        if let Ok(limit) = sys::descriptor_limit() {
-            // The lowest free number: so many are in use, inherited ones among them.
-            let probe = plain::open(CWD, c"/", OFlags::PATH, NO_MODE);
-            let used = probe.map_or(0, |fd| u64::from(fd.raw().unsigned_abs()));
-            most = limit.saturating_sub(used) / DESCRIPTORS_EACH;
+        let mut most = 0;
+        if let Ok(probe) = plain::open(CWD, c"/", OFlags::PATH, NO_MODE) {
+            most = descriptors_left(probe.as_fd()) / DESCRIPTORS_EACH;
         }
         let watches = u32::from(self.shared.options.has(Flags::PROGRESS));
+        if watches > 0 {
+            // Whoever counts takes as many as one who copies.
+            most = most.saturating_sub(1);
+            self.shared.settle_open_levels(most == 0);
+        }
         let others = u64::from(wanted).min(most).saturating_sub(1);
         #[allow(clippy::cast_possible_truncation)] // no more than wanted
         let started = team.start(others as u32 + watches);
@@ -593,6 +623,19 @@ impl Others<'_, '_> {
         let count = started.saturating_sub(watches) + 1;
         self.shared.count.store(count, Ordering::Relaxed);
     }
+}
+
+/// How many descriptors there may be besides those that are open, of which this is the `newest`.
+fn descriptors_left(newest: BorrowedFd<'_>) -> u64 {
+    let Ok(limit) = sys::descriptor_limit() else {
+        return u64::MAX;
+    };
+    if let (0..=COUNTED_DESCRIPTORS, Ok(end)) = (limit, i32::try_from(limit)) {
+        // The three standard ones are not for us, even if they are closed.
+        return (3..end).map(|raw| u64::from(!sys::is_open(raw))).sum();
+    }
+    // It got the lowest number that was free: so many are in use, inherited ones among them.
+    limit.saturating_sub(newest.raw().unsigned_abs().into())
 }
 
 /// As many workers as there are processors for them: those that the process may run on, or

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::Errno;
-use super::arch::{nr, syscall1};
+use super::arch::{nr, syscall1, syscall2};
 use super::errno::Result;
 
 /// A descriptor that is closed when dropped.
@@ -88,6 +88,15 @@ impl Drop for OwnedFd {
 pub(super) fn from_register(register: usize) -> Result<OwnedFd> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // an int
     Errno::check(register).map(|raw| OwnedFd(raw as i32))
+}
+
+/// Whether a descriptor has this number.
+#[must_use]
+pub fn is_open(raw: i32) -> bool {
+    const F_GETFD: usize = 1;
+    // SAFETY: F_GETFD takes no address and changes nothing.
+    let r = unsafe { syscall2(nr::FCNTL, arg(raw), F_GETFD) };
+    Errno::check(r).is_ok()
 }
 
 fn close_raw(raw: i32) -> Result<()> {

@@ -32,7 +32,7 @@ pub use cstr::{nth_text, start_of_text, until_nul};
 pub use decimal::{decimal, two_numbers};
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
-pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout};
+pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout, is_open};
 pub use fs::*;
 pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
