@@ -5,7 +5,7 @@
 #   dracut --force
 check() { require_binaries /usr/local/bin/annulet; }
 install() {
-    inst_simple /usr/local/bin/annulet /usr/bin/annulet
-    ln -sf annulet "${initdir:?}/usr/bin/cp"
-    ln -sf annulet "${initdir:?}/usr/bin/cat"
+    inst_simple /usr/local/bin/annulet /usr/bin/annulet &&
+        ln -sf annulet "${initdir:?}/usr/bin/cp" &&
+        ln -sf annulet "${initdir:?}/usr/bin/cat"
 }

@@ -16,9 +16,10 @@ use std::time::Duration;
 use cp::child::{self, Proc, Refused, Setting, cp as run_cp, mknod, refuse, set_times};
 use cp::compare::{NOBODY, gnu_cp};
 use cp::fuse;
-use cp::scene::Scene;
+use cp::scene::{Node, Scene};
 use support::{
-    Agree, Ran, TempDir, annulet, assert_same_tree, is_root, noise, skip, temp_dir, tree,
+    Agree, Ran, TempDir, annulet, assert_same_tree, differences, is_root, noise, skip, temp_dir,
+    tree,
 };
 
 /// More than one buffer: goes through the ring where there is one.
@@ -162,38 +163,154 @@ fn check_full_device(way: &str, path: &Path) {
 
 // Limits.
 
-#[test]
-fn few_descriptors() {
-    for way in WAYS {
-        let dir = place();
-        let path = dir.path();
-        // Deeper than there are descriptors, wide, and with large files at the bottom.
-        let mut at = path.join("s");
-        for level in 0..45 {
-            at.push(format!("level{level}"));
-            fs::create_dir(&at).expect("a folder");
-            fs::write(at.join("a"), format!("{level}")).expect("a file");
-            symlink("a", at.join("l")).expect("a link");
-        }
-        fs::write(at.join("big"), noise(LARGE, 3)).expect("a file");
-        fs::hard_link(path.join("s/large"), at.join("linked")).expect("a link");
-        for number in 0..100 {
-            let wide = path.join(format!("s/wide{number}"));
-            fs::create_dir(&wide).expect("a folder");
-            fs::write(wide.join("f"), noise(number * 100, 1)).expect("a file");
-        }
-        let setting = with(|s| s.limits = vec![(libc::RLIMIT_NOFILE, 16)]);
-        for flags in ["-a", "-r", "-aL"] {
-            let to = format!("to{flags}");
-            cp(&format!("{way} {flags} s {to}"), path, &setting).expect_success();
-            if flags == "-a" {
-                assert_copied(path, &to);
-            } else {
-                let (from, to) = (tree(&path.join("s")), tree(&path.join(&to)));
-                assert_eq!(from.len(), to.len(), "{way} {flags}");
-            }
+/// Deeper than there are descriptors, wide, and with a large file at the bottom; with `shut`,
+/// also folders that their owner may not list, or not pass through.
+fn deep_and_wide(shut: bool) -> Scene {
+    let mut scene = Scene::parse("dir s");
+    let mut at = String::from("s");
+    for level in 0..45 {
+        at = format!("{at}/level{level}");
+        scene.add(&at, Node::Dir);
+        let first = format!("{at}/a");
+        scene.add(&first, Node::File(level, vec![(0, 1)]));
+        scene.add(format!("{at}/h"), Node::Hard(first.into()));
+        scene.add(format!("{at}/l"), Node::Link("a".into()));
+        scene.add(format!("{at}/p"), Node::Fifo);
+        if shut && level % 5 == 0 {
+            let mode = [0o400, 0o300, 0][usize::try_from(level / 5).unwrap() % 3];
+            let name = format!("{at}/shut");
+            scene.add(&name, Node::Dir).mode = mode;
+            scene.add(format!("{name}/in"), Node::Dir);
+            scene.add(format!("{name}/in/f"), Node::File(5, vec![(0, 5)]));
         }
     }
+    scene.add(
+        format!("{at}/big"),
+        Node::File(LARGE as u64, vec![(0, LARGE)]),
+    );
+    for number in 0..40 {
+        let wide = format!("s/wide{number}");
+        scene.add(&wide, Node::Dir);
+        scene.add(format!("{wide}/f"), Node::File(100, vec![(0, 100)]));
+    }
+    scene
+}
+
+/// The same comes out whether there are many descriptors or few: eight are enough.
+#[test]
+fn few_descriptors() {
+    child::in_memory(|dir| {
+        deep_and_wide(false).build(dir);
+        let deep: String = (0..45).fold("s".into(), |at, level| format!("{at}/level{level}"));
+        let deepest = format!("--parents -a {deep} d");
+        for line in [
+            "-a s t",
+            "-a s d",
+            "-r s d",
+            "-rL s/wide1 s/level0/level1 d",
+            "-ab s there",
+            "--backup=t -r s there",
+            "-rf s there",
+            "-a --remove-destination s there",
+            "-r --preserve=links s d",
+            "-rl s d",
+            "-a -j8 s d",
+            "-a --io=sync s d",
+            "-a --io=ring s d",
+            "-a -g s d",
+            "--parents -r s d",
+            &deepest,
+        ] {
+            let run = |limit: Option<(u64, std::ops::Range<i32>)>| {
+                fs::create_dir(dir.join("d")).expect("a folder");
+                if line.ends_with("there") {
+                    cp("-a s d/s", dir, &with(|_| ())).expect_success();
+                    fs::rename(dir.join("d"), dir.join("there")).expect("a name");
+                }
+                let mut setting = with(|_| ());
+                if let Some((most, taken)) = &limit {
+                    setting.limits = vec![(libc::RLIMIT_NOFILE, *most)];
+                    setting.taken = taken.clone();
+                }
+                let ran = cp(line, dir, &setting).expect_status(0);
+                if !line.contains("-g") {
+                    assert_eq!(ran.stderr, "", "{line}, {limit:?}");
+                }
+                let mut found = Vec::new();
+                for to in ["t", "d", "there"].map(|name| dir.join(name)) {
+                    if to.exists() {
+                        let mut tree = tree(&to);
+                        // Its times are of this run.
+                        tree.remove(Path::new(""));
+                        found.push(tree);
+                        cp::compare::remove(&to);
+                    }
+                }
+                found
+            };
+            let expected = run(None);
+            // The ring takes one more, and says so.
+            let least = if line.contains("ring") { 9 } else { 8 };
+            for limit in [least, 10, 12, 16, 24, 40] {
+                let found = run(Some((limit, 0..0)));
+                assert_eq!(expected.len(), found.len());
+                let agree = Agree {
+                    times: line.contains("-a "),
+                    link_times: line.contains("-a "),
+                    ..Agree::ALL
+                };
+                for (a, b) in expected.iter().zip(&found) {
+                    let lines = differences(a, b, agree);
+                    assert!(lines.is_empty(), "{line}, {limit}: {}", lines.join("\n"));
+                }
+            }
+            // As many are left where others are taken, the highest, the lowest, or some between.
+            let left = i32::try_from(least).expect("a few");
+            for taken in [left..100, 3..103 - left, 6..106 - left] {
+                run(Some((100, taken)));
+            }
+        }
+    });
+}
+
+/// Also where the way back from a folder does not lead through it.
+#[test]
+fn few_descriptors_and_folders_that_are_shut() {
+    let user = is_root().then_some(NOBODY);
+    child::in_memory(|dir| {
+        let mut scene = deep_and_wide(true);
+        if is_root() {
+            scene.own(NOBODY);
+        }
+        scene.build(dir);
+        fs::set_permissions(dir, Permissions::from_mode(0o777)).expect("chmod");
+        for flags in ["-a", "-r"] {
+            let run = |limits: Vec<_>| {
+                let setting = with(|s| {
+                    s.user = user;
+                    s.limits = limits;
+                });
+                let ran = cp(&format!("-j1 {flags} s t"), dir, &setting).expect_status(1);
+                let to = dir.join("t");
+                let found = cp::compare::snapshot(&to).expect("a tree");
+                cp::compare::remove(&to);
+                (ran.stderr, found)
+            };
+            let (told, expected) = run(Vec::new());
+            assert!(told.contains("shut"), "{told}");
+            for limit in [8, 9, 10, 12, 16, 24] {
+                let (also_told, found) = run(vec![(libc::RLIMIT_NOFILE, limit)]);
+                assert_eq!(told, also_told, "{flags}, {limit}");
+                let agree = Agree {
+                    times: flags == "-a",
+                    link_times: flags == "-a",
+                    ..Agree::ALL
+                };
+                let lines = differences(&expected, &found, agree);
+                assert!(lines.is_empty(), "{flags}, {limit}: {}", lines.join("\n"));
+            }
+        }
+    });
 }
 
 #[test]

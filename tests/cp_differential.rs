@@ -90,11 +90,14 @@ fn differential(test: &str, user: Option<u32>) {
     let seed = from_env("ANNULET_SEED").unwrap_or(1);
     let count = from_env("ANNULET_CASES").unwrap_or(2000);
     println!("{test}: ANNULET_SEED={seed} ANNULET_CASES={count}");
+    // Before there is nothing to write to any more: it is copied.
+    let program = annulet();
     let run = |dir: &Path| {
         if is_root() {
             child::write_below_only(dir);
         }
-        check(test, seed..seed + count, user, &gnu, dir);
+        let (ours, seeds) = (program.as_path(), seed..seed + count);
+        check(test, seeds, user, [&gnu, ours], dir);
     };
     let own = |parent: &str| {
         let dir = temp_dir_in(parent).expect("a folder");
@@ -115,17 +118,22 @@ fn differential(test: &str, user: Option<u32>) {
     }
 }
 
-fn check(test: &str, seeds: std::ops::Range<u64>, user: Option<u32>, gnu: &Path, dir: &Path) {
-    let program = annulet();
+fn check(
+    test: &str,
+    seeds: std::ops::Range<u64>,
+    user: Option<u32>,
+    [gnu, program]: [&Path; 2],
+    dir: &Path,
+) {
     // A peer as the program under test has none of annulet's own options.
-    let version = child::cp(&program, &["--version"], dir, &Setting::default());
+    let version = child::cp(program, &["--version"], dir, &Setting::default());
     let is_peer = version.stdout_text().contains("GNU coreutils");
     let shrunk = from_env("ANNULET_SHRUNK").unwrap_or(SHRUNK);
     let (mut failed, mut reports, mut void) = (Vec::new(), Vec::new(), Vec::new());
     for seed in seeds.clone() {
         let (way, ordered) = WAYS[usize::try_from(seed).expect("a seed") % WAYS.len()];
         let way = if is_peer { &[] } else { way };
-        let judge = |trial: &Trial| trial.judge(gnu, &program, dir, way, ordered);
+        let judge = |trial: &Trial| trial.judge(gnu, program, dir, way, ordered);
         let whole = trial(seed, user);
         let first = match judge(&whole) {
             Verdict::Same => continue,

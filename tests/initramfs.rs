@@ -27,6 +27,7 @@ fn probe(folder: &str) -> String {
     format!(
         r#"
 probe() {{
+    echo
     /bin/sh -c 'echo "annulet-probe: /bin/sh is alive"'
     {folder}cp --version
     {folder}cat --version
@@ -39,8 +40,10 @@ probe() {{
     )
 }
 
-/// The last process of every boot. Busybox is the only program where it is.
+/// The last process of every boot. Busybox is the only program where it is. A line of its own:
+/// systemd leaves the console in the middle of one.
 const LAST: &str = r#"
+/bin/busybox echo
 /bin/busybox echo "annulet-vm: PASS"
 /bin/busybox poweroff -f
 "#;
@@ -144,14 +147,13 @@ fn what_is_appended_has_no_folder() {
     }
     let dir = temp_dir();
     let archive = dir.path().join("annulet.cpio.gz");
+    let more = dir.path().join("more");
+    write(&more, "to be added\n");
     run(script("initramfs.sh")
         .arg("--binary")
         .arg(support::annulet())
         .arg("--add")
-        .arg(format!(
-            "{}=/etc/annulet.toml",
-            support::repository().join("Cargo.toml").display()
-        ))
+        .arg(format!("{}=/etc/more", more.display()))
         .arg(&archive))
     .expect_success();
     let list = "gzip -dc \"$1\" | cpio --list --verbose --numeric-uid-gid --quiet";
@@ -172,7 +174,7 @@ fn what_is_appended_has_no_folder() {
             "-rwxr-xr-x bin/annulet",
             "lrwxrwxrwx bin/cat -> annulet",
             "lrwxrwxrwx bin/cp -> annulet",
-            "-rw-r--r-- etc/annulet.toml",
+            "-rwxr-xr-x etc/more",
         ]
     );
 
@@ -341,6 +343,8 @@ enum Way {
     Appended,
     /// The tool puts it in, by the hook or the module of `scripts`.
     ByTheTool,
+    /// The hook or the module is there, and annulet is not.
+    NotInstalled,
 }
 
 /// The small Debian that the tools run in.
@@ -362,71 +366,85 @@ fn debian_root(test: &str) -> Option<PathBuf> {
     Some(root)
 }
 
-/// Makes an image by the distribution's own tool, with the probe in it, and annulet if `way`
-/// says so.
-fn make_image(root: &Path, tool: Tool, way: Way, dir: &Path) -> PathBuf {
-    let installed = dir.join("bin");
-    fs::create_dir(&installed).expect("a folder");
-    let out = dir.join("out");
-    fs::create_dir(&out).expect("a folder");
-    // Where the tool looks for what is to be put in, with the distribution's own.
-    let (place, ours) = match tool {
-        Tool::Mkinitramfs => ("/etc/initramfs-tools", dir.join("initramfs-tools")),
-        Tool::Dracut => ("/usr/lib/dracut/modules.d", dir.join("modules.d")),
-    };
-    copy_tree(&root.join(&place[1..]), &ours);
+/// Runs a command in the small Debian, where each of `seen` is seen under its second name.
+fn in_root(root: &Path, seen: &[(&Path, &str)], command: &[&str]) -> Ran {
+    let mut run_in = script("debian-root.sh");
+    run_in.arg("run").arg(root);
+    for (from, to) in seen {
+        run_in.arg("--bind").arg(format!("{}={to}", from.display()));
+    }
+    run(run_in.args(command)).expect_status(0)
+}
+
+/// Puts the probe, and the hook or the module if `way` says so, into a tool's folder.
+fn configure(tool: Tool, way: Way, folder: &Path) {
     let probe = format!("{}probe </dev/null >/dev/console 2>&1\n", probe(""));
     let (file, installed_as) = match tool {
         Tool::Mkinitramfs => {
             let prereqs = "[ \"$1\" != prereqs ] || exit 0";
             write(
-                &ours.join("scripts/init-premount/probe"),
+                &folder.join("scripts/init-premount/probe"),
                 &format!("#!/bin/sh\n{prereqs}\n{probe}"),
             );
             ("initramfs-tools.hook", "hooks/annulet")
         }
         Tool::Dracut => {
             write(
-                &ours.join("99probe/probe.sh"),
+                &folder.join("99probe/probe.sh"),
                 &format!("#!/bin/sh\n{probe}"),
             );
             write(
-                &ours.join("99probe/module-setup.sh"),
+                &folder.join("99probe/module-setup.sh"),
                 "install() { inst_hook pre-mount 50 \"$moddir/probe.sh\"; }\n",
             );
             ("dracut-module.sh", "90annulet/module-setup.sh")
         }
     };
+    if way != Way::Appended {
+        let text = fs::read_to_string(support::repository().join("scripts").join(file));
+        write(&folder.join(installed_as), &text.expect("the script"));
+    }
+}
+
+/// Makes an image by the distribution's own tool: `image` in the folder it gives.
+fn make_image(root: &Path, tool: Tool, way: Way, dir: &Path) -> PathBuf {
+    let folder = |name| {
+        let folder = dir.join(name);
+        fs::create_dir(&folder).expect("a folder");
+        folder
+    };
+    let (out, installed) = (folder("out"), folder("bin"));
     if way == Way::ByTheTool {
         fs::copy(support::annulet(), installed.join("annulet")).expect("install annulet");
-        let text = fs::read_to_string(support::repository().join("scripts").join(file));
-        write(&ours.join(installed_as), &text.expect("the script"));
     }
+    // Where the tool looks for what is to be put in, with the distribution's own.
+    let place = match tool {
+        Tool::Mkinitramfs => "/etc/initramfs-tools",
+        Tool::Dracut => "/usr/lib/dracut/modules.d",
+    };
+    let ours = dir.join("configuration");
+    copy_tree(&root.join(&place[1..]), &ours);
+    configure(tool, way, &ours);
 
-    let version = fs::read_to_string(root.join("etc/kernel-version")).expect("the version");
-    let mut command = script("debian-root.sh");
-    command.arg("run").arg(root);
-    for (from, to) in [
-        (&out, "/mnt"),
-        (&installed, "/usr/local/bin"),
-        (&ours, place),
-    ] {
-        command
-            .arg("--bind")
-            .arg(format!("{}={to}", from.display()));
-    }
-    match tool {
-        Tool::Mkinitramfs => command.args(["mkinitramfs", "-o", "/mnt/image"]),
+    let mut command = match tool {
+        Tool::Mkinitramfs => vec!["mkinitramfs", "-o", "/mnt/image"],
         // For any machine, as a distribution's installer makes it; packed in less time.
-        Tool::Dracut => command.args([
+        Tool::Dracut => vec![
             "dracut",
             "--no-hostonly",
             "--compress=gzip -1",
             "/mnt/image",
-        ]),
+        ],
     };
-    run(command.arg(version.trim_end())).expect_status(0);
-    out.join("image")
+    let version = fs::read_to_string(root.join("etc/kernel-version")).expect("the version");
+    command.push(version.trim_end());
+    let seen = [
+        (&out as &Path, "/mnt"),
+        (&installed, "/usr/local/bin"),
+        (&ours, place),
+    ];
+    in_root(root, &seen, &command);
+    out
 }
 
 /// A disk with a root file system, whose init is the end of the boot.
@@ -464,7 +482,7 @@ fn boots(test: &str, tool: Tool, way: Way) {
         return;
     }
     let dir = temp_dir();
-    let image = make_image(&root, tool, way, dir.path());
+    let image = make_image(&root, tool, way, dir.path()).join("image");
     if way == Way::Appended {
         append_annulet(&image);
     }
@@ -504,4 +522,29 @@ fn mkinitramfs_with_the_hook() {
 #[test]
 fn dracut_with_the_module() {
     boots("dracut_with_the_module", Tool::Dracut, Way::ByTheTool);
+}
+
+#[test]
+fn an_image_keeps_its_own_commands_where_annulet_is_not_installed() {
+    let test = "an_image_keeps_its_own_commands_where_annulet_is_not_installed";
+    let Some(root) = debian_root(test) else {
+        return;
+    };
+    for (tool, list) in [
+        (Tool::Mkinitramfs, "lsinitramfs"),
+        (Tool::Dracut, "lsinitrd"),
+    ] {
+        let dir = temp_dir();
+        let out = make_image(&root, tool, Way::NotInstalled, dir.path());
+        let listed = in_root(&root, &[(&out, "/mnt")], &[list, "/mnt/image"]).stdout_text();
+        for command in ["usr/bin/cp", "usr/bin/cat"] {
+            assert!(
+                listed.lines().any(|line| line.ends_with(command)),
+                "{list} shows no {command}:\n{listed}"
+            );
+        }
+        // Lines of lsinitrd begin with mode and owner.
+        let links = listed.lines().filter(|line| line.ends_with("annulet"));
+        assert_eq!(links.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -49,6 +50,8 @@ pub struct Setting {
     pub limits: Vec<(libc::__rlimit_resource_t, u64)>,
     /// Standard descriptors to start without.
     pub closed: Vec<i32>,
+    /// Further descriptors to start with.
+    pub taken: Range<i32>,
     /// Signals to start with ignored.
     pub ignored: Vec<i32>,
     /// Calls that are refused.
@@ -91,6 +94,7 @@ impl Default for Setting {
             umask: 0o022,
             limits: Vec::new(),
             closed: Vec::new(),
+            taken: 0..0,
             ignored: Vec::new(),
             refused: Vec::new(),
             refused_with: Vec::new(),
@@ -404,6 +408,10 @@ impl Prepare {
             };
             // SAFETY: `limit` is readable.
             check(unsafe { libc::setrlimit(resource, &raw const limit) })?;
+        }
+        for fd in setting.taken.clone() {
+            // SAFETY: takes numbers; nothing that this process still needs has such a one.
+            check(unsafe { libc::dup2(0, fd) })?;
         }
         for &fd in &setting.closed {
             // SAFETY: a standard descriptor of a process that is about to exec.
