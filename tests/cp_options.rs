@@ -454,6 +454,23 @@ fn a_link_that_fails_leaves_what_was_there() {
     .expect("a tmpfs");
 }
 
+/// A file with two names that is met again under the names it was copied to, by way of another
+/// path, is not removed to be linked to itself.
+#[test]
+fn copies_that_are_met_again() {
+    for line in [
+        "-a s/. s/a d",
+        "-ab s/. s/a d",
+        "-a --remove-destination s/. s/a d",
+    ] {
+        let dir = temp_dir();
+        Scene::parse("dir s; dir s/a; file s/a/x 50; hard s/a/y s/a/x; dir d").build(dir.path());
+        as_usual(line, dir.path()).expect_success();
+        let (from, to) = (tree(&dir.path().join("s/a")), tree(&dir.path().join("d/a")));
+        assert_same_tree(&from, &to, Agree::ALL);
+    }
+}
+
 /// A value of `security.capability`: `cap_net_bind_service`, permitted and effective.
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 

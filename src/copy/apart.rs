@@ -24,8 +24,10 @@ pub(super) fn replace(
     let other = until_nul(&other);
     let renamed = sys::renameat2(parent, other, parent, last, false);
     // Where both are names of one file, both are left.
-    let _ = sys::unlinkat(parent, other, AtFlags::empty());
-    renamed
+    match sys::unlinkat(parent, other, AtFlags::empty()) {
+        Err(errno) if errno != Errno::ENOENT => renamed.and(Err(errno)),
+        _ => renamed,
+    }
 }
 
 /// Runs `finish` with the place of file `id` while that is in a directory that nobody else gets
@@ -44,9 +46,8 @@ pub(super) fn while_apart<T>(
     let folder = take_name(&|name| make_private(parent, name))?;
     let folder = until_nul(&folder);
     let done = finish_in(parent, folder, last, id, finish);
-    // Not with somebody else's file in it, which could not go back.
-    let _ = sys::unlinkat(parent, folder, AtFlags::REMOVEDIR);
-    done
+    // It stays with somebody else's file in it that could not go back.
+    sys::unlinkat(parent, folder, AtFlags::REMOVEDIR).and(done)
 }
 
 /// As [`while_apart`], in `folder`.
@@ -74,7 +75,7 @@ fn finish_in<T>(
     let back = put(&place, parent, last);
     if back.is_err() && is_it {
         // Its place was taken meanwhile.
-        let _ = sys::unlinkat(place.dir, place.name, AtFlags::empty());
+        sys::unlinkat(place.dir, place.name, AtFlags::empty())?;
     }
     back.and(done)
 }

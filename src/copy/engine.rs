@@ -8,7 +8,7 @@ use super::path::Place;
 use super::plain::NO_MODE;
 use super::progress::Watch;
 use super::same::same_entry;
-use super::table::Role;
+use super::table::{CopyId, Role};
 use super::trace::Trace;
 use super::ui::Ui;
 use super::walk::Level;
@@ -81,6 +81,8 @@ pub(super) struct Job<'a> {
     pub dst_dev: u64,
     /// A directory's mode where modes are not kept, if it is to change.
     pub otherwise: Option<Mode>,
+    /// Which symlink it is reached through.
+    pub link: FileId,
     /// Which file the copy is, if that was looked at.
     pub copy: Option<FileId>,
     /// The directories that the walk is in.
@@ -98,6 +100,17 @@ impl<'a> Job<'a> {
     /// The destination's.
     pub(super) const fn dst_shown(&self) -> &'a [u8] {
         self.shown[1]
+    }
+
+    /// How the copy is told from other files, which is this one.
+    const fn copy_id(&self, file: FileId) -> CopyId {
+        // Nothing is reached through what was removed.
+        let named = if self.through_link && self.exists {
+            self.link
+        } else {
+            file
+        };
+        CopyId { file, named }
     }
 }
 
@@ -227,6 +240,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                 let made_here = self.made_here(job);
                 // What is written as a regular file is written through symlinks.
                 job.through_link = true;
+                job.link = job.before.id;
                 found = stat_dst(job, AtFlags::empty());
                 // A directory is in the way all the same.
                 if made_here && (found.is_err() || job.before.kind != FileType::Directory) {
@@ -274,7 +288,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     }
 
     /// Leaves a destination alone that is not to be overwritten.
-    fn consider(&mut self, job: &Job<'_>) -> Result<()> {
+    fn consider(&mut self, job: &mut Job<'_>) -> Result<()> {
         let skipped = match self.options.update {
             Update::Older if job.before.times[1] >= job.stat.times[1] => {
                 // It stands for the source, whose other names are to be linked to it.
@@ -282,7 +296,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                     let id = job.stat.id;
                     match self.link_to_earlier(job) {
                         Ok(()) => {
-                            let there = (job.dst_shown(), job.before.id);
+                            let there = (job.dst_shown(), job.copy_id(job.before.id));
                             self.shared.met().settle(&id, Some(there));
                             self.shared.met_settled.give();
                         }
@@ -455,7 +469,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if again {
             // Only now: a link to a copy that failed would be a link to something else.
             let made = job.copy.filter(|_| copied.is_ok());
-            let made = made.map(|copy| (job.dst_shown(), copy));
+            let made = made.map(|file| (job.dst_shown(), job.copy_id(file)));
             self.shared.met().settle(&id, made);
             self.shared.met_settled.give();
         }

@@ -14,7 +14,7 @@ use crate::sys::{
     self, Access, AtFlags, Bearer, BorrowedFd, CWD, Errno, Mode, OFlags, OwnedFd, Stat, until_nul,
 };
 
-/// What is answered where neither the kernel does it by such a descriptor nor `/proc` is there.
+/// What is answered where neither the kernel does it by such a descriptor nor `/proc` helps.
 pub(super) const NO_WAY: Errno = Errno::ENOSYS;
 
 /// Whether `/proc` was found.
@@ -31,16 +31,15 @@ pub(super) fn open(place: &Place<'_>, stat: &mut Stat) -> sys::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Sets the times of last access and change to those of `from`.
+/// Sets the times of last access and change to those of `from`. Linux 5.8, or by `/proc`.
 ///
 /// # Errors
-/// As [`sys::utimensat`]; [`NO_WAY`].
+/// [`NO_WAY`], whatever was said: there may be another one.
 pub(super) fn set_times(file: BorrowedFd<'_>, from: &Stat) -> sys::Result<()> {
-    sys::utimensat(file, c"", &from.times, AtFlags::EMPTY_PATH).or_else(|_| {
-        by_proc(file, b"", |path| {
-            sys::utimensat(CWD, path, &from.times, AtFlags::empty())
-        })
-    })
+    let by_path = |path: &CStr| sys::utimensat(CWD, path, &from.times, AtFlags::empty());
+    sys::utimensat(file, c"", &from.times, AtFlags::EMPTY_PATH)
+        .or_else(|_| by_proc(file, b"", by_path))
+        .map_err(|_| NO_WAY)
 }
 
 /// Sets owner and group.
@@ -51,14 +50,15 @@ pub(super) fn set_owner(file: BorrowedFd<'_>, uid: u32, gid: u32) -> sys::Result
     sys::fchownat(file, c"", uid, gid, AtFlags::EMPTY_PATH)
 }
 
-/// Sets the permission bits. The kernel's call is new, and there are seccomp profiles that
-/// answer it as if it were forbidden: whatever it says, it is not the last word.
+/// Sets the permission bits. Linux 6.6, or by `/proc`: there are seccomp profiles that answer a
+/// call which they do not know as if it were forbidden.
 ///
 /// # Errors
-/// As [`sys::fchmod`]; [`NO_WAY`].
+/// As [`set_times`].
 pub(super) fn set_mode(file: BorrowedFd<'_>, mode: Mode) -> sys::Result<()> {
     sys::fchmodat2(file, c"", mode, AtFlags::EMPTY_PATH)
         .or_else(|_| by_proc(file, b"", |path| sys::fchmodat(CWD, path, mode)))
+        .map_err(|_| NO_WAY)
 }
 
 /// Gives the file the further name `name` in `dir`. Before Linux 6.10 this takes a privilege,

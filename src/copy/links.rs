@@ -11,9 +11,9 @@ use super::options::{Flags, Follow, Preserve};
 use super::path::{Place, last_part, open_parent};
 use super::plain::{self, NO_MODE};
 use super::same::stat_parent;
-use super::table::Claim;
+use super::table::{Claim, CopyId};
 use crate::sys::{
-    self, AtFlags, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, until_nul,
+    self, AtFlags, BorrowedFd, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, until_nul,
 };
 
 impl Engine<'_, '_> {
@@ -35,9 +35,11 @@ impl Engine<'_, '_> {
     /// Where the source was copied before under another name, links the destination to that
     /// copy, and nothing remains to be done. Else it is for this worker to copy, and others
     /// wait until it has said how that went ([`super::table::FileTable::settle`]).
-    pub(super) fn link_to_earlier(&mut self, job: &Job<'_>) -> Result<()> {
+    pub(super) fn link_to_earlier(&mut self, job: &mut Job<'_>) -> Result<()> {
         let shared = self.shared;
         while let Some(copy) = self.find_earlier(job) {
+            // Descriptors may be few, and the source's is not needed for a link.
+            (job.open, job.held) = (None, None);
             // Given twice, and copied to where it is: not to be removed for a link to itself.
             if until_nul(&self.earlier).to_bytes() == job.dst_shown() {
                 return Step::Nothing.into();
@@ -68,7 +70,7 @@ impl Engine<'_, '_> {
 
     /// Finds the source's copy, and sets [`Self::earlier`] to its path. `None` where this worker
     /// is to copy it.
-    fn find_earlier(&mut self, job: &Job<'_>) -> Option<FileId> {
+    fn find_earlier(&mut self, job: &Job<'_>) -> Option<CopyId> {
         let shared = self.shared;
         let mut met = shared.met();
         loop {
@@ -101,7 +103,8 @@ impl Engine<'_, '_> {
         linked
     }
 
-    /// Makes the destination a further name of the source.
+    /// Makes the destination a further name of the source, whatever that is by now: whoever can
+    /// put another file there could have done so before it was looked at.
     pub(super) fn link_hard(&self, job: &Job<'_>) -> Result<()> {
         let src = job.src;
         let mut flags = AtFlags::empty();
@@ -146,38 +149,32 @@ pub(super) fn make_symlink(target: &CStr, dst: &Place<'_>, in_place: bool) -> sy
     }
 }
 
-/// Opens the file `copy`, or a symlink through which it was written, at a path with its NUL
-/// below `root`.
+/// Opens what is at a path with its NUL below `root`, if it is the `copy`, or where symlinks are
+/// not followed the symlink through which it was written.
 ///
 /// # Errors
-/// As [`plain::open`]; `ESTALE` where another file is there.
+/// As [`plain::open`]; `ESTALE` where something else is there.
 fn open_copy(
     root: BorrowedFd<'_>,
     path: &[u8],
     follow: bool,
-    copy: &FileId,
+    copy: &CopyId,
 ) -> sys::Result<OwnedFd> {
-    let mut flags = OFlags::PATH;
+    let (mut flags, mut id) = (OFlags::PATH, copy.file);
     if !follow {
         flags |= OFlags::NOFOLLOW;
+        id = copy.named;
     }
-    let mut name = until_nul(path);
-    let parent;
-    let mut dir = root;
-    let mut opened = plain::open(dir, name, flags, NO_MODE);
+    let mut opened = plain::open(root, until_nul(path), flags, NO_MODE);
     if opened == Err(Errno::ENAMETOOLONG) {
         // Longer than one call takes: from the directory that holds it.
-        parent = open_parent(root, path)?;
-        (dir, name) = (parent.as_fd(), until_nul(last_part(path)));
-        opened = plain::open(dir, name, flags, NO_MODE);
+        let parent = open_parent(root, path)?;
+        opened = plain::open(parent.as_fd(), until_nul(last_part(path)), flags, NO_MODE);
     }
     let opened = opened?;
     let mut found = Stat::default();
     sys::stat_fd(opened.as_fd(), &mut found)?;
-    if found.kind == FileType::Symlink && found.id != *copy {
-        sys::stat_at(dir, name, AtFlags::empty(), &mut found)?;
-    }
-    if found.id == *copy {
+    if found.id == id {
         Ok(opened)
     } else {
         Err(Errno::ESTALE)

@@ -17,6 +17,15 @@ pub enum Role {
     Made,
 }
 
+/// A copy, to be told from what somebody else puts in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CopyId {
+    /// The file.
+    pub file: FileId,
+    /// What its path names: a symlink, if it was written through one, or the file.
+    pub named: FileId,
+}
+
 /// Whose it is to copy a file that may turn up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim<'a> {
@@ -24,8 +33,8 @@ pub enum Claim<'a> {
     Ours,
     /// Somebody's who has not said yet how it went.
     Others,
-    /// It was copied to this path, and that is the file there.
-    Copied(&'a CStr, FileId),
+    /// It was copied to this path, and that is the copy.
+    Copied(&'a CStr, CopyId),
 }
 
 /// In place of where a path begins: the file is being copied.
@@ -38,7 +47,7 @@ const NOT_COPIED: usize = usize::MAX - 1;
 ///
 /// A binary tree in which the bits of an entry's hash, one after the other, say where it
 /// hangs: as deep as a balanced one, but nothing is ever moved. Two blocks of memory however
-/// many files, 56 bytes and the path for each.
+/// many files, 72 bytes and the path for each.
 #[derive(Debug, Default)]
 pub struct FileTable {
     /// The tree's root first.
@@ -52,7 +61,7 @@ struct Entry {
     /// Where the path begins; it ends before the next NUL.
     path_at: usize,
     /// Of a source that was copied, the copy.
-    copy: FileId,
+    copy: CopyId,
     /// The entries below this one, by the next bit of the hash; 0 where there is none.
     below: [usize; 2],
 }
@@ -76,7 +85,7 @@ impl FileTable {
         self.entries.push(Entry {
             id,
             path_at: self.paths.len(),
-            copy: FileId::default(),
+            copy: CopyId::default(),
             below: [0; 2],
         });
         self.paths.extend_from_slice(path);
@@ -116,13 +125,13 @@ impl FileTable {
         }
     }
 
-    /// Says where a file that was claimed was copied to, and what file the copy is; or that it was
-    /// not copied.
-    pub fn settle(&mut self, id: &FileId, copied: Option<(&[u8], FileId)>) {
-        let (mut path_at, mut copy) = (NOT_COPIED, FileId::default());
-        if let Some((path, id)) = copied {
+    /// Says where a file that was claimed was copied to, and what the copy is; or that it was not
+    /// copied.
+    pub fn settle(&mut self, id: &FileId, copied: Option<(&[u8], CopyId)>) {
+        let (mut path_at, mut copy) = (NOT_COPIED, CopyId::default());
+        if let Some((path, made)) = copied {
             path_at = self.paths.len();
-            copy = id;
+            copy = made;
             self.paths.extend_from_slice(path);
             self.paths.push(0);
         }
@@ -134,7 +143,7 @@ impl FileTable {
 
     /// Says that a file's `copy` is not where it was any more; whoever claims the file next is to
     /// copy it again.
-    pub fn forget(&mut self, id: &FileId, copy: &FileId) {
+    pub fn forget(&mut self, id: &FileId, copy: &CopyId) {
         if let Some(entry) = self.copied(id)
             && entry.copy == *copy
             && entry.path_at != BEING_COPIED
@@ -145,7 +154,8 @@ impl FileTable {
 
     /// Whether a file was copied, and that is its `copy`.
     pub fn is_copy(&mut self, id: &FileId, copy: &FileId) -> bool {
-        self.copied(id).is_some_and(|entry| entry.copy == *copy)
+        self.copied(id)
+            .is_some_and(|entry| entry.copy.file == *copy)
     }
 
     /// The entry of a file that is copied.
@@ -226,7 +236,12 @@ mod tests {
     #[test]
     fn a_copy_that_is_gone_is_forgotten_once() {
         let mut table = FileTable::default();
-        let [file, first, second] = [1, 2, 3].map(|ino| FileId { dev: 0, ino });
+        let id = |ino| FileId { dev: 0, ino };
+        let file = id(1);
+        let [first, second] = [2, 3].map(|ino| CopyId {
+            file: id(ino),
+            named: id(ino + 10),
+        });
         assert_eq!(table.claim(&file), Claim::Ours);
         assert_eq!(table.claim(&file), Claim::Others);
         table.forget(&file, &first);
@@ -239,7 +254,7 @@ mod tests {
         // By one who has still found the first.
         table.forget(&file, &first);
         assert_eq!(table.claim(&file), Claim::Copied(c"b", second));
-        assert!(table.is_copy(&file, &second) && !table.is_copy(&file, &first));
-        assert!(!table.is_copy(&first, &second));
+        assert!(table.is_copy(&file, &id(3)) && !table.is_copy(&file, &id(2)));
+        assert!(!table.is_copy(&id(2), &id(3)));
     }
 }

@@ -478,6 +478,7 @@ impl Job<'_> {
             shown: walk.shown(),
             dst_dev,
             otherwise: None,
+            link: FileId::default(),
             copy: None,
             outer: &walk.levels,
             operand_ends: walk.operand,
