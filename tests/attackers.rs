@@ -213,9 +213,7 @@ fn calls_a_name(options: &str, build: &dyn Fn(&Path, usize)) -> usize {
         let args = child::words(&format!("{options} s t"));
         let mut calls = 0;
         let setting = Setting::default();
-        let ran = child::cp_stepped(&annulet(), &args, dir.path(), &setting, |before| {
-            calls = before + 1;
-        });
+        let ran = child::cp_watched(&annulet(), &args, dir.path(), &setting, |_| calls += 1);
         ran.expect_success();
         calls
     };
@@ -248,9 +246,9 @@ fn calls_for_each_name() {
     let symlink = calls_a_name("-a", &symlinks);
     let link = calls_a_name("-a", &links);
     println!("a file {file}, with -L {followed}, a symlink {symlink}, a further name {link}");
-    // Before, they were 11, 11, 11 and 4. The last takes one more where it takes a privilege to
-    // link by descriptor, before Linux 6.10.
-    assert!(file <= 11 && followed <= 12 && symlink <= 11 && link <= 8);
+    // Before, they were 11, 11, 11 and 4, but two fewer for whatever is opened by what holds it.
+    // The last takes one more where it takes a privilege to link by descriptor, before Linux 6.10.
+    assert!(file <= 13 && followed <= 14 && symlink <= 11 && link <= 8);
 }
 
 /// What is not to change of a file.

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -87,6 +87,7 @@ const SWAPS: &[Swap] = &[
     ("-f s/a old", "s/a", 1),
     ("--attributes-only s/a old", "s/a", 1),
     ("--io=ring s/a new", "s/a", 1),
+    ("-b s/a old", "s/a", 1),
     ("s/a old", "old", 2),
     ("-f s/a old", "old", 2),
     ("--attributes-only s/a old", "old", 2),
@@ -213,6 +214,29 @@ fn what_takes_a_files_name_is_not_opened() {
         }
     }
     println!("at {points} points");
+}
+
+/// As many descriptors as by name are enough: those of both files, beside the standard ones and a
+/// tree's.
+#[test]
+fn few_descriptors() {
+    for (line, enough) in [
+        ("s/a new", 5),
+        ("s/a old", 5),
+        ("s/a link", 5),
+        ("-r s new", 7),
+        ("-r s/. t", 8),
+    ] {
+        for limit in enough..12 {
+            let dir = scene();
+            for name in ["s/b", "s/c", "s/d"] {
+                fs::write(dir.path().join(name), noise(100, 5)).expect("a file");
+            }
+            let setting = with(|s| s.limits = vec![(libc::RLIMIT_NOFILE, limit)]);
+            let args = child::words(&format!("-j1 {line}"));
+            child::cp(&annulet(), &args, dir.path(), &setting).expect_success();
+        }
+    }
 }
 
 /// Who has a lease on a file (`man 2 fcntl`) is asked for it and waited for, by either side.
@@ -409,6 +433,36 @@ fn what_cannot_be_emptied_at_all() {
     }
 }
 
+/// Where no length can be set, what has the right one is whole, as by GNU.
+#[test]
+fn a_length_that_cannot_be_set() {
+    let test = "a_length_that_cannot_be_set";
+    let Some(gnu) = gnu_cp(test) else { return };
+    let rules = Rules {
+        cutting: libc::EPERM,
+        ..Rules::default()
+    };
+    with_store(test, rules, |dir| {
+        for (name, end) in [("data", 0), ("hole", 1 << 20)] {
+            let file = File::create(dir.join("s").join(name)).expect("a file");
+            file.write_all_at(&noise(9000, 1), 2 << 20).expect("data");
+            file.set_len((2 << 20) + 9000 + end).expect("a length");
+            for sparse in ["auto", "always", "never"] {
+                let said = [&annulet(), &gnu].map(|program| {
+                    let to = format!("{name}-{sparse}");
+                    let line = format!("--sparse={sparse} s/{name} store/{to}");
+                    let args = child::words(&line);
+                    let ran = child::cp(program, &args, dir, &Setting::default());
+                    let len = fs::metadata(dir.join("store").join(&to)).map(|m| m.len());
+                    fs::remove_file(dir.join("store").join(&to)).expect("removal");
+                    (ran.said(), len.expect("a copy"))
+                });
+                assert_eq!(said[0], said[1], "{name} {sparse}");
+            }
+        }
+    });
+}
+
 /// A file in memory that is sealed against writing: to open it is allowed.
 #[test]
 fn a_sealed_file() {
@@ -548,4 +602,29 @@ fn closing_fails() {
             }
         });
     }
+}
+
+/// As by GNU, what `-v` has written is not lost without a word.
+#[test]
+fn closing_standard_output_fails() {
+    let test = "closing_standard_output_fails";
+    let Some(gnu) = gnu_cp(test) else { return };
+    let rules = Rules {
+        closing: [libc::EDQUOT, 0],
+        ..Rules::default()
+    };
+    with_store(test, rules, |dir| {
+        let output = dir.join("store/output");
+        fs::write(&output, "").expect("a file");
+        let setting = with(|s| s.stdout = Some(output.clone()));
+        let [ours, theirs] = [&annulet(), &gnu].map(|program| {
+            let ran = child::cp(program, &child::words("-v s/a new"), dir, &setting);
+            let _ = fs::remove_file(dir.join("new"));
+            ran.said()
+        });
+        assert_eq!(ours, theirs);
+        assert!(ours.contains("write error"), "{ours}");
+        // Where nothing was written nothing can be lost.
+        child::cp(&annulet(), &child::words("s/a new"), dir, &setting).expect_success();
+    });
 }

@@ -1,5 +1,5 @@
 //! The one way out for messages: complaints to standard error, a line each, and the lines of
-//! `-v` to standard output.
+//! `-v` to standard output. Of what standard error does not take, nobody is left to be told.
 
 use super::complaint::Complaint;
 use super::progress;
@@ -9,7 +9,7 @@ use crate::cat;
 use crate::copy::plain::{read, write_all};
 use crate::copy::ui::{Message, Ui};
 use crate::copy::{Occasion, Snapshot, basename};
-use crate::sys::{Errno, STDERR, STDIN, STDOUT, Vec, decimal, terminal_columns};
+use crate::sys::{Errno, STDERR, STDIN, STDOUT, Vec, close_stdout, decimal, terminal_columns};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
@@ -22,6 +22,7 @@ const USUAL_COLUMNS: usize = 79;
 
 /// A command's messages, and whether any of them was about a failure.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // they have nothing to do with each other
 pub struct Diagnostics {
     /// The name that the program was started by, path and all.
     program: &'static [u8],
@@ -36,6 +37,8 @@ pub struct Diagnostics {
     progress_shown: bool,
     /// A terminal understands nothing but lines (`TERM`).
     pub is_dumb: bool,
+    /// Something was written to standard output.
+    output_used: bool,
     /// The first error of standard output.
     output_error: Option<Errno>,
     line: Vec<u8>,
@@ -53,6 +56,7 @@ impl Diagnostics {
             output: Vec::new(),
             progress_shown: false,
             is_dumb: false,
+            output_used: false,
             output_error: None,
             line: Vec::new(),
         }
@@ -131,6 +135,7 @@ impl Diagnostics {
             return;
         }
         self.hide_progress();
+        self.output_used = true;
         if self.output_error.is_none()
             && let Err(errno) = write_all(STDOUT, &self.output)
         {
@@ -139,10 +144,16 @@ impl Diagnostics {
         self.output.clear();
     }
 
-    /// Writes out what is left and returns the exit status: 1 if anything failed.
+    /// Writes out what is left, closes standard output if anything was written there, and returns
+    /// the exit status: 1 if anything failed.
     #[must_use]
     pub fn finish(&mut self) -> u8 {
         self.flush();
+        if self.output_used {
+            // Some file systems tell only now that a write was lost.
+            let closed = close_stdout();
+            self.output_error = self.output_error.or(closed.err());
+        }
         if let Some(errno) = self.output_error {
             self.tell(cat::WRITE_ERROR, &[], Some(errno));
         }

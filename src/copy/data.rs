@@ -535,6 +535,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
                 *at = end;
                 break;
             }
+            // Where none can be found, all of it is copied as data.
             let hole = sys::lseek(from, data, Whence::Hole).unwrap_or(end);
             let hole = hole.max(data + 1).min(end);
             *at = data;
@@ -701,6 +702,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
     /// Lets the kernel move data through a pipe, in parts likewise.
     fn carry(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) {
         if self.conduit.is_none() {
+            // Without a pipe plain calls do it.
             self.conduit = Conduit::new(FILE_TO_FILE_BYTES, PIPE_BYTES).ok();
         }
         let start = *at;

@@ -212,6 +212,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             return made;
         }
         let mut made = Stat::default();
+        // What cannot be looked at is not told from others: as GNU cp does.
         if meets && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut made).is_ok() {
             self.shared
                 .remember(Role::Created, &made.id, job.dst_shown());

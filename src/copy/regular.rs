@@ -43,17 +43,13 @@ impl Engine<'_, '_> {
         if let Some(open) = job.open.take() {
             return Ok(open);
         }
+        if job.backed_up || self.options.has(Flags::INTERACTIVE) {
+            hold_again(job)?;
+        }
         if let Some(held) = job.held.take() {
             match self.opener.open(&held, OFlags::RDONLY) {
                 Err(Errno::EMFILE) => {}
-                opened => {
-                    let open = opened.during(Step::OpenSource)?;
-                    if self.options.has(Flags::INTERACTIVE) {
-                        // Much may have happened while the answer was awaited.
-                        sys::stat_fd(open.as_fd(), &mut job.stat).during(Step::FstatSource)?;
-                    }
-                    return Ok(open);
-                }
+                opened => return opened.during(Step::OpenSource),
             }
         }
         let looked_at = job.stat;
@@ -75,7 +71,12 @@ impl Engine<'_, '_> {
                 Err(failure)
                     if self.options.has(Flags::FORCE)
                         && failure.is(Step::CreateRegular)
-                        && failure.errno() != Some(Errno::ENOENT) =>
+                        && !matches!(
+                            failure.errno(),
+                            // The others are about this process: a new file could not be opened
+                            // either.
+                            Some(Errno::ENOENT | Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
+                        ) =>
                 {
                     self.remove(job)?;
                     job.exists = false;
@@ -108,36 +109,44 @@ impl Engine<'_, '_> {
         if !is_regular && job.before.id != looked_at {
             return Err(Errno::ESTALE).during(Step::CreateRegular);
         }
-        let mut opened = match self.opener.open(&held, OFlags::WRONLY) {
-            Err(Errno::EMFILE) => open_old(job, OFlags::WRONLY),
-            opened => opened,
-        };
+        let mut opened = self.opener.open(&held, OFlags::WRONLY);
+        let mut held = Some(held);
+        if opened == Err(Errno::EMFILE) {
+            held = None;
+            opened = open_old(job, OFlags::WRONLY);
+        }
         // What it holds may be needed, until blocks are shared.
         let keeps_data =
             self.options.has(Flags::ATTRIBUTES_ONLY) || self.options.reflink == Reflink::Always;
         if is_regular && !keeps_data {
             opened = opened
                 .and_then(|file| sys::ftruncate(file.as_fd(), 0).map(|()| file))
-                .or_else(|refused| self.open_emptied(job, &held, refused));
+                .or_else(|refused| self.open_emptied(job, held, refused));
         }
         opened.during(Step::CreateRegular)
     }
 
     /// Empties the destination by opening it, where another way was `refused`: some file systems
     /// (S3 buckets) know no other way to write to a file that is there.
-    fn open_emptied(&mut self, job: &Job<'_>, held: &Held, refused: Errno) -> sys::Result<OwnedFd> {
+    fn open_emptied(
+        &mut self,
+        job: &Job<'_>,
+        held: Option<Held>,
+        refused: Errno,
+    ) -> sys::Result<OwnedFd> {
         let flags = OFlags::WRONLY | OFlags::TRUNC;
-        match self.opener.open(held, flags) {
-            // By name only where no name can be the source's: on another device than that.
-            Err(Errno::EMFILE)
-                if !job.through_link
-                    && job.before.id.dev != job.stat.id.dev
-                    && refused != Errno::ESTALE =>
-            {
-                open_old(job, flags)
+        if let Some(held) = held {
+            match self.opener.open(&held, flags) {
+                Err(Errno::EMFILE) => {}
+                opened => return opened,
             }
-            Err(Errno::EMFILE) => Err(refused),
-            opened => opened,
+        }
+        // By name only where no name can be the source's: on another device than that.
+        let is_elsewhere = !job.through_link && job.before.id.dev != job.stat.id.dev;
+        if is_elsewhere && refused != Errno::ESTALE {
+            open_old(job, flags)
+        } else {
+            Err(refused)
         }
     }
 
@@ -254,6 +263,21 @@ impl Engine<'_, '_> {
         }
         opened.during(Step::CreateRegular)
     }
+}
+
+/// Looks once more whether the source's name leads to what is held: much may have happened while
+/// an answer was awaited, and as GNU cp nothing is to be found where the way to it led by what
+/// has just been moved out of the way.
+fn hold_again(job: &mut Job<'_>) -> Result<()> {
+    if job.held.take().is_some() {
+        let looked_at = job.stat.id;
+        let held = held::hold(&job.src, job.follow, &mut job.stat).during(Step::OpenSource)?;
+        if job.stat.id != looked_at {
+            return Step::Replaced.into();
+        }
+        job.held = Some(held);
+    }
+    Ok(())
 }
 
 /// Opens the destination by its name, if it is the file that [`Job::before`] tells of.

@@ -301,7 +301,8 @@ impl Drop for IoUring {
             self.running() == 0,
             "a ring is dropped with operations running"
         );
-        // The thread's table of registered rings holds the ring open by itself.
+        // The thread's table of registered rings holds the ring open by itself. Where this fails it
+        // does so until the thread ends.
         if let Some(unregister) = self.unregister {
             let _ = unregister(self);
         }

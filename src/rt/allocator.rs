@@ -65,6 +65,7 @@ unsafe impl GlobalAlloc for ProgramArena {
 /// bookkeeping cannot go on, and says so.
 fn or_exit(block: Option<NonNull<u8>>) -> *mut u8 {
     let Some(block) = block else {
+        // Nobody is left to tell when this fails.
         let _ = write(STDERR, b"annulet: memory exhausted\n");
         exit(1)
     };

@@ -149,6 +149,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        // A mapping that stays takes room until the program ends, and does no other harm.
         // SAFETY: the range is this mapping's alone, and `&mut self` says nobody borrows it.
         let _ = unsafe { syscall2(nr::MUNMAP, self.as_ptr() as usize, self.len_bytes) };
     }
