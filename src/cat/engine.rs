@@ -321,7 +321,7 @@ impl Cat<'_> {
         Ok(())
     }
 
-    /// Prints a regular file through the ring if that can be had, and leaves its position where
+    /// Has a regular file read through the ring, if that can be had, and leaves it standing where
     /// plain calls would.
     fn print_by_ring(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         // Else the ring's own descriptor would have its number.
@@ -335,16 +335,17 @@ impl Cat<'_> {
         let Some(ring) = self.ring.get() else {
             return Ok(());
         };
+        if position(from) >= self.stat.size_bytes {
+            return Ok(());
+        }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
         let (step, output) = (&mut self.step, &mut self.output);
         read_ahead(ring, from, self.stat.size_bytes, |data| {
             *step = Step::Write;
-            let written = output.write(data);
-            if written.is_ok() {
-                *step = Step::Read;
-            }
-            written
+            output.write(data)?;
+            *step = Step::Read;
+            Ok(())
         })
     }
 

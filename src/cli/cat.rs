@@ -19,7 +19,7 @@ Print each FILE, or standard input for - or without FILE.
   -T, --show-tabs         ^I for tabs
   -u                      ignored
   -v, --show-nonprinting  ^X and M-X for other bytes, not LF and tab
-      --io=auto|ring|sync use io_uring where it helps, always, never
+      --io=auto|ring|sync move data as is best, by io_uring, by read and write
       --help
       --version
 ";

@@ -7,9 +7,9 @@ use bitflags::bitflags;
 pub enum Io {
     /// Whichever is quickest: the ring where that pays and the kernel gives one.
     Auto,
-    /// The ring for all data of regular files, or an error.
+    /// The ring for all data of regular files, for reading it where `cat` prints it, or an error.
     Ring,
-    /// Never the ring.
+    /// Never the ring; of `cat`, reads and writes only.
     Sync,
 }
 
