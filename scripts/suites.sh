@@ -147,7 +147,7 @@ run_coreutils() {
     if [ "$(id -u)" -eq 0 ]; then
         chown -R "$user" "$build"
         # Two groups, of which cases want to be members.
-        as=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --groups=2,3)
+        as=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" "--groups=2,3")
     fi
     programs=("$dir"/src/*.c)
     programs=("${programs[@]##*/}")
