@@ -375,6 +375,34 @@ fn what_is_printed_stays_whichever_way() {
     }
 }
 
+/// While it runs the file's own pages are in the pipe, which is why it is quick; but not where that
+/// is not wanted.
+#[test]
+fn what_is_printed_changes_while_it_runs() {
+    if !sees_calls("what_is_printed_changes_while_it_runs") {
+        return;
+    }
+    for (way, call) in [
+        ("--io=auto", libc::SYS_splice),
+        ("--io=sync", libc::SYS_write),
+    ] {
+        let files = Files::new();
+        let (mut reader, writer) = pipe(64 << 10);
+        let mut child = spawn(cat(&files, &[way, "big"]), writer);
+        let mut bytes = vec![0; 400_000];
+        reader.read_exact(&mut bytes).unwrap();
+        until_in(&mut child, call);
+        let in_pipe = queued(&reader);
+        files.change(Change::Overwritten);
+        reader.read_exact(&mut bytes[..in_pipe]).unwrap();
+        let expected = &files.expected(&["big"])[400_000..][..in_pipe];
+        let is_as_it_was = &bytes[..in_pipe] == expected;
+        assert_eq!(is_as_it_was, way == "--io=sync", "{way}");
+        drop(reader);
+        let _ = child.wait().unwrap();
+    }
+}
+
 /// A file that has grown since is printed to its end, and stays.
 #[test]
 fn a_file_that_grows() {
