@@ -147,14 +147,15 @@ run_coreutils() {
     if [ "$(id -u)" -eq 0 ]; then
         chown -R "$user" "$build"
         # Two groups, of which cases want to be members.
-        as=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" "--groups=2,3")
+        as=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" '--groups=2,3')
     fi
     programs=("$dir"/src/*.c)
     programs=("${programs[@]##*/}")
     for case in "$dir/tests/$command"/*.sh; do
         name=$(basename "$case" .sh) status=0
-        (cd "$build" && "${as[@]}" timeout 300 env -i HOME="$dir" \
-            PATH="$build/src:/usr/sbin:/usr/bin:/sbin:/bin" LC_ALL=C TMPDIR="$build" SHELL=/bin/sh CC=gcc AWK=awk EGREP='grep -E' PERL=perl \
+        (cd "$build" && "${as[@]}" timeout 300 env -i \
+            PATH="$build/src:/usr/sbin:/usr/bin:/sbin:/bin" HOME="$dir" LC_ALL=C \
+            TMPDIR="$build" SHELL=/bin/sh CC=gcc AWK=awk EGREP='grep -E' PERL=perl \
             srcdir="$dir" top_srcdir="$dir" abs_srcdir="$dir" abs_top_srcdir="$dir" \
             abs_top_builddir="$build" built_programs="${programs[*]%.c}" \
             CONFIG_HEADER="$build/config.h" host_os=linux-gnu fail=0 \

@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use cp::child;
 use cp::scene::Scene;
-use support::{Agree, TempDir, annulet, assert_same_tree, is_root, noise, temp_dir, tree};
+use support::{
+    Agree, TempDir, annulet, assert_same_tree, find_program, is_root, noise, skip, temp_dir, tree,
+};
 
 /// How long anything may take here.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -641,4 +643,76 @@ fn whom_a_signal_ends() {
             "{name}"
         );
     }
+}
+
+/// A file system in user space may answer any call that it was interrupted: it is made again.
+#[test]
+fn interrupted_calls_are_made_again() {
+    let test = "interrupted_calls_are_made_again";
+    let Some(strace) = find_program("strace") else {
+        return skip(test, "strace is not installed");
+    };
+    in_memory(|dir| {
+        Scene::parse(
+            "dir s; dir s/d 711; file s/a 5000 640; file s/long 2000000; hard s/h s/a; link s/l a; \
+             fifo s/p 604; hole s/holes 3000000 1000000+9000; file s/d/b 7 755",
+        )
+        .build(dir);
+        child::set_xattr(&dir.join("s/a"), "user.x", b"1").expect("an attribute");
+        let expected = tree(&dir.join("s"));
+        let mut interrupted = 0;
+        for call in [
+            "openat",
+            "statx",
+            "getdents64",
+            "mkdirat",
+            "mknodat",
+            "symlinkat",
+            "readlinkat",
+            "linkat",
+            "unlinkat",
+            "renameat2",
+            "fchmod",
+            "fchmodat2",
+            "fchown",
+            "fchownat",
+            "utimensat",
+            "ftruncate",
+            "lseek",
+            "ioctl",
+            "read",
+            "write",
+            "pread64",
+            "pwrite64",
+            "copy_file_range",
+            "splice",
+            "llistxattr",
+            "flistxattr",
+            "lgetxattr",
+            "fgetxattr",
+            "lsetxattr",
+            "fsetxattr",
+        ] {
+            let mut command = Command::new(&strace);
+            command
+                .args(["-f", "-o", "trace", "-e"])
+                .arg(format!("trace=?{call}"))
+                .arg("-e")
+                .arg(format!("inject=?{call}:error=EINTR:when=1"))
+                .arg(annulet())
+                .args(["cp", "-a", "s", "t"])
+                .current_dir(dir);
+            let ran = support::run(&mut command);
+            let trace = fs::read_to_string(dir.join("trace")).unwrap_or_default();
+            if ran.status != 0 && !trace.contains("(INJECTED)") {
+                return skip(test, &format!("strace does not work here: {ran:?}"));
+            }
+            interrupted += usize::from(trace.contains("(INJECTED)"));
+            let ran = ran.expect_success();
+            assert_eq!(ran.stdout_text(), "", "{call}");
+            assert_same_tree(&expected, &tree(&dir.join("t")), Agree::ALL);
+            cp::compare::remove(&dir.join("t"));
+        }
+        assert!(interrupted > 15, "{interrupted} calls were interrupted");
+    });
 }

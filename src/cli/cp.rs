@@ -65,7 +65,8 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
 
 LIST is of mode,ownership,timestamps,links,context,xattr,all. CONTROL, or else
 $VERSION_CONTROL, is none, simple, numbered, or existing: numbered where files
-are. SUFFIX, or else $SIMPLE_BACKUP_SUFFIX, is usually ~.
+are. SUFFIX, or else $SIMPLE_BACKUP_SUFFIX, is usually ~. On SIGUSR1 cp says how
+far it has come.
 ";
 
 /// The options' ids: letters and what follows them without a gap, so that the table that

@@ -3,8 +3,9 @@
 use core::ffi::CStr;
 
 use super::FileType;
-use super::arch::{nr, syscall3};
+use super::arch::nr;
 use super::errno::Result;
+use super::restarted::syscall3;
 use super::{BorrowedFd, Errno, until_nul};
 
 /// One entry of a directory.

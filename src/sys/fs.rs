@@ -4,8 +4,9 @@ use core::ffi::CStr;
 
 use bitflags::bitflags;
 
-use super::arch::{nr, syscall2, syscall3, syscall4, syscall5};
+use super::arch::nr;
 use super::errno::Result;
+use super::restarted::{syscall2, syscall3, syscall4, syscall5};
 use super::{BorrowedFd, DeviceNumbers, Errno, FileType, OwnedFd, Timestamp};
 
 bitflags! {

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::arch::{nr, syscall2, syscall3, syscall4, syscall6};
 use super::errno::Result;
-use super::{BorrowedFd, Errno, OwnedFd};
+use super::{BorrowedFd, Errno, OwnedFd, restarted};
 
 #[allow(clippy::cast_possible_truncation)] // 64-bit targets only
 const fn offset_arg(offset: u64) -> usize {
@@ -177,7 +177,7 @@ pub fn ficlone(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     /// `_IOW(0x94, 9, int)`.
     const FICLONE: usize = 0x4004_9409;
     // SAFETY: FICLONE takes a descriptor, no address.
-    let r = unsafe { syscall3(nr::IOCTL, to.arg(), FICLONE, from.arg()) };
+    let r = unsafe { restarted::syscall3(nr::IOCTL, to.arg(), FICLONE, from.arg()) };
     Errno::check_zero(r)
 }
 
@@ -214,7 +214,8 @@ pub enum Whence {
 /// `ESPIPE` (no position), `ENXIO` (no data after the offset), `EINVAL` (`man 2 lseek`).
 pub fn lseek(fd: BorrowedFd<'_>, offset: u64, whence: Whence) -> Result<u64> {
     // SAFETY: no addresses are passed.
-    let r = unsafe { syscall3(nr::LSEEK, fd.arg(), offset_arg(offset), whence as usize) };
+    let r =
+        unsafe { restarted::syscall3(nr::LSEEK, fd.arg(), offset_arg(offset), whence as usize) };
     Errno::check(r).map(|at| at as u64)
 }
 
@@ -224,7 +225,7 @@ pub fn lseek(fd: BorrowedFd<'_>, offset: u64, whence: Whence) -> Result<u64> {
 /// `EFBIG`, `EINVAL` (no regular file), `EPERM`, … (`man 2 ftruncate`).
 pub fn ftruncate(fd: BorrowedFd<'_>, len_bytes: u64) -> Result<()> {
     // SAFETY: no addresses are passed.
-    let r = unsafe { syscall2(nr::FTRUNCATE, fd.arg(), offset_arg(len_bytes)) };
+    let r = unsafe { restarted::syscall2(nr::FTRUNCATE, fd.arg(), offset_arg(len_bytes)) };
     Errno::check_zero(r)
 }
 
@@ -237,7 +238,7 @@ pub fn preallocate(fd: BorrowedFd<'_>, offset: u64, len_bytes: u64) -> Result<()
     const KEEP_SIZE: usize = 1;
     let (offset, len) = (offset_arg(offset), offset_arg(len_bytes));
     // SAFETY: no addresses are passed.
-    let r = unsafe { syscall4(nr::FALLOCATE, fd.arg(), KEEP_SIZE, offset, len) };
+    let r = unsafe { restarted::syscall4(nr::FALLOCATE, fd.arg(), KEEP_SIZE, offset, len) };
     Errno::check_zero(r)
 }
 
@@ -249,7 +250,7 @@ pub fn file_system_type(fd: BorrowedFd<'_>) -> Result<u64> {
     // `struct statfs` is 120 bytes, the type first.
     let mut buffer = [0_u64; 16];
     // SAFETY: the kernel writes its structure to `buffer`, which is longer.
-    let r = unsafe { syscall2(nr::FSTATFS, fd.arg(), buffer.as_mut_ptr() as usize) };
+    let r = unsafe { restarted::syscall2(nr::FSTATFS, fd.arg(), buffer.as_mut_ptr() as usize) };
     Errno::check_zero(r)?;
     // The generic ABI's type is signed: CIFS's number is negative there.
     Ok(buffer[0] & 0xffff_ffff)

@@ -18,6 +18,7 @@ mod io;
 pub mod io_uring;
 mod mapping;
 mod process;
+mod restarted;
 mod signal;
 mod startup;
 mod stat;

@@ -8,9 +8,10 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::arch::{StatBuffer, nr, syscall4, syscall5};
+use super::arch::{StatBuffer, nr};
 use super::errno::Result;
 use super::fs::path_arg;
+use super::restarted::{syscall4, syscall5};
 use super::{AtFlags, BorrowedFd, Errno, Mode};
 
 /// What kind of file an inode is: the upper four bits of its mode (`S_IFMT`).

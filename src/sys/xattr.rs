@@ -3,8 +3,9 @@
 use core::ffi::CStr;
 
 use super::BorrowedFd;
-use super::arch::{nr, syscall5};
+use super::arch::nr;
 use super::errno::{Errno, Result};
+use super::restarted::syscall5;
 
 /// The most that the names of a file's attributes take together (`XATTR_LIST_MAX`).
 pub const NAMES_BYTES: usize = 64 << 10;
