@@ -376,35 +376,134 @@ fn limited_file_size() {
     }
 }
 
+/// Whether all that was said is whole lines, each about something, with the reason.
+fn is_told(ran: &Ran, reason: &str) -> bool {
+    let is_whole = |line: &str| {
+        let about = line.split_once(": ").map_or("", |(_, about)| about);
+        let names = about.ends_with(&format!(": {reason}")) && about.len() > reason.len() + 2;
+        !line.contains("''") && (names || about == "memory exhausted")
+    };
+    ran.stderr.ends_with('\n') && ran.stderr.lines().all(is_whole)
+}
+
+/// With too little memory the program ends with status 1 and whole messages, and does not crash
+/// or hang; with enough of it all is as usual.
 #[test]
 fn little_memory() {
-    let dir = place();
-    // The program itself has to fit; its buffer need not.
-    let mut failed = 0;
-    for limit in (0..64).map(|n| (n * 32) << 10) {
-        let setting = with(|s| s.limits = vec![(libc::RLIMIT_AS, limit)]);
-        let mut command = support::command(annulet());
-        command
-            .args(["cp", "-a", "s"])
-            .arg(format!("t{limit}"))
-            .current_dir(dir.path());
-        // Too little even to start: nothing the program can do about it.
-        let ran = child::run(&mut command, &setting);
-        if ran.status < 0 {
-            continue;
+    child::in_memory(|dir| {
+        scene().build(dir);
+        let many = dir.join("many");
+        fs::create_dir(&many).expect("a folder");
+        for number in 0..20_000 {
+            fs::write(many.join(format!("a-name-of-some-length-{number}")), "").expect("a file");
         }
-        if ran.status == 0 {
-            assert_eq!(ran.stderr, "", "{limit}");
-            assert_copied(dir.path(), &format!("t{limit}"));
-            continue;
+        for number in 0..40 {
+            let folder = dir.join(format!("s/folders/{number}"));
+            fs::create_dir_all(&folder).expect("a folder");
+            fs::write(folder.join("f"), "x").expect("a file");
         }
-        failed += 1;
-        assert_eq!(ran.status, 1, "{limit}: {ran:?}");
-        let said = ran.stderr.contains("Cannot allocate memory")
-            || ran.stderr == "annulet: memory exhausted\n";
-        assert!(said, "{limit}: {ran:?}");
+        let names = child::words(
+            "none none/none --no-such --backup=x --update=n -S -j0 --parents a/b/c --help",
+        );
+        let (mut short, mut exhausted) = (0, 0);
+        for resource in [libc::RLIMIT_AS, libc::RLIMIT_DATA] {
+            for line in [
+                "cp -a s t",
+                "cp -r -v -j8 s t",
+                "cp -a -j8 s t",
+                "cp -ab s there",
+                "cp --parents -a s/sub there",
+                "cp --io=ring -a s t",
+                "cp --sparse=always s/large t",
+                "cp -p s/one t",
+                "cp -j1 -r many t",
+                "cp --preserve=links -rv s/sub s/x there",
+                "cat s/large",
+                "cat -A s/large",
+                "cat s/one",
+                "cat --io=ring s/large",
+            ] {
+                let words = child::words(line);
+                let (command, args) = words.split_first().expect("a command");
+                let run = |args: &[std::ffi::OsString], limits: Vec<_>| {
+                    let mut ran = support::command(annulet());
+                    ran.arg(command).args(args).current_dir(dir);
+                    child::run(&mut ran, &with(|s| s.limits = limits))
+                };
+                for limit in (0..64).map(|n| n * 8).chain((8..80).map(|n| n * 64)) {
+                    let limits = vec![(resource, limit << 10)];
+                    // Too little even to start: nothing the program can do about it.
+                    if run(&["--version".into()], limits.clone()).status < 0 {
+                        continue;
+                    }
+                    fs::create_dir(dir.join("there")).expect("a folder");
+                    let ran = run(args, limits);
+                    for to in ["t", "there"].map(|name| dir.join(name)) {
+                        if to.is_dir() {
+                            cp::compare::remove(&to);
+                        } else if to.exists() {
+                            fs::remove_file(&to).expect("a copy");
+                        }
+                    }
+                    if ran.status == 0 {
+                        assert_eq!(ran.stderr, "", "{line}, {limit} KiB");
+                        continue;
+                    }
+                    assert_eq!(ran.status, 1, "{line}, {limit} KiB: {ran:?}");
+                    let reason = "Cannot allocate memory";
+                    assert!(is_told(&ran, reason), "{line}, {limit} KiB: {ran:?}");
+                    short += 1;
+                    exhausted += i32::from(ran.stderr.contains("cp: memory exhausted\n"));
+                }
+            }
+            // What is wrong is said with little memory as with much.
+            for name in &names {
+                let run = |limits: Vec<_>| {
+                    let mut ran = support::command(annulet());
+                    ran.arg("cp").arg(name).arg("t").current_dir(dir);
+                    child::run(&mut ran, &with(|s| s.limits = limits))
+                };
+                let usual = run(Vec::new());
+                let limits = (0..64).map(|n| vec![(resource, (n * 8) << 10)]);
+                for ran in limits.map(run).filter(|ran| ran.status >= 0) {
+                    assert_eq!(
+                        (ran.status, &ran.stderr, &ran.stdout),
+                        (usual.status, &usual.stderr, &usual.stdout)
+                    );
+                }
+            }
+        }
+        println!("little_memory: {short} times too little, {exhausted} times in the middle");
+        assert!(short > 0 && exhausted > 0, "memory was enough everywhere");
+    });
+}
+
+/// No memory at all, whatever the kernel says to that.
+#[test]
+fn memory_refused() {
+    for (errno, text) in [
+        (libc::ENOMEM, "Cannot allocate memory"),
+        (libc::EPERM, "Operation not permitted"),
+        (libc::EAGAIN, "Resource temporarily unavailable"),
+    ] {
+        for line in [
+            "cp -a s t",
+            "cp -j8 -r s t",
+            "cp s/x t",
+            "cat s/x",
+            "cat -n s/x s/none s/one",
+            "cp --io=ring s/large t",
+            "cat --io=ring s/large",
+        ] {
+            let dir = place();
+            let mut command = support::command(annulet());
+            command.args(child::words(line)).current_dir(dir.path());
+            let refused = vec![refuse(libc::SYS_mmap, errno)];
+            let ran = child::run(&mut command, &with(|s| s.refused = refused));
+            assert_eq!(ran.status, 1, "{line}: {ran:?}");
+            assert!(is_told(&ran, text), "{line}: {ran:?}");
+        }
     }
-    assert!(failed > 0, "memory was enough everywhere");
 }
 
 /// Peak memory must not grow with the number of files.

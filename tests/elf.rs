@@ -20,9 +20,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 use support::{run, skip, temp_dir};
 
-/// The most the shipped file may weigh. The whole point of the program is to be tiny: about
-/// 30 KiB for both commands was the first aim, and what is beyond was given for speed.
-const SIZE_LIMIT_BYTES: usize = 80 << 10;
+/// The most the shipped file may weigh: a twelfth of what a static busybox does. What it grew by
+/// since it was 56 KiB is plain texts, files reached by descriptor, and progress.
+const SIZE_LIMIT_BYTES: usize = 96 << 10;
 
 /// The target for which rustc links a C library's start files, whatever it is told.
 const MUSL: &str = "x86_64-unknown-linux-musl";

@@ -45,7 +45,7 @@ no such command: {0}\0\
 missing command: cp or cat\0\
 invalid argument {\\0} for {1}\nValid arguments are:{=2}\0\
 ambiguous argument {\\0} for {1}\nValid arguments are:{=2}\0\
-invalid number of jobs: {0}\0\
+invalid number of jobs: {0} (1 to 256)\0\
 invalid option -- '{=0}'\0\
 option requires an argument -- '{=0}'\0\
 unrecognized option '--{=0}'\0\

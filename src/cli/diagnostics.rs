@@ -9,7 +9,9 @@ use crate::cat;
 use crate::copy::plain::{read, write_all};
 use crate::copy::ui::{Message, Ui};
 use crate::copy::{Occasion, Snapshot, basename};
-use crate::sys::{Errno, STDERR, STDIN, STDOUT, Vec, close_stdout, decimal, terminal_columns};
+use crate::sys::{
+    Errno, STDERR, STDIN, STDOUT, Vec, close_stdout, decimal, set_program_name, terminal_columns,
+};
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;
@@ -48,9 +50,11 @@ impl Diagnostics {
     /// Messages that begin with the last part of `program` and quote all names.
     #[must_use]
     pub fn new(program: &'static [u8]) -> Self {
+        let name = basename(program);
+        set_program_name(name);
         Self {
             program,
-            name: basename(program),
+            name,
             quotes: Quotes::Always,
             failed: false,
             output: Vec::new(),

@@ -8,7 +8,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
-use annulet::sys::{Arena, STDERR, exit, thread_arena, write};
+use annulet::sys::{Arena, STDERR, exit, program_name, thread_arena, write};
 
 /// What small jobs need: with it, copying one small file maps no memory at all. It lies in
 /// `.bss`, so it takes no room in the file and no page before it is touched.
@@ -65,8 +65,16 @@ unsafe impl GlobalAlloc for ProgramArena {
 /// bookkeeping cannot go on, and says so.
 fn or_exit(block: Option<NonNull<u8>>) -> *mut u8 {
     let Some(block) = block else {
+        // By one call: another thread may have come to the same end.
+        let mut line = [0; 300];
+        let mut len = 0;
+        let text = program_name().iter().chain(b": memory exhausted\n");
+        for (slot, &byte) in line.iter_mut().zip(text) {
+            *slot = byte;
+            len += 1;
+        }
         // Nobody is left to tell when this fails.
-        let _ = write(STDERR, b"annulet: memory exhausted\n");
+        let _ = write(STDERR, line.get(..len).unwrap_or_default());
         exit(1)
     };
     block.as_ptr()

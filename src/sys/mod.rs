@@ -39,7 +39,7 @@ pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{KernelVersion, blocks_read, exit, geteuid, kernel_version, monotonic_ms};
 pub use signal::{count_usr1, let_usr1, usr1_count};
-pub use startup::{AuxKey, CStrings, Startup};
+pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};
 pub use stat::{DeviceNumbers, FileId, FileType, Stat, Timestamp, stat_at, stat_fd};
 pub use sync::{Guard, Latch, Lendable, Loan, Mutex, Signal};
 pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count, thread_arena};

@@ -7,6 +7,8 @@
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 
+use super::Mutex;
+
 /// The program's arguments, environment and auxiliary vector.
 #[derive(Debug, Clone)]
 pub struct Startup {
@@ -121,6 +123,20 @@ impl Startup {
         // SAFETY: the kernel's own C string at the top of the stack.
         (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
     }
+}
+
+/// What the program is called.
+static NAME: Mutex<&[u8]> = Mutex::new(b"annulet");
+
+/// Says what messages of [`program_name`]'s callers are to begin with.
+pub fn set_program_name(name: &'static [u8]) {
+    *NAME.lock() = name;
+}
+
+/// What the program is called, for messages that are given where nothing else is at hand.
+#[must_use]
+pub fn program_name() -> &'static [u8] {
+    *NAME.lock()
 }
 
 #[cfg(test)]

@@ -42,6 +42,13 @@ struct Top {
 /// The most threads that a team takes.
 pub const MAX_THREADS: u32 = 256;
 
+/// So many threads find a stack, or as many as are started first.
+const USUAL_THREADS: u32 = 16;
+
+/// So much memory is there for each thread when it is started: where a limit leaves less, what is
+/// done by one alone would fail halfway when done by several.
+const SPARE_BYTES: usize = 1 << 20;
+
 /// Threads that all run one function on one shared value.
 #[derive(Debug)]
 pub struct Team<'a, T> {
@@ -51,6 +58,8 @@ pub struct Team<'a, T> {
     stacks: Cell<Option<(NonNull<u8>, usize)>>,
     /// Where the first stack begins.
     first: Cell<usize>,
+    /// How many stacks there are.
+    most: Cell<u32>,
     running: Cell<u32>,
 }
 
@@ -65,16 +74,19 @@ impl<'a, T: Sync> Team<'a, T> {
             work,
             stacks: Cell::new(None),
             first: Cell::new(0),
+            most: Cell::new(0),
             running: Cell::new(0),
         };
         body(&team)
     }
 
-    /// Starts threads until `count` run, at most [`MAX_THREADS`]. Returns how many do: fewer
-    /// where the kernel refuses more.
+    /// Starts threads until `count` run, at most [`MAX_THREADS`], and at most as many as there
+    /// are stacks since the first were started. Returns how many do: fewer where the kernel
+    /// refuses more.
     pub fn start(&self, count: u32) -> u32 {
         let count = count.min(MAX_THREADS);
-        if count > 0 && (self.stacks.get().is_some() || self.prepare().is_ok()) {
+        if count > 0 && (self.stacks.get().is_some() || self.prepare(count).is_ok()) {
+            let count = count.min(self.most.get());
             while self.running.get() < count && self.start_one().is_ok() {
                 self.running.set(self.running.get() + 1);
             }
@@ -88,10 +100,17 @@ impl<'a, T: Sync> Team<'a, T> {
     }
 
     /// Maps stacks. Pages that no thread reaches cost nothing.
-    fn prepare(&self) -> Result<()> {
-        let len_bytes = MAX_THREADS as usize * STACK_BYTES;
+    fn prepare(&self, count: u32) -> Result<()> {
+        self.most.set(count.max(USUAL_THREADS));
+        let len_bytes = self.most.get() as usize * STACK_BYTES;
         // One more, to find an aligned place in.
-        let (start, mapped_bytes) = Mapping::anonymous(len_bytes + STACK_BYTES)?.leak();
+        let mapped_bytes = len_bytes + STACK_BYTES;
+        let spare_bytes = count as usize * SPARE_BYTES;
+        let (start, _) = Mapping::anonymous(mapped_bytes + spare_bytes)?.leak();
+        // SAFETY: within what was just mapped.
+        let spare = unsafe { start.add(mapped_bytes) };
+        // SAFETY: the mapping's second part, which nobody else has.
+        drop(unsafe { Mapping::from_raw(spare, spare_bytes) });
         self.stacks.set(Some((start, mapped_bytes)));
         let first = start.as_ptr().expose_provenance();
         self.first
