@@ -20,7 +20,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use support::{run, skip, temp_dir};
 
-/// The most the shipped file may weigh: a twelfth of what a static busybox does. What it grew by
+/// The most the shipped file may weigh: a twentieth of what a static busybox does. What it grew by
 /// since it was 56 KiB is plain texts, files reached by descriptor, and progress.
 const SIZE_LIMIT_BYTES: usize = 96 << 10;
 
