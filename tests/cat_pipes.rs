@@ -515,6 +515,27 @@ fn a_pipe_that_is_made_larger() {
     }
 }
 
+/// A reader that makes the pipe larger while `cat` still has much to print, and reads on only once
+/// it has ended: what is copied at the end is as much as the pipe holds by then.
+#[test]
+fn a_pipe_that_is_made_larger_by_a_reader_that_waits() {
+    let files = Files::new();
+    let (mut reader, writer) = pipe(64 << 10);
+    let expected = files.expected(&["big"]);
+    let mut child = spawn(cat(&files, &["big"]), writer);
+    let mut found = vec![0; 200_000];
+    reader.read_exact(&mut found).unwrap();
+    fcntl(&reader, libc::F_SETPIPE_SZ, 1 << 20);
+    // All but what the pipe holds now.
+    let mut more = vec![0; expected.len() - found.len() - (1 << 20) + PAGE];
+    reader.read_exact(&mut more).unwrap();
+    found.extend_from_slice(&more);
+    assert_eq!(wait(&mut child), 0);
+    files.change(Change::Overwritten);
+    reader.read_to_end(&mut found).unwrap();
+    assert_same(&found, &expected, "made larger");
+}
+
 #[test]
 fn several_that_write_to_one_pipe() {
     for change in CHANGES {

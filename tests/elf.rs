@@ -411,6 +411,24 @@ fn no_library_was_linked_in() {
     }
 }
 
+/// README says how large the file is that one compiler makes; others may make another.
+#[test]
+fn readme_tells_the_size() {
+    let readme = fs::read_to_string(support::repository().join("README.md")).expect("README.md");
+    let (_, rest) = readme
+        .split_once("static Linux binary of ")
+        .expect("a size");
+    let (size, _) = rest.split_once(" bytes").expect("a size in bytes");
+    let (_, rest) = readme.split_once("what rustc ").expect("a compiler");
+    let (version, _) = rest.split_once(' ').expect("its version");
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let ran = run(Command::new(rustc).arg("--version")).expect_success();
+    if !ran.stdout_text().starts_with(&format!("rustc {version}.")) {
+        return println!("README's size is of rustc {version}: {ran:?}");
+    }
+    assert_eq!(size.replace(',', ""), shipped().len().to_string());
+}
+
 #[test]
 fn the_shipped_file_is_small() {
     let size = shipped().len();

@@ -212,7 +212,7 @@ impl Cat<'_> {
     /// any; plain calls do the rest and find out why it went no further.
     ///
     /// Into a pipe the pages of a regular file are lent, but those at its end
-    /// ([`Output::lendable`]). What comes from elsewhere is copied: the pages in a pipe may be
+    /// ([`Output::copied_end`]). What comes from elsewhere is copied: the pages in a pipe may be
     /// anybody's, and nobody knows which are the last.
     ///
     /// Nothing is moved into a file. `write` alone locks the position that a descriptor may share
@@ -235,7 +235,10 @@ impl Cat<'_> {
         loop {
             let next = match part {
                 Part::All => 0..conduit.at_a_time as u64,
-                Part::UpTo(end) => claim(from, conduit.at_a_time as u64, end)?,
+                Part::UpTo(end) => {
+                    let end = end.saturating_sub(self.output.copied_end());
+                    claim(from, conduit.at_a_time as u64, end)?
+                }
             };
             let passed = self.pass_on(&conduit, from, next, part)?;
             moved |= passed != Passed::Nothing;
@@ -285,17 +288,16 @@ impl Cat<'_> {
 
     /// What of an input the kernel may move, if it is worth the while.
     fn part_to_move(&mut self, from: BorrowedFd<'_>) -> Option<Part> {
-        let (Io::Auto, Kind::Pipe | Kind::Null) = (self.io, self.output.kind) else {
+        if self.io != Io::Auto || !self.output.may_borrow() {
             return None;
+        }
+        let Some(end) = length(from, &mut self.stat) else {
+            // Of a pipe's or a device's data nobody knows which is the last.
+            return (self.output.kind == Kind::Null).then_some(Part::All);
         };
-        let end = match self.output.kind {
-            Kind::Pipe => Output::lendable(from, &mut self.stat)?,
-            _ => match length(from, &mut self.stat) {
-                Some(end) => end,
-                None => return Some(Part::All),
-            },
-        };
-        let left = end.saturating_sub(position(from));
+        let left = end
+            .saturating_sub(self.output.copied_end())
+            .saturating_sub(position(from));
         (left >= SHORT_BYTES as u64).then_some(Part::UpTo(end))
     }
 
@@ -427,7 +429,7 @@ impl Cat<'_> {
 enum Part {
     /// Whatever comes out of it.
     All,
-    /// What lies before this offset of a regular file.
+    /// What lies before this offset of a regular file, but for what is to be copied at its end.
     UpTo(u64),
 }
 

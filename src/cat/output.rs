@@ -8,9 +8,9 @@
 //! was put in before has been taken out. Where there were fewer to copy, because the file was
 //! cut or the pipe was made larger meanwhile, [`Output::wait_for_reader`] waits.
 
-use super::input::{length, look};
+use super::input::look;
 use crate::copy::plain;
-use crate::sys::{self, BorrowedFd, DeviceNumbers, FileId, FileType, Result, STDOUT, Stat};
+use crate::sys::{self, DeviceNumbers, FileId, FileType, Result, STDOUT, Stat};
 
 /// What it is, as far as the way of its data depends on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,14 +79,23 @@ impl Output {
         Ok(())
     }
 
-    /// Up to which offset a file's own pages may go into the pipe, if it is a regular file: then it
-    /// is known where it ends. Nothing where it could not be found out afterwards whether they
-    /// were taken.
-    pub fn lendable(from: BorrowedFd<'_>, stat: &mut Stat) -> Option<u64> {
-        let end = length(from, stat)?;
-        let holds = sys::pipe_size(STDOUT).ok()?;
-        sys::bytes_in_pipe(STDOUT).ok()?;
-        end.checked_sub(holds as u64)
+    /// How many bytes of a file's end are to be copied: as many as the pipe holds by now, which its
+    /// reader may change; none where it is no pipe.
+    pub fn copied_end(&self) -> u64 {
+        match self.kind {
+            Kind::Pipe => sys::pipe_size(STDOUT).map_or(u64::MAX, |bytes| bytes as u64),
+            _ => 0,
+        }
+    }
+
+    /// Whether a file's own pages may go into it: not where it could not be found out afterwards
+    /// that they were taken.
+    pub fn may_borrow(&self) -> bool {
+        match self.kind {
+            Kind::Pipe => sys::bytes_in_pipe(STDOUT).is_ok(),
+            Kind::Null => true,
+            Kind::File(_) | Kind::Other => false,
+        }
     }
 
     /// To be called when what was moved by the kernel is in it: in a pipe, a file's own pages.

@@ -105,8 +105,13 @@ impl Progress {
     /// for a small file it would be one system call more.
     pub(super) fn begin(&self) {
         if now(&self.begun_ms) == 0 {
-            self.begun_bytes.store(now(&self.bytes), Ordering::Relaxed);
-            self.begun_ms.store(sys::monotonic_ms(), Ordering::Relaxed);
+            let (bytes, ms) = (now(&self.bytes), sys::monotonic_ms());
+            let begun = self
+                .begun_ms
+                .compare_exchange(0, ms, Ordering::Relaxed, Ordering::Relaxed);
+            if begun.is_ok() {
+                self.begun_bytes.store(bytes, Ordering::Relaxed);
+            }
         }
     }
 
@@ -151,7 +156,7 @@ impl Progress {
             files,
             bytes,
             timed_bytes: bytes.saturating_sub(now(&self.begun_bytes)),
-            elapsed_ms: sys::monotonic_ms() - now(&self.begun_ms),
+            elapsed_ms: sys::monotonic_ms().saturating_sub(now(&self.begun_ms)),
             total,
             occasion,
         }

@@ -177,7 +177,7 @@ pub struct Stat {
     pub blocks: u64,
     /// The device that a device node stands for.
     pub rdev: DeviceNumbers,
-    /// Last access and last change of the content, as [`futimens`] takes them.
+    /// Last access and last change of the content, as [`super::futimens`] takes them.
     pub times: [Timestamp; 2],
     /// Number of hard links.
     pub nlink: u32,
