@@ -386,58 +386,79 @@ fn is_told(ran: &Ran, reason: &str) -> bool {
     ran.stderr.ends_with('\n') && ran.stderr.lines().all(is_whole)
 }
 
+/// Runs a line with the memory that `limit` leaves, unless that is too little even to start,
+/// about which the program can do nothing.
+fn with_memory(line: &str, dir: &Path, limit: Option<(libc::__rlimit_resource_t, u64)>) -> Ran {
+    let mut command = support::command(annulet());
+    command.args(child::words(line)).current_dir(dir);
+    child::run(
+        &mut command,
+        &with(|s| s.limits = limit.into_iter().collect()),
+    )
+}
+
 /// With too little memory the program ends with status 1 and whole messages, and does not crash
 /// or hang; with enough of it all is as usual.
 #[test]
 fn little_memory() {
+    let copies = [
+        "cp -a s t",
+        "cp -r -v -j8 s t",
+        "cp -a -j8 s t",
+        "cp -ab s there",
+        "cp --parents -a s/sub there",
+        "cp --io=ring -a s t",
+        "cp --sparse=always s/large t",
+        "cp -p s/one t",
+        "cp -j1 -r many t",
+        "cp --preserve=links -rv s/sub s/x there",
+        "cat s/large",
+        "cat -A s/large",
+        "cat s/one",
+        "cat --io=ring s/large",
+    ];
+    // What is wrong is said with little memory as with much.
+    let mistakes = [
+        "cp none t",
+        "cp none/none t",
+        "cp --no-such t",
+        "cp --backup=x t",
+        "cp --update=n t",
+        "cp -j0 t",
+        "cp a t -S",
+        "cp --help",
+        "cat none",
+        "cat --no-such",
+    ];
     child::in_memory(|dir| {
         scene().build(dir);
         let many = dir.join("many");
         fs::create_dir(&many).expect("a folder");
-        for number in 0..20_000 {
-            fs::write(many.join(format!("a-name-of-some-length-{number}")), "").expect("a file");
+        for number in 0..3000 {
+            let name = format!("{number}-{}", "long".repeat(50));
+            fs::write(many.join(name), "").expect("a file");
         }
         for number in 0..40 {
             let folder = dir.join(format!("s/folders/{number}"));
             fs::create_dir_all(&folder).expect("a folder");
             fs::write(folder.join("f"), "x").expect("a file");
         }
-        let names = child::words(
-            "none none/none --no-such --backup=x --update=n -S -j0 --parents a/b/c --help",
-        );
         let (mut short, mut exhausted) = (0, 0);
         for resource in [libc::RLIMIT_AS, libc::RLIMIT_DATA] {
-            for line in [
-                "cp -a s t",
-                "cp -r -v -j8 s t",
-                "cp -a -j8 s t",
-                "cp -ab s there",
-                "cp --parents -a s/sub there",
-                "cp --io=ring -a s t",
-                "cp --sparse=always s/large t",
-                "cp -p s/one t",
-                "cp -j1 -r many t",
-                "cp --preserve=links -rv s/sub s/x there",
-                "cat s/large",
-                "cat -A s/large",
-                "cat s/one",
-                "cat --io=ring s/large",
-            ] {
-                let words = child::words(line);
-                let (command, args) = words.split_first().expect("a command");
-                let run = |args: &[std::ffi::OsString], limits: Vec<_>| {
-                    let mut ran = support::command(annulet());
-                    ran.arg(command).args(args).current_dir(dir);
-                    child::run(&mut ran, &with(|s| s.limits = limits))
-                };
-                for limit in (0..64).map(|n| n * 8).chain((8..80).map(|n| n * 64)) {
-                    let limits = vec![(resource, limit << 10)];
-                    // Too little even to start: nothing the program can do about it.
-                    if run(&["--version".into()], limits.clone()).status < 0 {
-                        continue;
-                    }
+            for kib in (0..32).map(|n| n * 16).chain((8..48).map(|n| n * 64)) {
+                let limit = Some((resource, kib << 10));
+                if with_memory("cp --version", dir, limit).status < 0 {
+                    continue;
+                }
+                for line in mistakes {
+                    let [usual, ran] = [None, limit].map(|limit| with_memory(line, dir, limit));
+                    assert_eq!(ran.status, usual.status, "{kib} KiB: {ran:?}");
+                    assert_eq!(ran.stderr, usual.stderr, "{kib} KiB: {ran:?}");
+                    assert_eq!(ran.stdout, usual.stdout, "{kib} KiB: {ran:?}");
+                }
+                for line in copies {
                     fs::create_dir(dir.join("there")).expect("a folder");
-                    let ran = run(args, limits);
+                    let ran = with_memory(line, dir, limit);
                     for to in ["t", "there"].map(|name| dir.join(name)) {
                         if to.is_dir() {
                             cp::compare::remove(&to);
@@ -446,30 +467,14 @@ fn little_memory() {
                         }
                     }
                     if ran.status == 0 {
-                        assert_eq!(ran.stderr, "", "{line}, {limit} KiB");
+                        assert_eq!(ran.stderr, "", "{line}, {kib} KiB");
                         continue;
                     }
-                    assert_eq!(ran.status, 1, "{line}, {limit} KiB: {ran:?}");
+                    assert_eq!(ran.status, 1, "{kib} KiB: {ran:?}");
                     let reason = "Cannot allocate memory";
-                    assert!(is_told(&ran, reason), "{line}, {limit} KiB: {ran:?}");
+                    assert!(is_told(&ran, reason), "{kib} KiB: {ran:?}");
                     short += 1;
                     exhausted += i32::from(ran.stderr.contains("cp: memory exhausted\n"));
-                }
-            }
-            // What is wrong is said with little memory as with much.
-            for name in &names {
-                let run = |limits: Vec<_>| {
-                    let mut ran = support::command(annulet());
-                    ran.arg("cp").arg(name).arg("t").current_dir(dir);
-                    child::run(&mut ran, &with(|s| s.limits = limits))
-                };
-                let usual = run(Vec::new());
-                let limits = (0..64).map(|n| vec![(resource, (n * 8) << 10)]);
-                for ran in limits.map(run).filter(|ran| ran.status >= 0) {
-                    assert_eq!(
-                        (ran.status, &ran.stderr, &ran.stdout),
-                        (usual.status, &usual.stderr, &usual.stdout)
-                    );
                 }
             }
         }
@@ -489,7 +494,7 @@ fn memory_refused() {
         for line in [
             "cp -a s t",
             "cp -j8 -r s t",
-            "cp s/x t",
+            "cp --reflink=never s/x t",
             "cat s/x",
             "cat -n s/x s/none s/one",
             "cp --io=ring s/large t",

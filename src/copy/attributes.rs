@@ -203,7 +203,7 @@ fn access(
         }
         match handle::xattr_of_name(place, access, name, value) {
             // `/proc` is not there, or shut.
-            Err(handle::NO_WAY | Errno::ENOENT | Errno::EACCES | Errno::EPERM) => {}
+            Err(handle::NO_WAY | Errno::ENOENT | Errno::EPERM) => {}
             answer => return answer,
         }
         let here = plain::open(CWD, c".", OFlags::PATH | OFlags::DIRECTORY, NO_MODE)?;

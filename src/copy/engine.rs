@@ -15,6 +15,10 @@ use super::walk::Level;
 use super::workers::Shared;
 use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OwnedFd, Stat, Team, Vec};
 
+/// So often at most it is looked again at what has appeared in a destination's place. Of several
+/// copies that go to one place each comes first once; what is always in the way is so for good.
+const MOST_LOOKS: u32 = 100;
+
 /// What a worker copies with.
 ///
 /// In this order, small and often used first: what lies within 128 bytes of the start takes
@@ -198,7 +202,19 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if traced {
             self.data.trace = Trace::NEW;
         }
-        let made = self.make(job);
+        let mut made = self.make(job);
+        for _ in 0..MOST_LOOKS {
+            match made {
+                Err(failure)
+                    if failure.errno() == Some(Errno::EEXIST)
+                        && !job.backed_up
+                        && self.options.has(Flags::FORCE | Flags::REMOVE_DESTINATION) =>
+                {
+                    made = self.clear_again(job).and_then(|()| self.make(job));
+                }
+                _ => break,
+            }
+        }
         if traced {
             self.say_trace(job, said_later);
         }
@@ -218,6 +234,18 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                 .remember(Role::Created, &made.id, job.dst_shown());
         }
         Ok(())
+    }
+
+    /// Deals with what has appeared in the destination's place since that was looked at, as with
+    /// what was there before.
+    fn clear_again(&mut self, job: &mut Job<'_>) -> Result<()> {
+        job.exists = false;
+        job.through_link = false;
+        if job.fresh && job.stat.kind != FileType::Directory {
+            // In a directory of our own nothing is written into what appears, or through it.
+            return self.remove(job);
+        }
+        self.clear_the_way(job)
     }
 
     /// Leaves a file alone that was an operand before, under the same name; remembers it.
@@ -487,7 +515,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             || (follow && listed == FileType::Symlink);
         if to_read && may_be_data {
             if !self.opener.is_missing() {
-                if let Ok(held) = self.opener.hold(&job.src, follow, &mut job.stat)
+                if let Ok(held) = held::hold(&job.src, follow, &mut job.stat)
                     && self.copies_as_regular(job.stat.kind)
                 {
                     job.held = Some(held);

@@ -31,15 +31,18 @@ pub(super) fn open(place: &Place<'_>, stat: &mut Stat) -> sys::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Sets the times of last access and change to those of `from`. Linux 5.8, or by `/proc`.
+/// Sets the times of last access and change to those of `from`.
 ///
 /// # Errors
-/// [`NO_WAY`], whatever was said: there may be another one.
+/// As [`sys::utimensat`]; [`NO_WAY`].
 pub(super) fn set_times(file: BorrowedFd<'_>, from: &Stat) -> sys::Result<()> {
-    let by_path = |path: &CStr| sys::utimensat(CWD, path, &from.times, AtFlags::empty());
-    sys::utimensat(file, c"", &from.times, AtFlags::EMPTY_PATH)
-        .or_else(|_| by_proc(file, b"", by_path))
-        .map_err(|_| NO_WAY)
+    match sys::utimensat(file, c"", &from.times, AtFlags::EMPTY_PATH) {
+        // Before Linux 5.8.
+        Err(Errno::EINVAL | Errno::ENOSYS) => by_proc(file, b"", |path| {
+            sys::utimensat(CWD, path, &from.times, AtFlags::empty())
+        }),
+        answer => answer,
+    }
 }
 
 /// Sets owner and group.
@@ -54,11 +57,10 @@ pub(super) fn set_owner(file: BorrowedFd<'_>, uid: u32, gid: u32) -> sys::Result
 /// call which they do not know as if it were forbidden.
 ///
 /// # Errors
-/// As [`set_times`].
+/// As [`sys::fchmod`]; [`NO_WAY`].
 pub(super) fn set_mode(file: BorrowedFd<'_>, mode: Mode) -> sys::Result<()> {
     sys::fchmodat2(file, c"", mode, AtFlags::EMPTY_PATH)
         .or_else(|_| by_proc(file, b"", |path| sys::fchmodat(CWD, path, mode)))
-        .map_err(|_| NO_WAY)
 }
 
 /// Gives the file the further name `name` in `dir`. Before Linux 6.10 this takes a privilege,
@@ -122,7 +124,11 @@ fn by_proc<T>(
     for (room, &byte) in path.iter_mut().zip(parts.iter().copied().flatten()) {
         *room = byte;
     }
-    call(until_nul(&path))
+    match call(until_nul(&path)) {
+        // No answer about the file: a sandbox shuts `/proc`.
+        Err(Errno::EACCES) => Err(NO_WAY),
+        answer => answer,
+    }
 }
 
 /// Whether descriptors have names.

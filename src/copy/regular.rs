@@ -68,21 +68,17 @@ impl Engine<'_, '_> {
         if job.exists {
             let opened = self.reuse(job);
             match opened {
-                Err(failure)
-                    if self.options.has(Flags::FORCE)
-                        && failure.is(Step::CreateRegular)
-                        && !matches!(
-                            failure.errno(),
-                            // The others are about this process: a new file could not be opened
-                            // either.
-                            Some(Errno::ENOENT | Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
-                        ) =>
-                {
-                    self.remove(job)?;
-                    job.exists = false;
-                }
+                Err(failure) if failure.is(Step::CreateRegular) => match failure.errno() {
+                    // Removed since it was looked at.
+                    Some(Errno::ENOENT) => {}
+                    // About this process: a new file could not be opened either.
+                    Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => return opened,
+                    _ if self.options.has(Flags::FORCE) => self.remove(job)?,
+                    _ => return opened,
+                },
                 _ => return opened,
             }
+            job.exists = false;
         }
         job.before = Stat {
             kind: FileType::Regular,
@@ -96,9 +92,7 @@ impl Engine<'_, '_> {
     fn reuse(&mut self, job: &mut Job<'_>) -> Result<OwnedFd> {
         let looked_at = job.before.id;
         // Found to be no symlink before: one that it is now was put there meanwhile.
-        let held = self
-            .opener
-            .hold(&job.dst, job.through_link, &mut job.before);
+        let held = held::hold(&job.dst, job.through_link, &mut job.before);
         let held = held.during(Step::CreateRegular)?;
         // Not emptied by opening: only now it is certain that this is not the source.
         if job.before.id == job.stat.id {
@@ -238,13 +232,10 @@ impl Engine<'_, '_> {
 
     /// Makes a new file; whatever appears in its place meanwhile is not touched.
     #[inline(never)]
-    fn create(&mut self, job: &Job<'_>, mode: Mode) -> Result<OwnedFd> {
+    fn create(&self, job: &Job<'_>, mode: Mode) -> Result<OwnedFd> {
         let open = |flags| plain::open(job.dst.dir, job.dst.name, flags, mode);
         let flags = OFlags::WRONLY | OFlags::CREAT;
         let mut opened = open(flags | OFlags::EXCL);
-        if opened == Err(Errno::EMFILE) && self.opener.give_up() {
-            opened = open(flags | OFlags::EXCL);
-        }
         let mut found = Stat::default();
         if opened == Err(Errno::EEXIST)
             && job.dst.stat(AtFlags::SYMLINK_NOFOLLOW, &mut found).is_ok()
