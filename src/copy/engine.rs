@@ -505,7 +505,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         copied
     }
 
-    /// Finds out the source's metadata, and holds what is `to_read`.
+    /// Finds out the source's metadata, and takes hold of it as well if its data is `to_read`.
     fn look_at(&mut self, job: &mut Job<'_>, to_read: bool) -> sys::Result<()> {
         let listed = job.stat.kind;
         // What its directory lists as a regular file is no symlink, or is looked at again.
