@@ -14,6 +14,8 @@ use annulet::sys::{Arena, STDERR, exit, program_name, thread_arena, write};
 /// `.bss`, so it takes no room in the file and no page before it is touched.
 const INITIAL_BYTES: usize = 16 << 10;
 
+// Behind all variables (`linker/x86_64.ld`): a page fault less for each run.
+#[unsafe(link_section = ".bss.initial")]
 static mut INITIAL: [u8; INITIAL_BYTES] = [0; INITIAL_BYTES];
 
 struct ProgramArena(UnsafeCell<Arena>);
