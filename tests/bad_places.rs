@@ -8,7 +8,7 @@ use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use cp::child::{self, Proc, Refused, Setting, cp as run_cp, mknod, refuse, set_times};
 use cp::compare::{NOBODY, gnu_cp};
 use cp::fuse;
-use cp::scene::{Node, Scene};
+use cp::scene::{Node, Scene, give};
 use support::{
     Agree, Ran, TempDir, annulet, assert_same_tree, differences, is_root, noise, skip, temp_dir,
     tree,
@@ -1384,6 +1384,89 @@ fn from_one_file_system_to_another() {
             .expect("a tmpfs");
         }
     }
+}
+
+// Others at the same time.
+
+/// Several copies at once into one place: each that comes first makes way, and none fails.
+/// GNU cp's do, a tenth of the time ("File exists").
+#[test]
+fn several_copies_at_once_into_one_place() {
+    const ROUNDS: usize = 200;
+    let user = is_root().then_some(NOBODY);
+    child::in_memory(|dir| {
+        // Read-only, so that `-f` has to remove each.
+        let mut scene = Scene::parse("dir s; dir s/sub; file s/sub/f 9; link s/l 1; fifo s/p");
+        for number in 0..8_u64 {
+            let path = format!("s/{number}");
+            let size = usize::try_from(number * 100).expect("a size");
+            scene
+                .add(path, Node::File(number * 100, vec![(0, size)]))
+                .mode = 0o444;
+        }
+        if is_root() {
+            scene.own(NOBODY);
+        }
+        scene.build(dir);
+        fs::set_permissions(dir, Permissions::from_mode(0o777)).expect("chmod");
+        let expected = tree(&dir.join("s"));
+        let whole = dir.join("s/1");
+        let whole = whole.display();
+        for line in [
+            "-f s/0 s/1 s/2 s/3 s/4 s/5 s/6 s/7 d",
+            "--remove-destination s/0 s/1 s/2 s/3 s/4 s/5 s/6 s/7 d",
+            "-rfT s d",
+            "-aT --remove-destination s d",
+            "-j8 -afT s d",
+            // A new place each time, so that folders are made at the same time.
+            "-rfT s d/$i",
+            "-aT --remove-destination s d/$i",
+            "-lf s/0 s/1 s/2 d",
+            &format!("-sf {whole} d"),
+            &format!("-s --remove-destination {whole} d"),
+        ] {
+            let to = dir.join("d");
+            fs::create_dir(&to).expect("a folder");
+            if is_root() {
+                give(&to, NOBODY);
+            }
+            let loop_ =
+                format!("i=0; while [ $i -lt {ROUNDS} ]; do \"$0\" cp {line}; i=$((i+1)); done");
+            let said = std::thread::scope(|scope| {
+                let run = || {
+                    let mut shell = support::command("sh");
+                    shell.args(["-c", &loop_]).arg(annulet()).current_dir(dir);
+                    let setting = with(|s| {
+                        s.user = user;
+                        s.limit = Duration::from_secs(60);
+                    });
+                    child::run(&mut shell, &setting)
+                };
+                let running: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+                let ended = running.into_iter().map(|one| one.join().expect("an end"));
+                ended.map(|ran| ran.stderr).collect::<String>()
+            });
+            assert_eq!(said, "", "{line}");
+            let found = tree(&to);
+            for (path, entry) in &found {
+                let name = path.to_string_lossy();
+                assert!(!name.contains("annulet"), "{line}: left behind: {name}");
+                // As it is in the source, wherever it was copied to.
+                let deeper = usize::from(line.contains("$i"));
+                let below: PathBuf = path.iter().skip(deeper).collect();
+                let source = expected
+                    .get(&below)
+                    .filter(|source| source.kind == entry.kind);
+                if let Some(source) = source {
+                    assert_eq!(entry.content, source.content, "{line}: {name}");
+                } else {
+                    assert_eq!(entry.kind, support::Kind::Link, "{line}: {name}");
+                }
+            }
+            assert!(found.len() > 1, "{line}");
+            cp::compare::remove(&to);
+        }
+    });
 }
 
 // Depth.

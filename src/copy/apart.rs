@@ -6,8 +6,7 @@ use core::ffi::CStr;
 use super::path::{Place, last_part, open_parent};
 use super::plain::{self, NO_MODE};
 use crate::sys::{
-    self, AtFlags, BorrowedFd, Errno, FileId, Mode, OFlags, OwnedFd, Result, Stat, monotonic_ms,
-    until_nul,
+    self, AtFlags, BorrowedFd, Errno, FileId, Mode, OFlags, OwnedFd, Result, Stat, until_nul,
 };
 
 /// A name that nobody else would choose, and its NUL.
@@ -122,8 +121,8 @@ fn parent_and_name<'a>(place: &Place<'a>) -> Result<(OwnedFd, &'a CStr)> {
 
 /// Has `make` make something under a name that nothing has yet.
 fn take_name(make: &dyn Fn(&CStr) -> Result<()>) -> Result<OwnName> {
-    #[allow(clippy::cast_possible_truncation)] // any number will do
-    let mut number = monotonic_ms() as u32;
+    // Not one that another copy takes at the same time: it would remove ours for its own.
+    let mut number = sys::random_number();
     loop {
         let mut name = *b".annulet-00000000\0";
         let mut digits = number;

@@ -1,7 +1,7 @@
 //! Copying one name: what is there, what is in the way, and who takes it from here.
 
 use super::data::DataMover;
-use super::failure::{During, Result, Step};
+use super::failure::{During, Failure, Result, Step};
 use super::held::{self, Held, Opener};
 use super::options::{Backup, Flags, Follow, Options, Preserve, Update};
 use super::path::Place;
@@ -204,15 +204,10 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         }
         let mut made = self.make(job);
         for _ in 0..MOST_LOOKS {
-            match made {
-                Err(failure)
-                    if failure.errno() == Some(Errno::EEXIST)
-                        && !job.backed_up
-                        && self.options.has(Flags::FORCE | Flags::REMOVE_DESTINATION) =>
-                {
-                    made = self.clear_again(job).and_then(|()| self.make(job));
-                }
-                _ => break,
+            let Err(failure) = made else { break };
+            match self.clear_again(job, failure) {
+                Some(cleared) => made = cleared.and_then(|()| self.make(job)),
+                None => break,
             }
         }
         if traced {
@@ -236,16 +231,39 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         Ok(())
     }
 
-    /// Deals with what has appeared in the destination's place since that was looked at, as with
-    /// what was there before.
-    fn clear_again(&mut self, job: &mut Job<'_>) -> Result<()> {
+    /// Clears the way once more where somebody else came first: what was there is gone, or
+    /// something has appeared since, or has taken the place of what was just made. `None` if the
+    /// failure is another one, or is final.
+    fn clear_again(&mut self, job: &mut Job<'_>, failure: Failure) -> Option<Result<()>> {
+        let errno = failure.errno()?;
+        if errno == Errno::ENOENT && job.exists && failure.is(Step::CreateRegular) {
+            job.exists = false;
+            return Some(Ok(()));
+        }
+        // Only as removing it is asked for; and what was kept has no other name than that.
+        if job.backed_up || !self.options.has(Flags::FORCE | Flags::REMOVE_DESTINATION) {
+            return None;
+        }
+        let has_data = matches!(job.stat.kind, FileType::Regular | FileType::Directory);
+        let by_name = [
+            Step::Times,
+            Step::Owner,
+            Step::Mode,
+            Step::AccessDestination,
+        ];
+        let is_replaced = matches!(errno, Errno::ENOENT | Errno::ESTALE)
+            && !has_data
+            && by_name.iter().any(|step| failure.is(*step));
+        if errno != Errno::EEXIST && !is_replaced {
+            return None;
+        }
         job.exists = false;
         job.through_link = false;
         if job.fresh && job.stat.kind != FileType::Directory {
             // In a directory of our own nothing is written into what appears, or through it.
-            return self.remove(job);
+            return Some(self.remove(job));
         }
-        self.clear_the_way(job)
+        Some(self.clear_the_way(job))
     }
 
     /// Leaves a file alone that was an operand before, under the same name; remembers it.

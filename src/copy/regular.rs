@@ -69,10 +69,11 @@ impl Engine<'_, '_> {
             let opened = self.reuse(job);
             match opened {
                 Err(failure) if failure.is(Step::CreateRegular) => match failure.errno() {
-                    // Removed since it was looked at.
-                    Some(Errno::ENOENT) => {}
-                    // About this process: a new file could not be opened either.
-                    Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => return opened,
+                    // Gone; or the others are about this process, and a new file could not be
+                    // opened either.
+                    Some(Errno::ENOENT | Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => {
+                        return opened;
+                    }
                     _ if self.options.has(Flags::FORCE) => self.remove(job)?,
                     _ => return opened,
                 },

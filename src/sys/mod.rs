@@ -37,7 +37,9 @@ pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout, is_o
 pub use fs::*;
 pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
-pub use process::{KernelVersion, blocks_read, exit, geteuid, kernel_version, monotonic_ms};
+pub use process::{
+    KernelVersion, blocks_read, exit, geteuid, kernel_version, monotonic_ms, random_number,
+};
 pub use signal::{count_usr1, let_usr1, usr1_count};
 pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};
 pub use stat::{DeviceNumbers, FileId, FileType, Stat, Timestamp, stat_at, stat_fd};

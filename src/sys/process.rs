@@ -1,6 +1,6 @@
 //! The process itself and the kernel it runs on.
 
-use super::arch::{nr, syscall0, syscall1, syscall2};
+use super::arch::{nr, syscall0, syscall1, syscall2, syscall3};
 use super::errno::Result;
 use super::{Errno, two_numbers};
 
@@ -44,6 +44,29 @@ pub fn monotonic_ms() -> u64 {
     // SAFETY: the kernel writes seconds and nanoseconds to `time`; it cannot fail.
     let _ = unsafe { syscall2(nr::CLOCK_GETTIME, MONOTONIC, address) };
     time[0] * 1000 + time[1] / 1_000_000
+}
+
+/// A number that nobody else has (`man 2 getrandom`), or where the kernel gives none, as early
+/// in its life and before Linux 3.17, the time.
+#[must_use]
+pub fn random_number() -> u32 {
+    const NONBLOCK: usize = 1;
+    let mut number = [0_u8; 4];
+    // SAFETY: the kernel writes at most four bytes to `number`.
+    let r = unsafe {
+        syscall3(
+            nr::GETRANDOM,
+            number.as_mut_ptr() as usize,
+            number.len(),
+            NONBLOCK,
+        )
+    };
+    if Errno::check(r) == Ok(number.len()) {
+        return u32::from_ne_bytes(number);
+    }
+    #[allow(clippy::cast_possible_truncation)] // any number will do
+    let time = monotonic_ms() as u32;
+    time
 }
 
 /// A version of the kernel: major and minor number.

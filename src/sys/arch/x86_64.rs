@@ -262,6 +262,7 @@ pub mod nr {
     pub const GETDENTS64: usize = 217;
     pub const FADVISE64: usize = 221;
     pub const CLOCK_GETTIME: usize = 228;
+    pub const GETRANDOM: usize = 318;
     pub const EXIT_GROUP: usize = 231;
     pub const OPENAT: usize = 257;
     pub const MKDIRAT: usize = 258;
