@@ -778,6 +778,14 @@ fn what_is_not_whole_cannot_be_cut() {
                 // A file that was there keeps its name.
                 fs::write(&to, "old").expect("a file");
                 check_uncut(&cp(&line, dir.path(), &setting), &whole, &to, true, &what);
+                // One that was kept gets its name back.
+                fs::write(&to, "old").expect("a file");
+                let ran = cp(&format!("-b {line}"), dir.path(), &setting).expect_status(1);
+                assert_eq!(
+                    fs::read(&to).expect("the old file"),
+                    b"old",
+                    "{what}: {ran:?}"
+                );
                 make_room(full, &["large"]);
                 // Nor can it be removed.
                 let kept = with(|s| s.refused = vec![cut, refuse(libc::SYS_unlinkat, libc::EIO)]);

@@ -646,7 +646,8 @@ pub(super) fn usual_count() -> u32 {
         for version in 0..2 {
             let mut text = [0; 32];
             let path = nth_text(CPU_LIMITS, version);
-            if let Ok(file) = plain::open(CWD, path, OFlags::empty(), NO_MODE)
+            // In a root of somebody's own making it may be a FIFO.
+            if let Ok(file) = plain::open(CWD, path, OFlags::NONBLOCK, NO_MODE)
                 && sys::read(file.as_fd(), &mut text).is_ok()
             {
                 let [quota, period] = two_numbers(&text, b' ');
