@@ -93,9 +93,7 @@ impl Opener {
     /// Looks for [`DIRECTORY`], and whether it may be kept open.
     fn look() -> Result<Self> {
         let directory = open_directory()?;
-        // The lowest free number: so many are in use.
-        let used = u64::from(directory.raw().unsigned_abs());
-        if used + SPARE <= sys::descriptor_limit().unwrap_or(0) {
+        if plain::descriptors_left(directory.as_fd()) >= SPARE {
             Ok(Self::ByDirectory(directory))
         } else {
             Ok(Self::ByPath)

@@ -92,3 +92,19 @@ pub fn open(dir: BorrowedFd<'_>, path: &CStr, flags: OFlags, mode: Mode) -> Resu
 
 /// Fits every open file that was not made by us.
 pub const NO_MODE: Mode = Mode::empty();
+
+/// Where there may be no more descriptors than this, those that are free are counted.
+const COUNTED_DESCRIPTORS: u64 = 256;
+
+/// How many descriptors there may be besides those that are open, of which this is the `newest`.
+pub(super) fn descriptors_left(newest: BorrowedFd<'_>) -> u64 {
+    let Ok(limit) = sys::descriptor_limit() else {
+        return u64::MAX;
+    };
+    if let (0..=COUNTED_DESCRIPTORS, Ok(end)) = (limit, i32::try_from(limit)) {
+        // The three standard ones are not for us, even if they are closed.
+        return (3..end).map(|raw| u64::from(!sys::is_open(raw))).sum();
+    }
+    // It got the lowest number that was free: so many are in use, inherited ones among them.
+    limit.saturating_sub(newest.raw().unsigned_abs().into())
+}

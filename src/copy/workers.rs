@@ -63,9 +63,6 @@ const LEAST_ITEMS: usize = 16;
 /// of its walk one level is open at a time; then five do.
 const DESCRIPTORS_EACH: u64 = 20;
 
-/// Where there may be no more descriptors than this, those that are free are counted.
-const COUNTED_DESCRIPTORS: u64 = 256;
-
 /// No node.
 pub const NO_NODE: usize = usize::MAX;
 
@@ -273,7 +270,7 @@ impl<'a> Shared<'a> {
     pub(super) fn open_levels(&self, newest: BorrowedFd<'_>) -> u32 {
         // Relaxed: the number stands for itself.
         match self.open_levels.load(Ordering::Relaxed) {
-            0 => self.settle_open_levels(descriptors_left(newest) < DESCRIPTORS_EACH),
+            0 => self.settle_open_levels(plain::descriptors_left(newest) < DESCRIPTORS_EACH),
             known => known,
         }
     }
@@ -608,7 +605,7 @@ impl Others<'_, '_> {
         let Some(team) = self.team else { return };
         let mut most = 0;
         if let Ok(probe) = plain::open(CWD, c"/", OFlags::PATH, NO_MODE) {
-            most = descriptors_left(probe.as_fd()) / DESCRIPTORS_EACH;
+            most = plain::descriptors_left(probe.as_fd()) / DESCRIPTORS_EACH;
         }
         let watches = u32::from(self.shared.options.has(Flags::PROGRESS));
         if watches > 0 {
@@ -623,19 +620,6 @@ impl Others<'_, '_> {
         let count = started.saturating_sub(watches) + 1;
         self.shared.count.store(count, Ordering::Relaxed);
     }
-}
-
-/// How many descriptors there may be besides those that are open, of which this is the `newest`.
-fn descriptors_left(newest: BorrowedFd<'_>) -> u64 {
-    let Ok(limit) = sys::descriptor_limit() else {
-        return u64::MAX;
-    };
-    if let (0..=COUNTED_DESCRIPTORS, Ok(end)) = (limit, i32::try_from(limit)) {
-        // The three standard ones are not for us, even if they are closed.
-        return (3..end).map(|raw| u64::from(!sys::is_open(raw))).sum();
-    }
-    // It got the lowest number that was free: so many are in use, inherited ones among them.
-    limit.saturating_sub(newest.raw().unsigned_abs().into())
 }
 
 /// As many workers as there are processors for them: those that the process may run on, or
