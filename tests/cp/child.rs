@@ -139,18 +139,28 @@ pub fn run(command: &mut Command, setting: &Setting) -> Ran {
     let (mut stdout, mut stderr) = (memory_file(), memory_file());
     let pid = spawn(command, setting, &stdout, &stderr, false, &line);
     let (status, hung) = wait(pid, setting.limit);
-    let mut ran = Ran {
+    ran((status, hung), &mut stdout, &mut stderr, line)
+}
+
+/// What became of a child that has ended, or that hung and was killed.
+fn ran(
+    (status, hung): (ExitStatus, bool),
+    stdout: &mut File,
+    stderr: &mut File,
+    command: String,
+) -> Ran {
+    let mut stderr = String::from_utf8_lossy(&contents(stderr)).into_owned();
+    if hung {
+        stderr.push_str("(killed, as it did not end)\n");
+    }
+    Ran {
         status: status
             .code()
             .unwrap_or_else(|| -status.signal().unwrap_or(0)),
-        stdout: contents(&mut stdout),
-        stderr: String::from_utf8_lossy(&contents(&mut stderr)).into_owned(),
-        command: line,
-    };
-    if hung {
-        ran.stderr.push_str("(killed, as it did not end)\n");
+        stdout: contents(stdout),
+        stderr,
+        command,
     }
-    ran
 }
 
 /// As [`cp`]; also returns the largest resident set it had, in KiB. That is read when the
@@ -237,18 +247,7 @@ pub fn cp_watched<S: AsRef<OsStr>>(
         drop(ended);
         (status, watchdog.join().expect("a watchdog"))
     });
-    let mut ran = Ran {
-        status: status
-            .code()
-            .unwrap_or_else(|| -status.signal().unwrap_or(0)),
-        stdout: contents(&mut stdout),
-        stderr: String::from_utf8_lossy(&contents(&mut stderr)).into_owned(),
-        command: line,
-    };
-    if hung {
-        ran.stderr.push_str("(killed, as it did not end)\n");
-    }
-    ran
+    ran((status, hung), &mut stdout, &mut stderr, line)
 }
 
 /// Lets a traced child, which is stopped, go on to its end, from system call to system call.
