@@ -20,15 +20,24 @@ pub(super) const NO_WAY: Errno = Errno::ENOSYS;
 /// Whether `/proc` was found.
 static FOUND: AtomicBool = AtomicBool::new(false);
 
-/// Opens what has a name, a symlink as itself, and looks at it.
+/// Opens what has a name, a symlink as itself unless it is to `follow`, and looks at it.
 ///
 /// # Errors
-/// As [`plain::open`].
-pub(super) fn open(place: &Place<'_>, stat: &mut Stat) -> sys::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW;
+/// As [`plain::open`], but none about the file's own permissions; those of [`sys::stat_fd`].
+pub(super) fn open(place: &Place<'_>, follow: bool, stat: &mut Stat) -> sys::Result<OwnedFd> {
+    let flags = OFlags::PATH | following(follow);
     let file = plain::open(place.dir, place.name, flags, NO_MODE)?;
     sys::stat_fd(file.as_fd(), stat)?;
     Ok(file)
+}
+
+/// How a name is opened where a symlink is, or is not, to be followed.
+pub(super) fn following(follow: bool) -> OFlags {
+    if follow {
+        OFlags::empty()
+    } else {
+        OFlags::NOFOLLOW
+    }
 }
 
 /// Sets the times of last access and change to those of `from`.

@@ -10,6 +10,7 @@
 //! Without `/proc` it is opened by its own name, so that nothing waits, and compared with what
 //! was held: what was put there meanwhile is opened, and closed again.
 
+use super::handle::{self, following};
 use super::path::Place;
 use super::plain::{self, NO_MODE};
 use super::proc::{DIRECTORY, open_directory, path_of};
@@ -30,11 +31,9 @@ pub struct Held {
 /// Takes hold of what is under a name, a symlink itself unless it is to `follow`, and looks at it.
 ///
 /// # Errors
-/// As [`plain::open`], but none about the file's own permissions; those of [`sys::stat_fd`].
+/// As [`handle::open`].
 pub fn hold(place: &Place<'_>, follow: bool, stat: &mut Stat) -> Result<Held> {
-    let flags = OFlags::PATH | following(follow);
-    let fd = plain::open(place.dir, place.name, flags, NO_MODE)?;
-    sys::stat_fd(fd.as_fd(), stat)?;
+    let fd = handle::open(place, follow, stat)?;
     Ok(Held { fd, id: stat.id })
 }
 
@@ -143,13 +142,5 @@ pub fn open_named(
             open(flags)
         }
         opened => opened,
-    }
-}
-
-fn following(follow: bool) -> OFlags {
-    if follow {
-        OFlags::empty()
-    } else {
-        OFlags::NOFOLLOW
     }
 }

@@ -190,7 +190,7 @@ impl Engine<'_, '_> {
 /// another file there since: one of another kind, or one that has a further name elsewhere, is
 /// not to be given away.
 fn open_made(job: &Job<'_>, made: &mut Stat) -> sys::Result<OwnedFd> {
-    let file = handle::open(&job.dst, made)?;
+    let file = handle::open(&job.dst, false, made)?;
     let is_device = matches!(made.kind, FileType::CharDevice | FileType::BlockDevice);
     let is_it =
         made.kind == job.stat.kind && made.nlink <= 1 && (!is_device || made.rdev == job.stat.rdev);
