@@ -109,6 +109,18 @@ impl Default for Setting {
     }
 }
 
+/// A command that starts `program` under the name `cp`, in the C locale and nothing else.
+fn cp_command<S: AsRef<OsStr>>(program: &Path, args: &[S], dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg0("cp")
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("LC_ALL", "C");
+    command
+}
+
 /// Runs `program` under the name `cp` with `args` in `dir`. One that is still running after
 /// the limit is killed, which the end of `stderr` says.
 ///
@@ -117,14 +129,8 @@ impl Default for Setting {
 /// If it cannot be started.
 #[must_use]
 pub fn cp<S: AsRef<OsStr>>(program: &Path, args: &[S], dir: &Path, setting: &Setting) -> Ran {
-    let mut command = Command::new(program);
-    command
-        .arg0("cp")
-        .args(args)
-        .current_dir(dir)
-        .env_clear()
-        .env("LC_ALL", "C")
-        .envs(setting.env.iter().copied());
+    let mut command = cp_command(program, args, dir);
+    command.envs(setting.env.iter().copied());
     run(&mut command, setting)
 }
 
@@ -177,13 +183,7 @@ pub fn cp_measured(
     dir: &Path,
     setting: &Setting,
 ) -> (ExitStatus, u64) {
-    let mut command = Command::new(program);
-    command
-        .arg0("cp")
-        .args(args)
-        .current_dir(dir)
-        .env_clear()
-        .env("LC_ALL", "C");
+    let mut command = cp_command(program, args, dir);
     let line = format!("{command:?}");
     let (stdout, stderr) = (memory_file(), memory_file());
     let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);
@@ -219,13 +219,7 @@ pub fn cp_watched<S: AsRef<OsStr>>(
     setting: &Setting,
     mut watch: impl FnMut(libc::c_long),
 ) -> Ran {
-    let mut command = Command::new(program);
-    command
-        .arg0("cp")
-        .args(args)
-        .current_dir(dir)
-        .env_clear()
-        .env("LC_ALL", "C");
+    let mut command = cp_command(program, args, dir);
     let line = format!("{command:?}");
     let (mut stdout, mut stderr) = (memory_file(), memory_file());
     let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);
