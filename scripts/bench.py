@@ -7,15 +7,34 @@ Started by bench.sh, which builds, mounts and cleans up. What holds for every jo
 - All programs run in turn, in a random order each round, so that what drifts drifts for all.
 - Every result has a new name, and is checked once for each program; who fails is left out.
 - Dirty pages are written before a run, and writeback is held off while it lasts.
-- Nothing large is removed before a run on the same file system without dropping its caches
-  after that: ext4 without a journal avoids inodes freed a moment ago, and searches long.
+- Trees are copied to file systems made afresh for each run, on images in memory, or to a
+  tmpfs: an ext4 that has seen trees removed looks for inodes not freed lately for more than
+  half of the time. A large file is removed after each run, and nothing of it was written.
 - As much free memory as a run takes is touched before it: where the host of a virtual machine
   takes free memory back, the first touch costs more than the copy, whoever makes it.
+
+The job "ways" is many, a table for each: one large file copied by annulet as it chooses and in
+each way that it can be told to, beside GNU's cp and perhaps an older annulet. They run where
+--job names "ways": FROM-to-TO (or one file system), size, cache, and io_uring or none.
+
+- The file systems are made afresh for each table: images of 4 GiB in a tmpfs, a loop device,
+  mkfs as the system's is. Overlayfs lies over such an ext4, its source in the upper layer;
+  "to-ext4" is a folder of that ext4 outside of it, as a container's volume is.
+- Cold means that the page cache of these was dropped. The image below stays in memory: what is
+  measured is the way through the file system and the loop device, with a disk that never waits.
+- Without io_uring ("noring"), io_uring_setup fails with EPERM, as in most containers: programs
+  are started by a thread of this script that has a seccomp filter, and inherit that. Nothing
+  else on the machine is refused anything, and nothing has to be put back.
+- Blocks must be copied: where files can be cloned all get --reflink=never, and who shares blocks
+  with the source even so, as copy_file_range makes the kernel do there, is left out.
 """
 
 import argparse
 import ctypes
+import errno
+import fcntl
 import gc
+import math
 import mmap
 import os
 import platform
@@ -25,18 +44,22 @@ import shutil
 import signal
 import stat
 import statistics
+import struct
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 MIB = 1 << 20
+GIB = 1 << 30
 TIME_LIMIT_S = 120
 # What programs do at their start depends on the locale: it is the caller's, and shown.
 ENVIRONMENT = dict(os.environ)
-# Python ignores SIGPIPE, and a child would go on doing so.
-RESET_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
+# Python ignores the first two, the shell SIGQUIT, and a child would go on doing so.
+RESET_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGQUIT]
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def say(text):
@@ -158,11 +181,52 @@ def find_tools(annulet, peers_dir):
     return tools
 
 
+# --- io_uring -------------------------------------------------------------------------------
+
+SYS_SECCOMP, SYS_IO_URING_SETUP = 317, 425
+
+
+def system_call(number, *arguments):
+    """Its result, or the error's number below zero."""
+    result = LIBC.syscall(*[ctypes.c_long(value) for value in (number, *arguments)])
+    return result if result != -1 else -ctypes.get_errno()
+
+
+def ring_is_refused():
+    """With no parameters given to it, the call fails in another way where it is allowed."""
+    return system_call(SYS_IO_URING_SETUP, 0, 0) in (-errno.EPERM, -errno.ENOSYS)
+
+
+def refuse_ring():
+    """Has io_uring_setup fail with EPERM in this thread and in what it starts from now on. Other
+    system calls cost next to nothing more: the kernel remembers which ones always pass."""
+    load_number, if_equal, answer = 0x20, 0x15, 0x06
+    allow, fail_with = 0x7FFF0000, 0x00050000
+    code = ctypes.create_string_buffer(struct.pack(
+        "HBBI" * 4, load_number, 0, 0, 0, if_equal, 0, 1, SYS_IO_URING_SETUP,
+        answer, 0, 0, fail_with | errno.EPERM, answer, 0, 0, allow))
+    program = ctypes.create_string_buffer(struct.pack("HP", 4, ctypes.addressof(code)))
+    pr_set_no_new_privs, set_mode_filter, spec_allow = 38, 1, 4
+    LIBC.prctl(*[ctypes.c_ulong(value) for value in (pr_set_no_new_privs, 1, 0, 0, 0)])
+    # Without spec_allow, kernels before 5.16 would slow the memory accesses of such a program.
+    result = system_call(SYS_SECCOMP, set_mode_filter, spec_allow, ctypes.addressof(program))
+    if result != 0 or not ring_is_refused():
+        raise Skipped(f"io_uring cannot be refused: {os.strerror(-result)}")
+
+
 # --- one run --------------------------------------------------------------------------------
 
 
 def on_alarm(_signal, _frame):
     raise TimeoutError
+
+
+def on_interrupt(_signal, _frame):
+    """Once: what is left to do is to clean up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not SIG_IGN: Python complains when the other signal came at the same moment.
+        signal.signal(number, lambda *_: None)
+    raise KeyboardInterrupt
 
 
 class Launcher:
@@ -172,9 +236,18 @@ class Launcher:
         self.null = os.open("/dev/null", os.O_RDWR)
         self.errors_path = os.path.join(work, "stderr")
         self.errors = os.open(self.errors_path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self.refusing = None
         signal.signal(signal.SIGALRM, on_alarm)
 
+    def refuse_ring(self):
+        """Makes the thread that starts programs which io_uring is refused to."""
+        if self.refusing is None:
+            thread = ThreadPoolExecutor(max_workers=1)
+            thread.submit(refuse_ring).result()
+            self.refusing = thread
+
     def spawn(self, command, stdin=None, stdout=None):
+        """The time just before, and the process."""
         executable, argv = command
         null = self.null
         redirections = [
@@ -182,31 +255,36 @@ class Launcher:
             (os.POSIX_SPAWN_DUP2, null if stdout is None else stdout, 1),
             (os.POSIX_SPAWN_DUP2, self.errors, 2),
         ]
-        return os.posix_spawn(executable, argv, ENVIRONMENT, file_actions=redirections,
-                              setsigdef=RESET_SIGNALS)
+        return time.perf_counter_ns(), os.posix_spawn(
+            executable, argv, ENVIRONMENT, file_actions=redirections, setsigdef=RESET_SIGNALS)
 
-    def run(self, command, stdin=None, stdout=None, spawned=None, then=None):
+    def run(self, command, stdin=None, stdout=None, spawned=None, then=None, ring=True):
         """Seconds the program took, with what `then` does after it. `spawned` is called once
         the program is there."""
         os.ftruncate(self.errors, 0)
         signal.alarm(TIME_LIMIT_S)
-        start = time.perf_counter_ns()
-        pid = self.spawn(command, stdin, stdout)
+        pid = None
         try:
+            if ring:
+                start, pid = self.spawn(command, stdin, stdout)
+            else:
+                start, pid = self.refusing.submit(self.spawn, command, stdin, stdout).result()
             if spawned:
                 spawned()
             _, status = os.waitpid(pid, 0)
+            pid = None
             if then:
                 then()
             end = time.perf_counter_ns()
         except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
             raise Failed(f"not done after {TIME_LIMIT_S} s") from None
         except FileNotFoundError as error:
             raise Failed(str(error)) from None
         finally:
             signal.alarm(0)
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
         self.judge(status)
         return (end - start) / 1e9
 
@@ -215,6 +293,75 @@ class Launcher:
             with open(self.errors_path, encoding="utf-8", errors="replace") as errors:
                 message = errors.readline().strip()
             raise Failed(f"exit status {os.waitstatus_to_exitcode(status)}: {message}")
+
+
+# --- file systems ---------------------------------------------------------------------------
+
+
+class Memory:
+    """File systems made afresh in a tmpfs, which bench.sh has mounted. What is still mounted
+    there when this script has ended, bench.sh unmounts."""
+
+    # ext4 would fill its inode tables after it is mounted, beside what is measured.
+    MKFS = {"ext4": ["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"], "xfs": ["-q"],
+            "btrfs": ["-q"]}
+
+    def __init__(self, path):
+        self.path, self.mounted, self.made = path, [], 0
+
+    def fresh(self, kind, size=4 * GIB):
+        """Where a new one is mounted. Its image has no name any more and goes with it."""
+        if self.path is None:
+            raise Skipped("nothing mounted in memory")
+        if kind == "tmpfs":
+            return self.mount("-t", "tmpfs", "-o", "size=90%,nr_inodes=0", "tmpfs")
+        image = os.path.join(self.path, "image")
+        with open(image, "wb") as out:
+            out.truncate(size)
+        try:
+            self.do(f"mkfs.{kind}", *self.MKFS[kind], image)
+            return self.mount("-t", kind, "-o", "loop", image)
+        finally:
+            os.unlink(image)
+
+    def overlay(self, below):
+        """A container's root: an empty layer to write to over an empty image."""
+        layers = [os.path.join(below, name) for name in ("lower", "upper", "work")]
+        for layer in layers:
+            os.mkdir(layer)
+        return self.mount("-t", "overlay", "-o",
+                          "lowerdir={},upperdir={},workdir={}".format(*layers), "overlay")
+
+    def mount(self, *what):
+        self.made += 1
+        at = os.path.join(self.path, f"mounted{self.made}")
+        os.mkdir(at)
+        self.mounted.append(at)
+        self.do("mount", *what, at)
+        return at
+
+    def clear(self):
+        """Unmounts all, the last first."""
+        while self.mounted:
+            at, tries = self.mounted[-1], 50
+            while os.path.ismount(at) and subprocess.run(
+                    ["umount", at], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+                # Something may look at it for a moment, as a program just killed does.
+                tries -= 1
+                if tries == 0:
+                    sys.exit(f"bench.py: {at} cannot be unmounted")
+                time.sleep(0.1)
+            self.mounted.pop()
+            os.rmdir(at)
+
+    @staticmethod
+    def do(*command):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            raise Skipped(f"no {command[0]}") from None
+        if done.returncode != 0:
+            raise Skipped(f"{command[0]}: {(done.stderr.splitlines() or ['failed'])[0]}")
 
 
 # --- inputs and checks ----------------------------------------------------------------------
@@ -350,6 +497,29 @@ def check_file(source, copy):
         raise Failed("the copy differs")
 
 
+def shares_blocks(path):
+    """Whether a block of the file is another's as well, as far as its file system tells."""
+    get_extents, extents_at_most, shared = 0xC020660B, 512, 0x2000
+    answer = bytearray(struct.pack("QQIIII", 0, 2**64 - 1, 0, 0, extents_at_most, 0))
+    answer += bytes(56 * extents_at_most)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.ioctl(fd, get_extents, answer)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    found = struct.unpack_from("I", answer, 20)[0]
+    return any(struct.unpack_from("I", answer, 32 + 56 * number + 40)[0] & shared
+               for number in range(found))
+
+
+def check_unshared(source, copy):
+    check_file(source, copy)
+    if shares_blocks(copy):
+        raise Failed("it cloned the file")
+
+
 def check_sparse(source, copy):
     theirs, ours = os.stat(source), os.stat(copy)
     if theirs.st_size != ours.st_size:
@@ -402,12 +572,13 @@ def check_tree(source, copy, archive):
 
 @dataclass
 class Row:
-    """A line of the table: a contender's times over GNU's and over the best peer's."""
+    """A line of the table: a contender's times over GNU's and over the best peer's. No goal
+    is no more than a figure."""
 
     name: str
     title: str
-    goal_gnu: float
-    goal_peer: float
+    goal_gnu: float | None
+    goal_peer: float | None
     contender: str = "annulet"
 
 
@@ -417,15 +588,16 @@ class Job:
     kind = "file"
     rounds = 7
     warm_up = True
+    ring = True
 
     def __init__(self, bench, place, *rows):
         self.bench, self.place, self.rows = bench, place, rows
         self.contenders = {tool.name: (tool, []) for tool in bench.tools if tool.can(self.kind)}
         self.made = 0
 
-    def new_name(self):
+    def new_name(self, place=None):
         self.made += 1
-        return os.path.join(self.place, f"new{self.made}")
+        return os.path.join(place or self.place, f"new{self.made}")
 
     def setup(self):
         """Makes what the job needs."""
@@ -478,7 +650,8 @@ class CopyFile(Job):
             drop_caches()
             # The program itself is not cold: its start is another job.
             small = self.new_name()
-            self.bench.launcher.run(self.command(name, self.bench.small, small))
+            self.bench.launcher.run(self.command(name, self.bench.small, small),
+                                    ring=self.ring)
             os.unlink(small)
         if self.large:
             touch_memory(os.stat(self.source).st_blocks * 512)
@@ -489,7 +662,8 @@ class CopyFile(Job):
                 fd = os.open(copy, os.O_RDONLY)
                 os.fsync(fd)
                 os.close(fd)
-        seconds = self.bench.launcher.run(self.command(name, self.source, copy), then=flush)
+        seconds = self.bench.launcher.run(self.command(name, self.source, copy), then=flush,
+                                          ring=self.ring)
         if check:
             if not os.path.exists(copy):
                 raise Failed("no copy")
@@ -506,16 +680,93 @@ class CopyFile(Job):
             drop_caches()
 
 
+class Ways(CopyFile):
+    """cp of one large file in every way, between file systems made afresh in memory."""
+
+    FIXED = ["--io=ring", "--io=thread", "--io=splice", "--io=copy_file_range",
+             "--io=read_write", "-j1"]
+    GOAL_FIXED = 1.10
+    GOAL_GNU = {"ext4": 0.58, "tmpfs": 0.88, "xfs": 0.60, "btrfs": 1.00, "overlay": 0.70}
+    GOAL_BEFORE = {"ext4": 1.05, "xfs": 1.05, "btrfs": 1.05, "tmpfs": 1.10}
+
+    def __init__(self, bench, where, size, cold, ring, rounds):
+        self.size, self.ring = size, ring
+        self.origin, self.target = where if isinstance(where, tuple) else (where, where)
+        between = (where, where) if isinstance(where, str) else (
+            f"{self.origin}-to-{self.target}", f"{self.origin} to {self.target}")
+        large = size > 64 * MIB
+        cache = "cold" if cold else "cached"
+        name = (f"ways-{between[0]}-{'large' if large else 'small'}-{cache}-"
+                f"{'ring' if ring else 'noring'}")
+        amount = "1 GiB" if size == GIB else f"{size // MIB} MiB"
+        title = (f"{amount} file, {cache}, {between[1]}, "
+                 f"{'with' if ring else 'without'} io_uring")
+        measured = isinstance(where, str) and large and not cold
+        row = Row(name, title, self.GOAL_GNU[where] if measured else None, None)
+        super().__init__(bench, None, None, row, rounds=rounds, cold=cold,
+                         check=check_unshared)
+        self.goal_before = self.GOAL_BEFORE.get(where)
+        self.contenders = self.all_contenders()
+
+    def all_contenders(self):
+        never = ["--reflink=never"] if self.target in ("xfs", "btrfs") else []
+        annulet, gnu = self.bench.tools[:2]
+        found = {"annulet": (annulet, never)}
+        for way in self.FIXED:
+            if self.ring or way != "--io=ring":
+                found[f"annulet {way}"] = (annulet, [*never, way])
+        found["GNU"] = (gnu, never)
+        if self.bench.before:
+            found["before"] = (self.bench.before, never)
+            found["before -j1"] = (self.bench.before, [*never, "-j1"])
+        return found
+
+    def setup(self):
+        if memory_available() < 4 * self.size + 2 * GIB:
+            raise Skipped("not enough memory")
+        if self.cold and not can_drop_caches():
+            raise Skipped("caches cannot be dropped")
+        if not self.ring:
+            self.bench.launcher.refuse_ring()
+        elif ring_is_refused():
+            raise Skipped("io_uring is refused here")
+        origin, self.place = self.places()
+        self.source = os.path.join(origin, "source")
+        make_random_file(self.source, self.size)
+        self.large = True
+        os.sync()
+
+    def places(self):
+        """From where to where."""
+        memory = self.bench.memory
+        if self.origin != "overlay":
+            place = memory.fresh(self.target)
+            return place, place
+        below = memory.fresh("ext4")
+        root = memory.overlay(below)
+        if self.target == "overlay":
+            return root, root
+        if self.target == "tmpfs":
+            return root, memory.fresh("tmpfs")
+        volume = os.path.join(below, "volume")
+        os.mkdir(volume)
+        return root, volume
+
+    def teardown(self):
+        self.bench.memory.clear()
+
+
 class CopyTree(Job):
-    """cp of a tree of small files to a new name."""
+    """cp of a tree of small files: to a file system made afresh for each run, of the kind
+    `fresh`, or to a new name beside it."""
 
     warm_up = False
 
-    def __init__(self, bench, place, *rows, kind="tree", rounds=3, cold=False):
+    def __init__(self, bench, place, *rows, kind="tree", rounds=3, cold=False, fresh=None):
         self.kind = kind
         super().__init__(bench, place, *rows)
-        self.rounds, self.cold = rounds, cold
-        self.source = self.keep = None
+        self.rounds, self.cold, self.fresh = rounds, cold, fresh
+        self.source = None
         if any(row.contender == "annulet --io=sync" for row in rows):
             self.contenders["annulet --io=sync"] = (bench.tools[0], ["--io=sync"])
 
@@ -525,29 +776,8 @@ class CopyTree(Job):
         if self.cold and not can_drop_caches():
             raise Skipped("caches cannot be dropped (not root)")
         self.source = self.bench.tree(self.place)
-        size = self.bench.tree_bytes
-        self.on_disk = self.place == self.bench.disk
-        if self.on_disk:
-            disk = os.statvfs(self.place)
-            free = disk.f_bavail * disk.f_frsize
-            one_round = len(self.contenders) * size
-            self.keep = (one_round + size) * self.rounds + 2 * 1024 * MIB < free
-            if not self.keep:
-                if one_round + size + 2 * 1024 * MIB > free:
-                    raise Skipped("the disk is too full")
-                if not can_drop_caches():
-                    raise Skipped("the disk is too full to keep copies (not root)")
-                say("  the disk is too full to keep all copies: they are removed each round")
-        self.first_copy()
-        if not self.on_disk:
-            self.remove_copies()
-
-    def first_copy(self):
-        """One that does not count: after caches are dropped the first is slower, whoever
-        makes it."""
-        self.make_ready()
-        gnu = self.bench.tools[1]
-        self.bench.launcher.run(gnu.command("tree", self.source, self.new_name()))
+        # After caches are dropped the first is slower, whoever makes it: it does not count.
+        self.run("GNU", False)
 
     def make_ready(self):
         os.sync()
@@ -556,42 +786,37 @@ class CopyTree(Job):
         else:
             read_into_cache(self.source)
 
-    def before_round(self):
-        if not self.on_disk:
-            return
-        if not self.keep:
-            self.remove_copies()
-            self.first_copy()
-        elif can_drop_caches() and memory_free() < 2 * len(self.contenders) * self.bench.tree_bytes:
-            drop_caches()
-            self.first_copy()
-
     def run(self, name, check):
-        self.make_ready()
-        if self.cold:
-            small = self.new_name()
-            self.bench.launcher.run(self.command(name, self.bench.small_tree, small))
-        copy = self.new_name()
-        touch_memory(self.bench.tree_bytes)
-        seconds = self.bench.launcher.run(self.command(name, self.source, copy))
-        if check:
-            check_tree(self.source, copy, self.kind == "archive")
-        if not self.on_disk:
+        size = self.bench.tree_bytes
+        try:
+            target = self.place
+            if self.fresh:
+                target = self.bench.memory.fresh(self.fresh, max(4 * GIB, 3 * size))
+            self.make_ready()
+            if self.cold:
+                small = self.new_name(target)
+                self.bench.launcher.run(self.command(name, self.bench.small_tree, small))
+            copy = self.new_name(target)
+            touch_memory(size)
+            seconds = self.bench.launcher.run(self.command(name, self.source, copy))
+            if check:
+                check_tree(self.source, copy, self.kind == "archive")
+            return seconds
+        finally:
             self.remove_copies()
-        return seconds
 
     def remove_copies(self):
+        if self.fresh:
+            self.bench.memory.clear()
+            return
         for name in os.listdir(self.place):
             if name.startswith("new"):
                 path = os.path.join(self.place, name)
                 # Python's own rmtree takes four times as long.
                 subprocess.run(["rm", "-rf", "--", path], check=True)
-        if self.on_disk and can_drop_caches():
-            drop_caches()
 
     def teardown(self):
-        self.remove_copies()
-        if not self.on_disk:
+        if not self.fresh:
             shutil.rmtree(self.source)
 
 
@@ -702,8 +927,12 @@ class Bench:
     def __init__(self, options):
         self.disk, self.tmpfs = options.dir, options.tmpfs
         self.xfs, self.btrfs = options.xfs, options.btrfs
+        self.memory = Memory(options.memory)
         self.quick, self.rounds = options.quick, options.rounds
         self.tools = find_tools(options.annulet, options.peers)
+        self.before = options.before and Tool(
+            "before", f"{os.path.getsize(options.before)} bytes",
+            {"cp": (options.before, ["cp"])}, CP_KINDS)
         self.launcher = Launcher(options.dir)
         self.file_bytes = (256 if self.quick else 1024) * MIB
         self.tree_bytes = 0
@@ -752,6 +981,18 @@ class Bench:
         self.tree_bytes = 512 * sum(files)
         return path
 
+    def ways(self):
+        """A job for each table. On a tmpfs nothing is ever cold."""
+        rounds = self.rounds or (5 if self.quick else 15)
+        return [
+            Ways(self, where, size, cold, ring, rounds)
+            for where in ("ext4", "tmpfs", "xfs", "btrfs", ("overlay", "ext4"),
+                          ("overlay", "tmpfs"), "overlay")
+            for size in (64 * MIB, self.file_bytes)
+            for cold in (False, True) if not (cold and where == "tmpfs")
+            for ring in (True, False)
+        ]
+
     def jobs(self):
         disk, tmpfs = self.disk, self.tmpfs
         large = "256 MiB file" if self.quick else "1 GiB file"
@@ -788,13 +1029,21 @@ class Bench:
             clone(self.xfs, "clone-xfs", "xfs"),
             clone(self.btrfs, "clone-btrfs", "btrfs"),
             CopyTree(self, disk,
-                     Row("tree-disk", f"{tree}, -r, cached, disk", 0.42, 0.90),
+                     Row("tree-disk", f"{tree}, -r, cached, to a fresh ext4", 0.42, 0.90),
                      Row("tree-disk-sync", "the same with --io=sync", 0.45, 0.95,
-                         "annulet --io=sync"), rounds=trees),
-            CopyTree(self, disk, Row("tree-archive", f"{tree}, -a, cached, disk", 0.45, 0.90),
-                     kind="archive", rounds=trees),
-            CopyTree(self, disk, Row("tree-cold", f"{tree}, -r, cold, disk", 0.30, 0.75),
-                     rounds=trees, cold=True),
+                         "annulet --io=sync"), rounds=trees, fresh="ext4"),
+            CopyTree(self, disk,
+                     Row("tree-archive", f"{tree}, -a, cached, to a fresh ext4", 0.45, 0.90),
+                     kind="archive", rounds=trees, fresh="ext4"),
+            CopyTree(self, disk,
+                     Row("tree-cold", f"{tree}, -r, cold, to a fresh ext4", 0.30, 0.75),
+                     rounds=trees, cold=True, fresh="ext4"),
+            CopyTree(self, disk,
+                     Row("tree-xfs", f"{tree}, -r, cached, to a fresh xfs", None, None),
+                     rounds=trees, fresh="xfs"),
+            CopyTree(self, disk,
+                     Row("tree-btrfs", f"{tree}, -r, cached, to a fresh btrfs", None, None),
+                     rounds=trees, fresh="btrfs"),
             CopyTree(self, tmpfs, Row("tree-tmpfs", f"{tree}, -r, tmpfs", 0.48, 0.90),
                      rounds=long),
             Cat(self, self.large_file, "null",
@@ -855,6 +1104,30 @@ def spread(values):
     return 100 * (high - low) / statistics.median(values)
 
 
+def interval(values):
+    """Between which of the values the median lies in 95 % of such series or more, whatever
+    their distribution; of fewer than six values, the least and the greatest."""
+    beyond, chance = 0, 0.0
+    while (chance := chance + math.comb(len(values), beyond) / 2 ** len(values)) <= 0.025:
+        beyond += 1
+    ordered = sorted(values)
+    beyond = max(beyond, 1)
+    return ordered[beyond - 1], ordered[-beyond]
+
+
+def is_missed(value, goal):
+    return goal is not None and round(value, 2) > goal
+
+
+def against(value, goal):
+    """A ratio, marked where it misses its goal."""
+    return f"{value:.2f} *" if is_missed(value, goal) else f"{value:.2f}"
+
+
+def shown_goal(goal):
+    return "" if goal is None else f"{goal:.2f}"
+
+
 class Table:
     """Collects a line for each job, prints them in columns."""
 
@@ -872,18 +1145,15 @@ class Table:
         def ratio(other, goal):
             if not own or not other:
                 return "failed" if not own else ""
-            value = own / other
-            if round(value, 2) > goal:
-                return f"{value:.2f} *"
-            return f"{value:.2f}"
+            return against(own / other, goal)
 
         spreads = [spread(times[name]) for name in (row.contender, "GNU") if times.get(name)]
         spreads = [value for value in spreads if value is not None]
         if not own:
             self.failed.append(row.name)
         self.lines.append([
-            row.name, row.title, f"{row.goal_gnu:.2f}", ratio(gnu, row.goal_gnu),
-            f"{row.goal_peer:.2f}",
+            row.name, row.title, shown_goal(row.goal_gnu), ratio(gnu, row.goal_gnu),
+            shown_goal(row.goal_peer),
             f"{ratio(peers[best], row.goal_peer)} ({best})" if best else "", shown(own),
             *[shown(medians.get(tool.name)) for tool in self.tools[1:]],
             f"{max(spreads):.0f} %" if spreads else "",
@@ -898,10 +1168,59 @@ class Table:
               "\nthe larger of annulet's and GNU's.")
 
 
-def print_columns(lines):
+class WaysTables:
+    """Prints a table for each job of `ways`, and a line for each at the end."""
+
+    def __init__(self):
+        self.lines, self.failed = [], []
+
+    def add(self, job, times):
+        row = job.rows[0]
+        medians = {name: statistics.median(values) for name, values in times.items() if values}
+        fixed = [name for name in medians if name.startswith("annulet ")]
+        best = min(fixed, key=medians.get, default=None)
+        goals = {best: job.GOAL_FIXED, "GNU": row.goal_gnu,
+                 "before": job.goal_before if "before" in medians else None}
+        print(f"\n{row.name}: {row.title}; {job.rounds} rounds")
+        lines = [["", "median", "least", "/best fixed", "goal", "/GNU", "goal", "/before",
+                  "95 %", "goal"]]
+        for name, median in medians.items():
+            own = name == "annulet"
+            # What is told to use one worker is compared with what was told the same.
+            before = "before -j1" if name.endswith(" -j1") else "before"
+            line = [name, shown(median), shown(min(times[name]))]
+            for other in best, "GNU":
+                line += [against(median / medians[other], goals[other] if own else None)
+                         if other in medians else "", shown_goal(goals[other]) if own else ""]
+            ratio = ["", ""]
+            if before in medians and name != before:
+                ratios = [a / b for a, b in zip(times[name], times[before])]
+                ratio = [against(statistics.median(ratios), goals["before"] if own else None),
+                         "{:.2f} to {:.2f}".format(*interval(ratios))]
+            lines.append([*line, *ratio, shown_goal(goals["before"]) if own else ""])
+        print_columns(lines, left=1)
+        sys.stdout.flush()
+        if "annulet" not in medians:
+            self.failed.append(row.name)
+            return
+        own = next(line for line in lines if line[0] == "annulet")
+        self.lines.append([row.name, own[1], f"{own[3]} ({best})" if best else "", own[4],
+                           *own[5:]])
+
+    def print(self):
+        print()
+        print_columns([["annulet as it chooses", "median", "/best fixed", "goal", "/GNU",
+                        "goal", "/before", "95 %", "goal"], *self.lines], left=1)
+        missed = sum(any("*" in cell for cell in line) for line in self.lines)
+        print(f"\nIn {missed} of {len(self.lines)} a goal is missed (*). Seconds; ratios of "
+              "medians, but to before the\nmedian of the rounds' own ratios and its 95 % "
+              "interval by order statistics (fewer than\nsix rounds: their range).")
+
+
+def print_columns(lines, left=2):
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for number, line in enumerate(lines):
-        print("| " + " | ".join(cell.ljust(width) if column < 2 else cell.rjust(width)
+        print("| " + " | ".join(cell.ljust(width) if column < left else cell.rjust(width)
                                 for column, (cell, width) in enumerate(zip(line, widths)))
               + " |")
         if number == 0:
@@ -923,47 +1242,73 @@ def print_heading(bench):
     load = os.getloadavg()[0]
     print(f"Linux {platform.release()}, {os.cpu_count()} CPUs ({model}), "
           f"{memory_kib / MIB:.0f} GiB; disk: {kind}; load at the start: {load:.1f}")
-    print("; ".join(f"{tool.name} {tool.version}" for tool in bench.tools))
+    print(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))
+    tools = [*bench.tools, *([bench.before] if bench.before else [])]
+    print("; ".join(f"{tool.name} {tool.version}" for tool in tools))
     print("LANG=" + (os.environ.get("LC_ALL") or os.environ.get("LANG") or "C"))
     print(flush=True)
     if load > 0.5:
         say(f"the machine is not quiet (load {load:.1f}): the figures will not be worth much")
 
 
-def run_jobs(bench, pattern):
-    table = Table(bench.tools)
-    jobs = [job for job in bench.jobs()
-            if any(re.search(pattern, row.name) for row in job.rows)]
+def matching_jobs(bench, pattern):
+    """The jobs and, where the pattern says `ways`, those: they take hours."""
+    jobs = bench.jobs() + (bench.ways() if "ways" in pattern else [])
+    jobs = [job for job in jobs if any(re.search(pattern, row.name) for row in job.rows)]
     if not jobs:
         sys.exit(f"bench.py: no job matches {pattern}")
+    return jobs
+
+
+def run_job(bench, job, rows):
+    """Times of every contender, or nothing where the job cannot run."""
+    say(f"{', '.join(row.name for row in rows)}: {rows[0].title}")
+    try:
+        job.setup()
+        times = bench.measure(job)
+        job.teardown()
+        return times
+    except Skipped as reason:
+        say(f"  skipped: {reason}")
+        return None
+    except Failed as failure:
+        sys.exit(f"bench.py: GNU's: {failure}")
+    finally:
+        bench.memory.clear()
+
+
+def run_jobs(bench, pattern):
+    table, ways, interrupted = Table(bench.tools), WaysTables(), False
+    jobs = matching_jobs(bench, pattern)
     print_heading(bench)
     try:
         for job in jobs:
             rows = [row for row in job.rows if re.search(pattern, row.name)]
-            say(f"{', '.join(row.name for row in rows)}: {rows[0].title}")
-            try:
-                job.setup()
-                times = bench.measure(job)
-                job.teardown()
-            except Skipped as reason:
-                say(f"  skipped: {reason}")
+            times = run_job(bench, job, rows)
+            if times is None:
                 continue
-            except Failed as failure:
-                sys.exit(f"bench.py: GNU's: {failure}")
+            if isinstance(job, Ways):
+                ways.add(job, times)
+                continue
             for row in rows:
                 table.add(row, times)
     except KeyboardInterrupt:
-        say("interrupted")
-    table.print()
-    if table.failed:
-        sys.exit(f"bench.py: annulet failed: {', '.join(table.failed)}")
+        interrupted = True
+    if ways.lines:
+        ways.print()
+    if table.lines:
+        print()
+        table.print()
+    if interrupted:
+        sys.exit("bench.py: interrupted")
+    if failed := ways.failed + table.failed:
+        sys.exit(f"bench.py: annulet failed: {', '.join(failed)}")
 
 
 # --- growth ---------------------------------------------------------------------------------
 
 PTRACE_CONT, PTRACE_SEIZE = 7, 0x4206
 PTRACE_O_TRACEEXIT, PTRACE_EVENT_EXIT = 0x40, 6
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def ptrace(request, pid, data):
@@ -978,8 +1323,7 @@ def time_and_peak(launcher, command):
     exit, its memory still there: ru_maxrss would count what this script had at the fork."""
     os.ftruncate(launcher.errors, 0)
     peak_kib = 0
-    start = time.perf_counter_ns()
-    pid = launcher.spawn(command)
+    start, pid = launcher.spawn(command)
     ptrace(PTRACE_SEIZE, pid, PTRACE_O_TRACEEXIT)
     while True:
         _, status = os.waitpid(pid, 0)
@@ -1051,15 +1395,30 @@ def run_growth(bench):
           f"{max(peaks)} KiB at most (goal 16384: {verdict(max(peaks) < 16384)})")
 
 
+def print_list():
+    nothing = Tool("", "", {}, {})
+    bench = Bench.__new__(Bench)
+    vars(bench).update(disk=None, tmpfs=None, xfs=None, btrfs=None, memory=Memory(None),
+                       quick=False, rounds=0, tools=[nothing, nothing], before=None,
+                       file_bytes=GIB)
+    for jobs in bench.jobs(), bench.ways():
+        rows = [row for job in jobs for row in job.rows]
+        width = max(len(row.name) for row in rows)
+        for row in rows:
+            print(f"{row.name:{width}}  {row.title}")
+
+
 def main():
     parser = argparse.ArgumentParser(description="Started by bench.sh, which see.")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--annulet")
+    parser.add_argument("--before")
     parser.add_argument("--dir")
     parser.add_argument("--peers", default="")
     parser.add_argument("--tmpfs")
     parser.add_argument("--xfs")
     parser.add_argument("--btrfs")
+    parser.add_argument("--memory")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--job", default="")
@@ -1068,19 +1427,19 @@ def main():
     if sys.version_info < (3, 10):
         sys.exit("bench.py: needs Python 3.10 or later")
     if options.list:
-        bench = Bench.__new__(Bench)
-        vars(bench).update(disk=None, tmpfs=None, xfs=None, btrfs=None, quick=False, rounds=0,
-                           tools=[Tool("annulet", "", {}, {})])
-        for job in bench.jobs():
-            for row in job.rows:
-                print(f"{row.name:16} {row.title}")
+        print_list()
         return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_interrupt)
     gc.disable()
-    bench = Bench(options)
-    if options.growth:
-        run_growth(bench)
-    else:
-        run_jobs(bench, options.job)
+    try:
+        bench = Bench(options)
+        if options.growth:
+            run_growth(bench)
+        else:
+            run_jobs(bench, options.job)
+    except KeyboardInterrupt:
+        sys.exit("bench.py: interrupted")
 
 
 if __name__ == "__main__":

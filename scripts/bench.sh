@@ -3,7 +3,7 @@
 # of medians and ratios, each with the goal it has to meet.
 #
 #   scripts/bench.sh [--peers] [--quick] [--job PATTERN] [--rounds N] [--dir DIR]
-#                    [--binary FILE]
+#                    [--binary FILE] [--before FILE]
 #   scripts/bench.sh --growth [--quick] [--rounds N]
 #   scripts/bench.sh --list
 #
@@ -11,21 +11,26 @@
 #                   btrfs-progs by apt-get, the cp and cat of uutils, xcp and fcp by cargo,
 #                   into target/peers and not onto the PATH
 #   --quick         smaller files, fewer rounds: less than five minutes
-#   --job PATTERN   only jobs whose names match the regular expression
-#   --rounds N      rounds of the long jobs (default 7, trees 3); short jobs make many more
-#   --dir DIR       where to work (default: TMPDIR or /var/tmp): about 30 GB on the disk to
+#   --job PATTERN   only jobs whose names match the regular expression. Those that begin with
+#                   "ways" run only if the pattern has that word: annulet's ways to copy one
+#                   large file side by side, on file systems made afresh in memory, a table for
+#                   each. All of them (--job ways) take hours, --job ways-ext4 half an hour
+#   --rounds N      rounds of the long jobs (default 7, trees 3, ways 15); short jobs make many
+#                   more
+#   --dir DIR       where to work (default: TMPDIR or /var/tmp): about 10 GB on the disk to
 #                   measure, all of it removed at the end
 #   --binary FILE   the program to measure; without it, `cargo build --release` is run and
 #                   its target/release/annulet taken
+#   --before FILE   an older annulet, to be compared with in the jobs of "ways"
 #   --growth        measure instead how time and memory grow with the number of files
 #   --list          show the names of the jobs
 #
 # Needs python3 (3.10 or later) and, for caches to be dropped, writeback to be held off and
-# file systems to be mounted, root; jobs that cannot run say so. Programs that are not there,
-# that lack a job's option, or whose result is wrong are left out of a job. Run it on a quiet
-# machine, and not within minutes of a large deletion on the disk: ext4 without a journal looks
-# past inodes just freed, and each new file takes 0.2 ms longer, whoever makes it. What is
-# measured and how: scripts/bench.py.
+# file systems to be mounted, root, and for those in memory 8 GiB of it; jobs that cannot run
+# say so. Programs that are not there, that lack a job's option, or whose result is wrong are
+# left out of a job. Run it on a quiet machine, and not within minutes of a large deletion on the
+# disk: ext4 without a journal looks past inodes just freed, and each new file takes 0.2 ms
+# longer, whoever makes it. What is measured and how: scripts/bench.py.
 set -euo pipefail
 
 usage() {
@@ -39,7 +44,7 @@ die() {
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 peers_root=$root/target/peers
-peers=false growth=false list=false binary='' parent=${TMPDIR:-/var/tmp}
+peers=false growth=false list=false binary='' before='' parent=${TMPDIR:-/var/tmp}
 passed=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -54,6 +59,8 @@ while [ $# -gt 0 ]; do
                parent=$2; shift 2 ;;
         --binary) [ $# -ge 2 ] || die 'missing file after --binary' 2
                   binary=$2; shift 2 ;;
+        --before) [ $# -ge 2 ] || die 'missing file after --before' 2
+                  before=$2; shift 2 ;;
         *) die "unknown argument: $1" 2 ;;
     esac
 done
@@ -62,7 +69,10 @@ if $list; then
     exec python3 "$root/scripts/bench.py" --list
 fi
 [ -d "$parent" ] || die "no such directory: $parent"
-[ -z "$binary" ] || [ -f "$binary" ] || die "no such file: $binary"
+parent=$(CDPATH='' cd -- "$parent" && pwd -P)
+for file in "$binary" "$before"; do
+    [ -z "$file" ] || [ -f "$file" ] || die "no such file: $file"
+done
 
 # The cp and cat of uutils are called cp and cat: in a folder on the PATH they would take the
 # place of GNU's. So cargo installs into a folder of our own.
@@ -95,31 +105,59 @@ if [ -z "$binary" ]; then
 fi
 
 work=$(mktemp -d "$parent/annulet-bench.XXXXXX")
-mounted=() held=()
-clean_up() {
-    local at setting
+held=() child=''
+# Also what bench.py has mounted, should it have been killed.
+unmount_all() {
+    local at mounted=()
+    while read -r _ _ _ _ at _; do
+        # Blanks are written as octal numbers.
+        printf -v at %b "$at"
+        case $at in
+            "$work"/*) mounted=("$at" "${mounted[@]}") ;;
+        esac
+    done </proc/self/mountinfo
     for at in "${mounted[@]}"; do
-        umount "$at" || umount --lazy "$at" || true
+        # A program just killed may not have ended yet.
+        umount "$at" 2>/dev/null || { sleep 1 && umount "$at"; } || umount --lazy "$at" || true
     done
+}
+clean_up() {
+    local setting
+    trap '' INT TERM HUP QUIT
+    unmount_all
     for setting in "${held[@]}"; do
         printf '%s\n' "${setting#*=}" >"${setting%%=*}" || true
     done
     # Nothing of another file system is removed, should something still be mounted.
     rm -rf --one-file-system -- "$work"
 }
+# bench.py is told to end; at a second signal it is killed.
+stop() {
+    local signal=TERM
+    trap 'signal=KILL' INT TERM HUP QUIT
+    while [ -n "$child" ] && kill -s "$signal" "$child" 2>/dev/null; do
+        wait "$child" || true
+    done
+    exit "$1"
+}
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-# A copy of its own: a build meanwhile does not change what is measured.
+trap 'stop 130' INT
+trap 'stop 143' TERM
+trap 'stop 129' HUP
+trap 'stop 131' QUIT
+# Copies of its own: a build meanwhile does not change what is measured.
 mkdir "$work/program"
 cp -- "$binary" "$work/program/annulet"
+if [ -n "$before" ]; then
+    cp -- "$before" "$work/program/before"
+    passed+=(--before "$work/program/before")
+fi
 
 mount_at() {
     local at=$1
     shift
     mkdir "$at"
     if mount "$@" "$at" 2>"$work/mount.log"; then
-        mounted+=("$at")
         return
     fi
     printf 'not mounted: %s: %s\n' "${at##*/}" "$(head -n 1 "$work/mount.log")" >&2
@@ -138,7 +176,7 @@ image_at() {
 # Gives one of the kernel's settings another value until the end.
 hold() {
     local file=$1 value=$2 before
-    before=$(cat "$file") && printf '%s\n' "$value" >"$file" && held+=("$file=$before")
+    before=$(cat "$file") && held+=("$file=$before") && printf '%s\n' "$value" >"$file"
 }
 
 # Writeback in the middle of a run would be counted for whoever is running.
@@ -172,6 +210,9 @@ if [ "$(id -u)" -eq 0 ]; then
         passed+=(--tmpfs "$work/tmpfs")
     fi
     if ! $growth; then
+        if mount_at "$work/memory" -t tmpfs -o size=90%,nr_inodes=0 tmpfs; then
+            passed+=(--memory "$work/memory")
+        fi
         for kind in xfs btrfs; do
             if image_at "$kind"; then passed+=("--$kind" "$work/$kind"); fi
         done
@@ -180,5 +221,8 @@ else
     printf 'not root: nothing mounted, writeback not held off, caches not dropped\n' >&2
 fi
 mkdir "$work/disk"
+# In the background, as a trap waits for what runs in the foreground.
 python3 "$root/scripts/bench.py" --annulet "$work/program/annulet" --dir "$work/disk" \
-    --peers "$peers_root/bin" "${passed[@]}"
+    --peers "$peers_root/bin" "${passed[@]}" &
+child=$!
+wait "$child"
