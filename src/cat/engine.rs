@@ -10,7 +10,7 @@ use super::output::{Kind, Output};
 use crate::copy::conduit::{Conduit, widen};
 use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
-use crate::copy::options::Io;
+use crate::copy::options::{Io, Way};
 use crate::copy::plain::{self, NO_MODE};
 use crate::copy::ui::{Message, Ui};
 use crate::sys::{
@@ -111,7 +111,6 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
 }
 
 impl Cat<'_> {
-    #[inline(never)]
     fn print_all(&mut self, operands: &[&CStr]) -> Result<()> {
         self.output.look(&mut self.stat)?;
         for operand in operands {
@@ -145,7 +144,6 @@ impl Cat<'_> {
         }
     }
 
-    #[inline(never)]
     fn report(&mut self, name: &[u8], errno: Errno) {
         if self.step == Step::Told {
             return;
@@ -163,7 +161,6 @@ impl Cat<'_> {
     }
 
     /// Prints what `from` still holds; only standard input can have been read from before.
-    #[inline(never)]
     fn print(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         self.begin(from)?;
         if self.filtered {
@@ -191,7 +188,7 @@ impl Cat<'_> {
     fn begin(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         let is_file = matches!(self.output.kind, Kind::File(_));
         // Only where it is asked for: without it is as quick.
-        let by_ring = self.io == Io::Ring && !self.filtered;
+        let by_ring = self.io == Io::Only(Way::Ring) && !self.filtered;
         if !is_file && !by_ring {
             return Ok(());
         }
@@ -218,7 +215,6 @@ impl Cat<'_> {
     /// Nothing is moved into a file. `write` alone locks the position that a descriptor may share
     /// with other programs: of two files of 1 MB printed at once through one descriptor by
     /// `splice`, bytes were lost in 38 of 40 runs.
-    #[inline(never)]
     fn move_by_kernel(&mut self, from: BorrowedFd<'_>) -> Result<bool> {
         let share = self.share_of_pipes(from);
         widen(from, share);
@@ -302,7 +298,6 @@ impl Cat<'_> {
     }
 
     /// Where the next byte goes in the file that standard output is.
-    #[inline(never)]
     fn written_at(&mut self) -> u64 {
         if sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND))
             && sys::stat_fd(STDOUT, &mut self.stat).is_ok()
@@ -384,7 +379,6 @@ impl Cat<'_> {
 
     /// Prints by plain calls, each read's data before the next, until `most_bytes` or more are
     /// printed or nothing is left, and says whether it is the latter.
-    #[inline(never)]
     fn copy(&mut self, from: BorrowedFd<'_>, most_bytes: usize) -> Result<bool> {
         let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
         let mut printed = 0;
@@ -402,7 +396,6 @@ impl Cat<'_> {
     }
 
     /// As [`Self::copy`], to the end, with bytes made visible.
-    #[inline(never)]
     fn print_filtered(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
         let (input, room) = buffer.split_at_mut(SHORT_BYTES);
@@ -442,7 +435,6 @@ enum Passed {
 }
 
 /// The descriptor's current position.
-#[inline(never)]
 fn position(fd: BorrowedFd<'_>) -> u64 {
     sys::lseek(fd, 0, Whence::Current).unwrap_or(NONE)
 }

@@ -58,7 +58,6 @@ const NUMBER_START: usize = NUMBER_BYTES - 1 - 6;
 
 /// Turns bytes into their shown form, in pieces of any size.
 #[derive(Debug)]
-#[repr(C)] // small fields first: they are reached by shorter instructions
 pub struct Filter {
     /// The bits of [`Shown`], and those below.
     state: u32,
@@ -142,7 +141,6 @@ impl Filter {
     /// A block at a time, in which the bytes that may stand for something else are found all at
     /// once; what follows each of them is copied to the block's end, however soon the next one
     /// comes: how long a run is, a processor guesses wrong.
-    #[inline(never)]
     pub fn feed(&mut self, input: &[u8], room: &mut [u8]) -> (usize, usize) {
         let mut out = Output { room, len: 0 };
         let mut rest = input;

@@ -2,7 +2,7 @@
 
 use super::diagnostics::Diagnostics;
 use super::quote::Quotes;
-use super::{Command, Invocation, read_arguments};
+use super::{Command, Invocation, USUAL_WAYS, read_arguments};
 use crate::cat::{Shown, concatenate};
 
 const USAGE: &str = "\
@@ -43,6 +43,7 @@ pt \n\
 i\0:io\n\
 ?\0 help\n\
 !\0 version",
+    ways: USUAL_WAYS,
 };
 
 /// Runs `cat`.

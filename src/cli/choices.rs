@@ -9,7 +9,6 @@ use crate::sys::{Vec, until_nul};
 pub type Choices = (&'static str, &'static [u8]);
 
 /// The number of the meaning of `value`. Without one, tells what there is to choose from.
-#[inline(never)]
 pub fn choose((what, words): Choices, value: &[u8], ui: &mut Diagnostics) -> Option<u8> {
     // Digits; 0 for none.
     let (mut chosen, mut before) = (0, 0);

@@ -8,7 +8,7 @@ use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
 use super::options::Given;
 use super::quote::is_one_of;
-use super::{Command, Invocation, read_arguments};
+use super::{Command, Invocation, USUAL_WAYS, read_arguments};
 use crate::copy::options::{Backup, Flags, Follow, Io, Options, Preserve, Reflink, Sparse, Update};
 use crate::copy::plain::{self, NO_MODE};
 use crate::copy::ui::Ui;
@@ -59,13 +59,15 @@ Copy SOURCE to DEST, or several SOURCEs to DIRECTORY.
   -v, --verbose                say what is copied
   -x, --one-file-system        copy nothing of other file systems
   -Z, --context[=CONTEXT]      set the SELinux security context
-      --io=auto|ring|sync      use io_uring where it helps, always, never
+      --io=WAY                 auto, sync, or the one way to move data: ring, thread,
+                               splice, copy_file_range or read_write
       --help                   display this help and exit
       --version                output version information and exit
 
 LIST is of mode,ownership,timestamps,links,context,xattr,all. CONTROL, or else
 $VERSION_CONTROL, is none, simple, numbered, or existing: numbered where files
-are. SUFFIX, or else $SIMPLE_BACKUP_SUFFIX, is usually ~. On SIGUSR1 cp says how
+are. SUFFIX, or else $SIMPLE_BACKUP_SUFFIX, is usually ~. WAY auto uses io_uring
+where it helps, sync never. On SIGUSR1 cp says how
 far it has come.
 ";
 
@@ -136,6 +138,10 @@ Yb \n\
 \\Z \n\
 ?\0 help\n\
 !\0 version",
+    ways: (
+        USUAL_WAYS.0,
+        b"0auto\x001ring\x002sync\x003thread\x004splice\x005copy_file_range\x006read_write\0",
+    ),
 };
 
 /// `--backup`'s values, [`Backup`] after [`Backup`].
@@ -222,7 +228,6 @@ impl Settings {
     }
 
     /// Applies `-j`. `None` if its value was wrong; a message was given.
-    #[inline(never)]
     fn take_jobs(&mut self, value: &[u8], diagnostics: &mut Diagnostics) -> Option<()> {
         let jobs = number_of_jobs(value);
         if let Some(jobs) = jobs {
@@ -256,7 +261,6 @@ impl Settings {
     }
 
     /// Applies one option. `None` if it was wrong; a message was given.
-    #[inline(never)]
     fn take(&mut self, given: &Given, diagnostics: &mut Diagnostics) -> Option<()> {
         let options = &mut self.options;
         let value = given.value.unwrap_or_default().to_bytes();
@@ -476,12 +480,12 @@ fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_, '_>,
         }
         // As GNU cp, only of what goes into a directory.
         if options.has(Flags::STRIP_SLASHES) {
-            source = stripped.c_string(trim_slashes(source.to_bytes()), b"");
+            source = sys::c_string(&mut stripped, trim_slashes(source.to_bytes()), b"");
         }
         if options.has(Flags::PARENTS) {
             engine.copy_with_parents(walk, source);
         } else {
-            let name = name.c_string(basename(source.to_bytes()), b"");
+            let name = sys::c_string(&mut name, basename(source.to_bytes()), b"");
             engine.copy_operand(walk, source, name, to.absent);
         }
     }

@@ -15,7 +15,7 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
 use crate::copy::basename;
-use crate::copy::options::Io;
+use crate::copy::options::{Io, Way};
 use crate::sys::{CStrings, Startup};
 use choices::{Choices, choose};
 use complaint::Complaint;
@@ -56,7 +56,6 @@ struct Invocation {
 
 impl Invocation {
     /// The parser of the arguments. The program ends after it: no code for giving things back.
-    #[inline(never)]
     fn parser(&self, table: &'static [u8]) -> Parser {
         let posix = self.env(b"POSIXLY_CORRECT=").is_some();
         ManuallyDrop::new(OptionParser::new(table, self.args.clone(), posix))
@@ -144,7 +143,12 @@ struct Command {
     usage: &'static str,
     /// See [`options`]. The ids `i`, `?` and `!` are `--io`, `--help` and `--version`.
     table: &'static [u8],
+    /// What `--io` may be.
+    ways: Choices,
 }
+
+/// The first of [`Command::ways`], and the numbers of all that there are.
+const USUAL_WAYS: Choices = ("--io", b"0auto\x001ring\x002sync\0");
 
 /// Reads a command's arguments and gives its own options to `apply`, which returns false for a
 /// wrong one, after a message. Returns which way data is to go; `None` if there is nothing more
@@ -168,7 +172,7 @@ fn read_arguments(
                     print_version(diagnostics, command.name);
                     return None;
                 }
-                b'i' => io = io_way(parser.given.value, diagnostics)?,
+                b'i' => io = io_way(command.ways, parser.given.value, diagnostics)?,
                 _ if apply(&parser.given, diagnostics) => {}
                 _ => return None,
             },
@@ -182,12 +186,15 @@ fn read_arguments(
 }
 
 /// The value of `--io`. `None` if it is none; a message was given.
-fn io_way(value: Option<&CStr>, diagnostics: &mut Diagnostics) -> Option<Io> {
-    let ways: Choices = ("--io", b"0auto\x001ring\x002sync\0");
+fn io_way(ways: Choices, value: Option<&CStr>, diagnostics: &mut Diagnostics) -> Option<Io> {
     let value = value.unwrap_or_default().to_bytes();
     Some(match choose(ways, value, diagnostics)? {
         0 => Io::Auto,
-        1 => Io::Ring,
-        _ => Io::Sync,
+        1 => Io::Only(Way::Ring),
+        2 => Io::Sync,
+        3 => Io::Only(Way::Thread),
+        4 => Io::Only(Way::Splice),
+        5 => Io::Only(Way::CopyFileRange),
+        _ => Io::Only(Way::ReadWrite),
     })
 }

@@ -93,7 +93,6 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
     /// # Errors
     /// The message, with `{=0}` for [`Self::name`] and `{=1}` for [`Self::candidates`]; the
     /// arguments after it are not read.
-    #[inline(never)]
     pub fn next_option(&mut self) -> Result<bool, Complaint> {
         while let [0] | [] = self.bundle {
             let Some(arg) = self.args.next() else {

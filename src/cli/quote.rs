@@ -121,13 +121,13 @@ mod tests {
     fn always(name: &[u8]) -> vec::Vec<u8> {
         let mut out = Vec::new();
         quote(&mut out, name, Quotes::Always);
-        out.to_vec()
+        out
     }
 
     fn where_needed(name: &[u8]) -> vec::Vec<u8> {
         let mut out = Vec::new();
         quote(&mut out, name, Quotes::WhereNeeded);
-        out.to_vec()
+        out
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         let as_in_c = |word: &[u8]| {
             let mut out = Vec::new();
             quote(&mut out, word, Quotes::AsInC);
-            out.to_vec()
+            out
         };
         assert_eq!(as_in_c(b"a b"), b"'a b'");
         assert_eq!(as_in_c(b"it's"), b"'it\\'s'");

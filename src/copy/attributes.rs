@@ -41,7 +41,7 @@ impl Engine<'_, '_> {
     pub(super) fn keep_attributes(&mut self, from: Target<'_>, copied: &Copied<'_>) -> Result<()> {
         let (shared, options, home) = (self.shared, &self.options, &mut self.home);
         let mut kept = Ok(());
-        let buffer = self.data.buffer().during(Step::Mode)?;
+        let buffer = self.data.ranges.buffer().during(Step::Mode)?;
         let (list, values) = buffer.split_at_mut_checked(NAMES_BYTES).unwrap_or_default();
         let (value, present) = values.split_at_mut_checked(VALUE_BYTES).unwrap_or_default();
         let listed = access(from, home, Access::List, c"", list);
@@ -128,7 +128,6 @@ impl Engine<'_, '_> {
 
 impl Shared<'_> {
     /// Says that an attribute was not kept, if anybody wants to know.
-    #[inline(never)]
     fn lost(&self, copied: &Copied<'_>, mut step: Step, name: &CStr, errno: Errno) -> Result<()> {
         let preserve = self.options.preserve;
         let unsupported = errno == Errno::EOPNOTSUPP;
@@ -183,7 +182,6 @@ fn is_kept(name: &CStr, options: &Options, copied: &Copied<'_>, lists: bool) -> 
 
 /// Does something with the attributes of `target`. Where no path leads to a name, its directory
 /// becomes the worker's working directory, which is its own; `home` is then the one that it left.
-#[inline(never)]
 fn access(
     target: Target<'_>,
     home: &mut Option<OwnedFd>,

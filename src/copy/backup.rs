@@ -93,7 +93,7 @@ impl Engine<'_, '_> {
     /// Whether the source is where the destination would be kept.
     fn is_backup(&mut self, job: &Job<'_>) -> bool {
         let name = trim_slashes(job.dst.name.to_bytes());
-        let path = self.backup.c_string(name, self.options.suffix);
+        let path = sys::c_string(&mut self.backup, name, self.options.suffix);
         if last_part(path.to_bytes()) != basename(job.src_shown()) {
             return false;
         }
@@ -137,7 +137,6 @@ impl Engine<'_, '_> {
     }
 
     /// The highest number among the kept files of that name; 0 if there are none.
-    #[inline(never)]
     fn highest_number(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> u64 {
         let mut highest = 0;
         let base = last_part(name);
@@ -147,7 +146,7 @@ impl Engine<'_, '_> {
         } else {
             open_parent(dir, name).and_then(|parent| read(parent.as_fd()))
         };
-        let (Ok(parent), Ok(buffer)) = (opened, self.data.buffer()) else {
+        let (Ok(parent), Ok(buffer)) = (opened, self.data.ranges.buffer()) else {
             return 0;
         };
         let buffer = buffer.get_mut(..DIRENT_BYTES).unwrap_or_default();

@@ -49,7 +49,6 @@ impl Conduit {
     /// kernel will; plain calls find out why it went no further. `at` says how far that was.
     ///
     /// Returns whether the pipe is empty: else it is of no more use.
-    #[inline(never)]
     pub fn carry(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) -> bool {
         while *at < end {
             let most = usize::try_from(end - *at).unwrap_or(usize::MAX);

@@ -42,7 +42,6 @@ impl Engine<'_, '_> {
     }
 
     /// Makes the destination directory where none is, and opens it.
-    #[inline(never)]
     pub(super) fn make_directory(
         &mut self,
         job: &mut Job<'_>,
@@ -83,7 +82,6 @@ impl Engine<'_, '_> {
     /// Gives a directory that the walk's paths stand at, open as `dir`, its times, owner and mode,
     /// after its contents. By descriptor, so that what was put in its place meanwhile gets nothing;
     /// by one that only stands for it where it cannot be read.
-    #[inline(never)]
     pub(super) fn finish_directory(
         &mut self,
         walk: &Walk,
@@ -134,7 +132,6 @@ impl Engine<'_, '_> {
 
 /// Opens the destination directory, and looks at it afresh. It is passed through only: one
 /// that may not be read can be filled all the same.
-#[inline(never)]
 fn open_made(job: &mut Job<'_>) -> sys::Result<()> {
     let dst = job.dst;
     let mut flags = OFlags::DIRECTORY | OFlags::PATH;

@@ -6,12 +6,12 @@ use super::held::{self, Held, Opener};
 use super::options::{Backup, Flags, Follow, Options, Preserve, Update};
 use super::path::Place;
 use super::plain::NO_MODE;
-use super::progress::Watch;
 use super::same::same_entry;
 use super::table::{CopyId, Role};
 use super::trace::Trace;
 use super::ui::Ui;
 use super::walk::Level;
+use super::watch::Watch;
 use super::workers::Shared;
 use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OwnedFd, Stat, Team, Vec};
 
@@ -20,10 +20,6 @@ use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OwnedFd, Stat, Te
 const MOST_LOOKS: u32 = 100;
 
 /// What a worker copies with.
-///
-/// In this order, small and often used first: what lies within 128 bytes of the start takes
-/// three bytes less to address.
-#[repr(C)]
 pub struct Engine<'a, 'ui> {
     pub(super) options: Options,
     /// How many names it has met.
@@ -49,7 +45,7 @@ pub struct Engine<'a, 'ui> {
 }
 
 /// A name on its way through the engine.
-#[repr(C)]
+#[allow(clippy::struct_excessive_bools)] // they are all independent
 pub(super) struct Job<'a> {
     /// It is an operand.
     pub operand: bool,
@@ -120,7 +116,6 @@ impl<'a> Job<'a> {
 
 impl<'a, 'ui> Engine<'a, 'ui> {
     /// A worker's engine; the first one's with the `team` of the others.
-    #[inline(never)]
     pub(super) fn new(shared: &'a Shared<'ui>, team: Option<&'a Team<'a, Shared<'ui>>>) -> Self {
         Self {
             options: shared.options,
@@ -135,13 +130,12 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             backup: Vec::new(),
             simple: false,
             home: None,
-            data: DataMover::new(shared),
+            data: DataMover::new(&shared.options, &shared.reporter),
             opener: Opener::Untried,
         }
     }
 
     /// Says what went wrong with one name, of which messages show both paths so.
-    #[inline(never)]
     pub(super) fn settle(&self, shown: &[&[u8]; 2], result: Result<()>) {
         if self.watch.is_none()
             && let Err(failure) = result
@@ -170,7 +164,6 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     }
 
     /// Copies one name; a directory's contents are left to the caller.
-    #[inline(never)]
     pub(super) fn copy_name(&mut self, job: &mut Job<'_>) {
         let result = self.try_copy(job);
         self.settle(&job.shown, result);
@@ -200,7 +193,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             self.say_copied(job);
         }
         if traced {
-            self.data.trace = Trace::NEW;
+            self.data.ranges.trace = Trace::NEW;
         }
         let mut made = self.make(job);
         for _ in 0..MOST_LOOKS {
@@ -279,7 +272,6 @@ impl<'a, 'ui> Engine<'a, 'ui> {
 
     /// Looks at what is in the destination's place, and removes it if it must go; what is to
     /// be written into is left, and the job says so.
-    #[inline(never)]
     fn clear_the_way(&mut self, job: &mut Job<'_>) -> Result<()> {
         let mut found = stat_dst(job, AtFlags::SYMLINK_NOFOLLOW);
         if found.is_ok() && job.before.kind == FileType::Symlink {
@@ -467,7 +459,6 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     }
 
     /// Removes what is in the way.
-    #[inline(never)]
     pub(super) fn remove(&mut self, job: &Job<'_>) -> Result<()> {
         let removed = sys::unlinkat(job.dst.dir, job.dst.name, AtFlags::empty());
         if removed == Err(Errno::ENOENT) {
@@ -578,8 +569,8 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if with_names {
             self.say_copied_to(job, &mut **ui);
         }
-        if self.data.trace.has_data {
-            self.data.trace.say(&mut **ui);
+        if self.data.ranges.trace.has_data {
+            self.data.ranges.trace.say(&mut **ui);
         }
     }
 }

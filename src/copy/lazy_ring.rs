@@ -1,6 +1,6 @@
 //! The ring of a command that may need none.
 
-use super::pump::{SLOT_BYTES, SLOTS};
+use super::pipeline::{SLOT_BYTES, SLOTS};
 use super::refusal;
 use super::ui::Ui;
 use crate::ring::{SetupError, SlotRing};
@@ -19,7 +19,6 @@ pub enum LazyRing {
 
 impl LazyRing {
     /// The ring, made when first used; `None` where it is not to be had.
-    #[inline(never)]
     pub fn get(&mut self) -> Option<&mut SlotRing> {
         if matches!(self, Self::Untried) {
             *self = match SlotRing::new(SLOTS, SLOT_BYTES) {
@@ -43,7 +42,6 @@ impl LazyRing {
     }
 
     /// Says why there is no ring, if there is none, and whether that was so.
-    #[inline(never)]
     pub fn is_missed(&mut self, ui: &mut dyn Ui) -> bool {
         self.get();
         if let Self::Refused(error) = self {

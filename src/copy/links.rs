@@ -79,7 +79,7 @@ impl Engine<'_, '_> {
                 Claim::Others => met = shared.met_settled.wait(met),
                 Claim::Copied(path, copy) => {
                     // Taken along, not to keep others from the table meanwhile.
-                    self.earlier.c_string(b"", path.to_bytes());
+                    sys::c_string(&mut self.earlier, b"", path.to_bytes());
                     return Some(copy);
                 }
             }
@@ -133,7 +133,7 @@ impl Engine<'_, '_> {
             return Step::LinkElsewhere.into();
         }
         let in_place = self.options.has(Flags::FORCE);
-        let target = self.earlier.c_string(b"", target);
+        let target = sys::c_string(&mut self.earlier, b"", target);
         make_symlink(target, &job.dst, in_place).during(Step::Link)?;
         job.stat.kind = FileType::Symlink;
         self.finish_special(job, Mode::empty())

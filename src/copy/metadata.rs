@@ -116,7 +116,6 @@ pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
 impl Engine<'_, '_> {
     /// Gives a finished copy the times, owner and permission bits that the options ask for.
     /// What cannot be kept ends it, as in GNU cp.
-    #[inline(never)]
     pub(super) fn keep_metadata(&mut self, from: &Stat, copied: &Copied<'_>) -> Result<()> {
         let preserve = self.options.preserve;
         if preserve.contains(Preserve::TIMESTAMPS) {

@@ -5,12 +5,28 @@ use bitflags::bitflags;
 /// Which way data goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Io {
-    /// Whichever is quickest: the ring where that pays and the kernel gives one.
+    /// Whichever is quickest.
     Auto,
-    /// The ring for all data of regular files, for reading it where `cat` prints it, or an error.
-    Ring,
-    /// Never the ring; of `cat`, reads and writes only.
+    /// As that, but not the ring; of `cat`, reads and writes only.
     Sync,
+    /// That one, as far as it goes: of large files, and the ring of all regular files, or there is
+    /// an error. Of `cat` the ring reads ahead.
+    Only(Way),
+}
+
+/// A way by which data goes from one file to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// `copy_file_range`.
+    CopyFileRange,
+    /// `splice`, through a pipe.
+    Splice,
+    /// Reads, and writes through the ring.
+    Ring,
+    /// Reads, and writes by another thread.
+    Thread,
+    /// Reads and writes.
+    ReadWrite,
 }
 
 /// Which symlinks in the source are followed.

@@ -16,7 +16,6 @@ use crate::sys::{self, AtFlags, CWD, Errno, FileType, Mode, Stat};
 
 impl Engine<'_, '_> {
     /// Copies `src`, relative to the working directory, to the same path below the engine's root.
-    #[inline(never)]
     pub fn copy_with_parents(&mut self, walk: &mut Walk, src: &CStr) {
         let path = trim_slashes(src.to_bytes());
         let above = path.len() - last_part(path).len();
@@ -47,7 +46,6 @@ impl Engine<'_, '_> {
     }
 
     /// Goes to `src`, and to `path` below the engine's root.
-    #[inline(never)]
     fn go_to(&self, walk: &mut Walk, src: &[u8], path: &[u8]) {
         walk.src.start(b"", src);
         walk.dst.start_below(self.shared.root_path, path);
@@ -56,13 +54,12 @@ impl Engine<'_, '_> {
     /// Whether a directory is at `path`, relative to the root.
     fn are_there(&mut self, path: &[u8]) -> bool {
         let mut stat = Stat::default();
-        let path = self.earlier.c_string(b"./", path);
+        let path = sys::c_string(&mut self.earlier, b"./", path);
         sys::stat_at(self.shared.root, path, AtFlags::empty(), &mut stat).is_ok()
             && stat.kind == FileType::Directory
     }
 
     /// Makes one of them, where the paths stand, or takes the one that is there.
-    #[inline(never)]
     fn enter_parent(&mut self, walk: &mut Walk, untouched: bool) -> Result<()> {
         let mut job = Job::new(walk, self.shared.root, FileType::Unknown);
         let kept = Preserve::MODE | Preserve::OWNERSHIP | Preserve::TIMESTAMPS;

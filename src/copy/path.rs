@@ -50,7 +50,6 @@ impl Path {
     }
 
     /// Makes this the same path as `other`.
-    #[inline(never)]
     pub(super) fn copy_from(&mut self, other: &Self) {
         self.bytes.clear();
         self.bytes.extend_from_slice(&other.bytes);
@@ -85,7 +84,6 @@ impl Path {
     }
 
     /// Goes to `name` in the directory whose path ended at `dir`.
-    #[inline(never)]
     pub fn push(&mut self, dir: End, name: &[u8]) {
         self.bytes.truncate(dir.len);
         if self.bytes.last().is_some_and(|&b| b != b'/') {
@@ -97,7 +95,6 @@ impl Path {
     }
 
     /// Goes back to where the path ended.
-    #[inline(never)]
     pub fn cut(&mut self, end: End) {
         self.bytes.truncate(end.len);
         self.bytes.push(0);
@@ -152,7 +149,6 @@ pub fn trim_slashes(mut path: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// As [`plain::open`] for any part.
-#[inline(never)]
 pub(super) fn open_parent(base: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     let start = if path.starts_with(b"/") { c"/" } else { c"." };
     let mut fd = plain::open(base, start, OFlags::PATH, NO_MODE)?;

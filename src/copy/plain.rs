@@ -45,7 +45,7 @@ pub fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> Result<usize> {
 /// # Errors
 /// As [`write()`]; what was written before the error stays written.
 pub fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<()> {
-    all(bytes, |rest, _| write(fd, rest))
+    all(bytes, &mut 0, |rest, _| write(fd, rest))
 }
 
 /// Reads at `offset`.
@@ -56,26 +56,50 @@ pub fn read_at(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize>
     uninterrupted(|| sys::pread(fd, buf, offset))
 }
 
+/// Reads at `offset` what is in memory; what would have to be waited for is not (`RWF_NOWAIT`).
+///
+/// # Errors
+/// As [`sys::pread_cached`], but for `EINTR`.
+pub fn read_cached_at(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize> {
+    uninterrupted(|| sys::pread_cached(fd, buf, offset))
+}
+
 /// Writes all of `bytes` at `offset`.
 ///
 /// # Errors
 /// As [`sys::pwrite`], but for `EINTR`.
 pub fn write_all_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<()> {
-    all(bytes, |rest, done| {
+    write_counted_at(fd, bytes, offset, &mut 0)
+}
+
+/// As [`write_all_at`]; `count` says how many bytes are written, whatever happens.
+///
+/// # Errors
+/// As [`write_all_at`].
+pub fn write_counted_at(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    offset: u64,
+    count: &mut usize,
+) -> Result<()> {
+    all(bytes, count, |rest, done| {
         uninterrupted(|| sys::pwrite(fd, rest, offset + done))
     })
 }
 
-/// Calls `write` with what is left of `bytes` and how much is done until nothing is left.
-fn all(bytes: &[u8], mut write: impl FnMut(&[u8], u64) -> Result<usize>) -> Result<()> {
-    let mut done = 0;
-    while let Some(rest) = bytes.get(done..)
+/// Calls `write` with what is left of `bytes` and how much is `done` until nothing is left.
+fn all(
+    bytes: &[u8],
+    done: &mut usize,
+    mut write: impl FnMut(&[u8], u64) -> Result<usize>,
+) -> Result<()> {
+    while let Some(rest) = bytes.get(*done..)
         && !rest.is_empty()
     {
-        match write(rest, done as u64)? {
+        match write(rest, *done as u64)? {
             // Only an odd device takes nothing and says no error; asking for ever is no answer.
             0 => return Err(Errno::ENOSPC),
-            written => done += written,
+            written => *done += written,
         }
     }
     Ok(())

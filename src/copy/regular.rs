@@ -10,10 +10,9 @@ use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, Owned
 
 impl Engine<'_, '_> {
     /// Copies data and metadata of one file.
-    #[inline(never)]
     pub(super) fn copy_regular(&mut self, job: &mut Job<'_>) -> Result<()> {
         let source = self.open_source(job)?;
-        self.data.trace.has_data = !self.options.has(Flags::ATTRIBUTES_ONLY);
+        self.data.ranges.trace.has_data = !self.options.has(Flags::ATTRIBUTES_ONLY);
         let copied = self.copy_from(job, source.as_fd());
         self.close(job, source, Step::CloseSource, copied)
     }
@@ -178,10 +177,9 @@ impl Engine<'_, '_> {
         }
         // On failure GNU stops here: metadata would make a broken copy look whole.
         let (from, to) = ((source, &job.stat), (fd, &job.before));
-        let others = self.others();
         let mut moved = Ok(());
         if !self.options.has(Flags::ATTRIBUTES_ONLY) {
-            moved = self.data.copy(from, to, others);
+            moved = self.data.copy(from, to);
         }
         self.clean_up(job, fd, moved)?;
         if !job.exists {
@@ -232,7 +230,6 @@ impl Engine<'_, '_> {
     }
 
     /// Makes a new file; whatever appears in its place meanwhile is not touched.
-    #[inline(never)]
     fn create(&self, job: &Job<'_>, mode: Mode) -> Result<OwnedFd> {
         let open = |flags| plain::open(job.dst.dir, job.dst.name, flags, mode);
         let flags = OFlags::WRONLY | OFlags::CREAT;

@@ -119,11 +119,10 @@ fn stat_parent_itself(place: &Place<'_>, stat: &mut Stat) -> sys::Result<()> {
     }
     let path = &mut Vec::new();
     let flags = AtFlags::SYMLINK_NOFOLLOW;
-    sys::stat_at(place.dir, path.c_string(b"", parent), flags, stat)
+    sys::stat_at(place.dir, sys::c_string(path, b"", parent), flags, stat)
 }
 
 /// Looks at the directory that holds what `path` names.
-#[inline(never)]
 pub(super) fn stat_parent(path: &[u8], stat: &mut Stat) -> sys::Result<()> {
     sys::stat_fd(open_parent(CWD, trim_slashes(path))?.as_fd(), stat)
 }

@@ -32,6 +32,7 @@ impl Engine<'_, '_> {
     fn read_target(&mut self, src: &Place<'_>) -> sys::Result<&CStr> {
         let buffer = self
             .data
+            .ranges
             .buffer()?
             .get_mut(..TARGET_BYTES)
             .unwrap_or_default();
@@ -42,7 +43,6 @@ impl Engine<'_, '_> {
     }
 
     /// Makes a FIFO, socket or device node like the source.
-    #[inline(never)]
     pub(super) fn copy_node(&mut self, job: &mut Job<'_>) -> Result<()> {
         let (mode, kind) = (job.stat.mode, job.stat.kind);
         let withheld = withheld(self.options.preserve, kind, mode);
@@ -199,7 +199,6 @@ fn open_made(job: &Job<'_>, made: &mut Stat) -> sys::Result<OwnedFd> {
 
 impl Shared<'_> {
     /// Tells that a name was not copied, which is then known.
-    #[inline(never)]
     pub(super) fn tell(&self, step: Step, names: &[&[u8]], errno: Option<Errno>) -> Result<()> {
         self.ui().tell(step.into(), names, errno);
         Step::Told.into()

@@ -68,7 +68,6 @@ struct Entry {
 
 impl FileTable {
     /// Adds a file.
-    #[inline(never)]
     pub fn insert(&mut self, role: Role, id: &FileId, path: &[u8]) {
         let added = self.entries.len();
         let (id, mut hash) = key(role, id);
@@ -169,7 +168,6 @@ impl FileTable {
     }
 
     /// Where in `entries` is the first of `id` whose path is `meant`.
-    #[inline(never)]
     fn index(&self, role: Role, id: &FileId, meant: &dyn Fn(&[u8]) -> bool) -> Option<usize> {
         let (id, mut hash) = key(role, id);
         let mut at = 0;

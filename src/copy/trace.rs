@@ -5,7 +5,7 @@ use bitflags::bitflags;
 use super::failure::Step;
 use super::ui::Ui;
 use crate::ring::Rung;
-use crate::sys::Errno;
+use crate::sys::{Errno, Vec};
 
 bitflags! {
     /// The ways that a file's data went: several, where one handed over to the next.
@@ -19,8 +19,10 @@ bitflags! {
         const SPLICE = 4;
         /// The ring.
         const RING = 8;
+        /// `read`, and `write` by another thread.
+        const THREAD = 0x10;
         /// `read` and `write`.
-        const PLAIN = 0x10;
+        const PLAIN = 0x20;
         /// Those by which the kernel copies without showing the data to the program.
         const WITHIN_KERNEL = Self::COPY_FILE_RANGE.bits() | Self::SPLICE.bits();
     }
@@ -49,6 +51,8 @@ pub struct Trace {
     pub ways: Ways,
     /// On which rung of its set-up the ring stands, where that was used.
     pub ring: Option<Rung>,
+    /// The ring did not keep the order of writes, and was given up.
+    pub disordered: bool,
     /// What `io_uring` was refused with.
     pub ring_refused: Option<Errno>,
     /// The kernel was asked to copy, and would not.
@@ -71,6 +75,7 @@ impl Trace {
         has_data: false,
         ways: Ways::empty(),
         ring: None,
+        disordered: false,
         ring_refused: None,
         kernel_refused: false,
         kernel_avoided: false,
@@ -99,25 +104,28 @@ impl Trace {
             (Ways::CLONE, "clone"),
             (Ways::COPY_FILE_RANGE, "copy_file_range"),
             (Ways::RING, by_ring),
+            (Ways::THREAD, "reads, and writes by another thread"),
             (Ways::SPLICE, "splice"),
             (Ways::PLAIN, "reads and writes"),
         ];
-        let mut words = ["data: none", "", "", "", "", "", "", "", "", ""];
-        let mut before = "data: ";
-        for (pair, (way, word)) in words.chunks_exact_mut(2).zip(ways) {
-            if self.ways.is_empty() {
-                break;
-            }
-            pair.fill("");
+        let mut line = Vec::new();
+        for (way, word) in ways {
             if self.ways.contains(way) {
-                pair.copy_from_slice(&[before, word]);
-                before = ", ";
+                let before = if line.is_empty() { "data: " } else { ", " };
+                line.extend_from_slice(before.as_bytes());
+                line.extend_from_slice(word.as_bytes());
             }
         }
-        ui.say(
-            "{=0}{=1}{=2}{=3}{=4}{=5}{=6}{=7}{=8}{=9}",
-            &words.map(str::as_bytes),
-        );
+        if line.is_empty() {
+            line.extend_from_slice(b"data: none");
+        }
+        ui.say("{=0}", &[&line]);
+        if self.disordered {
+            ui.say(
+                "io_uring did not keep the order of writes, and was given up",
+                &[],
+            );
+        }
         if let Some(errno) = self.ring_refused {
             ui.say_message(Step::TraceRefused.into(), &[], Some(errno));
         }

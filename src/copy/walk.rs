@@ -81,10 +81,7 @@ pub(super) struct Level {
 }
 
 /// A tree, or a part of one, being copied by one worker. Kept for its memory.
-///
-/// In this order: what lies within 128 bytes of the start takes three bytes less to address.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Walk {
     pub(super) levels: Vec<Level>,
     /// What is still to be copied, the next last.
@@ -134,7 +131,6 @@ impl Engine<'_, '_> {
     }
 
     /// Walks on until nothing is left that this worker has to do.
-    #[inline(never)]
     pub(super) fn go_on(&mut self, walk: &mut Walk) {
         while let Some(level) = walk.levels.last() {
             let into_itself = self.shared.into_itself.load(Ordering::Relaxed);
@@ -167,11 +163,10 @@ impl Engine<'_, '_> {
 
     /// Copies the name that the paths stand at, of the innermost level or an operand, or goes
     /// down into it.
-    #[inline(never)]
     pub(super) fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) {
         self.names += 1;
         if self.names == ALONE_NAMES {
-            self.shared.progress.begin();
+            self.shared.reporter.progress.begin();
         }
         let mut job = Job::new(walk, self.shared.root, kind);
         job.absent = absent;
@@ -187,10 +182,13 @@ impl Engine<'_, '_> {
             self.data.is_opened = false;
             self.copy_name(&mut job);
             if job.stat.kind == FileType::Regular && !self.data.is_opened {
-                self.shared.progress.open(job.stat.size_bytes, false);
+                self.shared
+                    .reporter
+                    .progress
+                    .open(job.stat.size_bytes, false);
             }
             if job.stat.kind != FileType::Directory {
-                self.shared.finished();
+                self.shared.reporter.finished();
             }
         }
         if job.made.is_some() {
@@ -259,7 +257,6 @@ impl Engine<'_, '_> {
 
     /// Finishes the innermost level, or leaves it to others who are still below it, and returns
     /// to the one around it.
-    #[inline(never)]
     fn go_up(&mut self, walk: &mut Walk) {
         let Some(level) = walk.levels.last() else {
             return;
@@ -338,7 +335,7 @@ impl Engine<'_, '_> {
             return Ok(());
         };
         level.ahead = usize::MAX;
-        let buffer = self.data.buffer()?;
+        let buffer = self.data.ranges.buffer()?;
         let buffer = buffer.get_mut(..DIRENT_BYTES).unwrap_or_default();
         let mut read = Ok(());
         while names.len() - level.names_at < BATCH_BYTES {
@@ -405,7 +402,6 @@ fn sort(items: &mut [Item]) {
 
 impl Walk {
     /// Nothing yet.
-    #[inline(never)]
     pub(super) fn new() -> Self {
         Self {
             src: Path::default(),
@@ -516,7 +512,6 @@ impl Job<'_> {
 
 impl Level {
     /// A part of this directory, for items of it; `None` where descriptors are short.
-    #[inline(never)]
     pub(super) fn part(&self) -> Option<Self> {
         let (Some(src), Some(dst)) = (&self.src, &self.dst) else {
             return None;
@@ -586,7 +581,6 @@ impl Level {
 /// Opens directory `id` again: as the parent of `below`, or by the `path` of a name in it from
 /// `base`. Only the very directory that it was will do, so that it does not matter which way
 /// it was found.
-#[inline(never)]
 fn reopen(
     below: Option<&OwnedFd>,
     base: BorrowedFd<'_>,
@@ -603,7 +597,6 @@ fn reopen(
 }
 
 /// Opens a directory if it is `id`.
-#[inline(never)]
 pub(super) fn open_same(
     dir: BorrowedFd<'_>,
     name: &CStr,

@@ -12,36 +12,22 @@
 
 use core::ffi::CStr;
 use core::mem::{ManuallyDrop, swap};
-use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::data::{Transfer, Transfers};
 use super::engine::Engine;
 use super::options::{Backup, Flags, Follow, Options};
 use super::path::trim_slashes;
 use super::plain::{self, NO_MODE};
-use super::progress::Progress;
+use super::processors::usual_count;
+use super::progress::Reporter;
 use super::table::{FileTable, Role};
 use super::ui::Ui;
 use super::walk::{Level, OPEN_LEVELS, Walk};
-use crate::sys::{
-    self, BorrowedFd, CWD, FileId, Guard, Latch, Loan, Mutex, OFlags, Signal, Team, Vec, nth_text,
-    two_numbers,
-};
+use crate::sys::{self, BorrowedFd, CWD, FileId, Guard, Latch, Mutex, OFlags, Signal, Team, Vec};
 
 /// So many names are copied by one worker before others are called in: starting one takes as
 /// long as copying three small files.
 pub(super) const ALONE_NAMES: u32 = 24;
-
-/// More workers than this are started only if asked for.
-const USUAL_MOST: u32 = 8;
-
-/// Where a container sees its limit on processor time: how much in how long, both in
-/// microseconds, or "max"; with version 1 of control groups only how much, or -1
-/// (`Documentation/admin-guide/cgroup-v2.rst`, `Documentation/scheduler/sched-bwc.rst`).
-const CPU_LIMITS: &[u8] = b"/sys/fs/cgroup/cpu.max\0/sys/fs/cgroup/cpu/cpu.cfs_quota_us\0";
-/// The period that nobody changes.
-const USUAL_PERIOD: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
 
 /// So many workers wait for a disk together, once one has read more than [`COLD_BLOCKS`] of 512
 /// bytes for [`COLD_NAMES`] names: they do not compete for processors.
@@ -67,9 +53,6 @@ const DESCRIPTORS_EACH: u64 = 20;
 pub const NO_NODE: usize = usize::MAX;
 
 /// What lasts from operand to operand, for all workers.
-///
-/// In this order: what lies within 128 bytes of the start takes three bytes less to address.
-#[repr(C)]
 pub struct Shared<'a> {
     pub(super) options: Options,
     /// Whether several operands go to one directory, so that they may meet there.
@@ -78,8 +61,6 @@ pub struct Shared<'a> {
     pub(super) into_itself: AtomicBool,
     /// The source comes from a disk, and is to be read ahead.
     pub(super) cold: AtomicBool,
-    /// Whether parts of the large file are left to be taken.
-    pub(super) large_left: AtomicBool,
     /// Somebody watches how far the copy has come.
     watched: AtomicBool,
     /// How many workers there are; 0 before that was settled.
@@ -98,24 +79,13 @@ pub struct Shared<'a> {
     ended: Latch,
     /// Where in a destination's shown path begins what is relative to the root.
     pub(super) dst_root: usize,
-    pub(super) progress: Progress,
-    ui: Mutex<&'a mut (dyn Ui + Send)>,
+    pub(super) reporter: Reporter<'a>,
     pool: Mutex<Pool>,
-    /// The large file that anyone may copy parts of.
-    pub(super) large: Loan<Transfers>,
     /// The files that are remembered.
     met: Mutex<FileTable>,
     pub(super) root_path: &'a [u8],
     /// The operands, to be counted.
     pub(super) sources: &'a [&'static CStr],
-}
-
-/// The workers of a copy, as one of them sees them.
-#[derive(Clone, Copy)]
-pub struct Others<'a, 'ui> {
-    pub(super) shared: &'a Shared<'ui>,
-    /// The first one has it, who calls others in.
-    team: Option<&'a Team<'a, Shared<'ui>>>,
 }
 
 /// Folders on their way from one worker to another.
@@ -145,17 +115,8 @@ struct Node {
     levels: Vec<Level>,
 }
 
-/// What a worker is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Folder,
-    LargeFile,
-    Nothing,
-}
-
 impl<'a> Shared<'a> {
     /// For a copy that works by `options` and speaks through `ui`.
-    #[inline(never)]
     pub fn new(
         options: Options,
         sources: &'a [&'static CStr],
@@ -164,14 +125,13 @@ impl<'a> Shared<'a> {
         Self {
             options,
             sources,
-            progress: Progress::new(options.has(Flags::PROGRESS)),
+            reporter: Reporter::new(ui, options.has(Flags::PROGRESS)),
             watched: AtomicBool::new(!options.has(Flags::PROGRESS)),
             ended: Latch::new(),
             many: false,
             root: CWD,
             root_path: b"",
             dst_root: 0,
-            ui: Mutex::new(ui),
             met: Mutex::new(FileTable::default()),
             met_settled: Signal::new(),
             into_itself: AtomicBool::new(false),
@@ -181,8 +141,6 @@ impl<'a> Shared<'a> {
             pool: Mutex::new(Pool::default()),
             pool_changed: Signal::new(),
             waiting: AtomicU32::new(0),
-            large: Loan::new(),
-            large_left: AtomicBool::new(false),
         }
     }
 
@@ -198,16 +156,18 @@ impl<'a> Shared<'a> {
 
     /// Runs `body` with the engine that operands are given to.
     pub fn run(&self, body: impl FnOnce(&mut Engine<'_, '_>, &mut Walk)) {
-        Team::with(self, Self::work, |team| {
+        // One more may count.
+        let most = self.options.jobs.max(COLD_WORKERS) + 1;
+        Team::with(self, Self::work, most, |team| {
             // The program ends after it: no time or code for giving things back.
             let mut engine = ManuallyDrop::new(Engine::new(self, Some(team)));
             let mut walk = ManuallyDrop::new(Walk::new());
             if self.options.has(Flags::PROGRESS) {
                 // The thread that counts answers signals.
                 sys::let_usr1(false);
-                engine.others().call_in();
+                engine.call_in();
                 if team.is_empty() {
-                    self.progress.give_up_watching();
+                    self.reporter.progress.give_up_watching();
                     sys::let_usr1(true);
                 }
             }
@@ -237,19 +197,16 @@ impl<'a> Shared<'a> {
     }
 
     /// The way to the user.
-    #[inline(never)]
     pub(super) fn ui(&self) -> Guard<'_, &'a mut (dyn Ui + Send)> {
-        self.ui.lock()
+        self.reporter.ui()
     }
 
     /// The files that are remembered.
-    #[inline(never)]
     pub(super) fn met(&self) -> Guard<'_, FileTable> {
         self.met.lock()
     }
 
     /// Remembers one more, with its path.
-    #[inline(never)]
     pub(super) fn remember(&self, role: Role, id: &FileId, path: &[u8]) {
         self.met().insert(role, id, path);
     }
@@ -291,24 +248,9 @@ impl<'a> Shared<'a> {
         self.count.load(Ordering::Relaxed) > 1
     }
 
-    /// Runs `body` while others may take parts of a large file as well. Returns false without
-    /// running it where that is done for another file.
-    #[must_use]
-    pub(super) fn share_large(&self, transfer: &Transfer<'_>, body: impl FnOnce()) -> bool {
-        self.large.lend(transfer, || {
-            self.large_left.store(true, Ordering::Relaxed);
-            // Whoever has not seen it waits by now, and whoever has not locked yet will see it.
-            drop(self.pool.lock());
-            self.pool_changed.give_to(transfer.parts());
-            body();
-            self.large_left.store(false, Ordering::Relaxed);
-        })
-    }
-
     /// Hands the innermost level, which the walk's paths stand at, to whoever comes first; a part
     /// of a directory with the `part` items on the stack whose turn is last. Returns false where
     /// too many wait.
-    #[inline(never)]
     pub(super) fn hand_over(&self, walk: &mut Walk, part: usize) -> bool {
         let mut pool = self.pool.lock();
         let pool = &mut *pool;
@@ -403,9 +345,9 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Waits for something to do. Nothing is left for the main thread once no walk is active,
-    /// and for others once the pool is closed.
-    fn next(&self, walk: &mut Walk, is_helper: bool) -> Next {
+    /// Waits for a folder to go on with, and returns whether there is one. None is left for the main
+    /// thread once no walk is active, and for others once the pool is closed.
+    fn next(&self, walk: &mut Walk, is_helper: bool) -> bool {
         let mut pool = self.pool.lock();
         loop {
             if pool.waiting > 0 {
@@ -415,10 +357,7 @@ impl<'a> Shared<'a> {
                     swap(walk, place);
                 }
                 self.note(&pool);
-                return Next::Folder;
-            }
-            if self.large_left.load(Ordering::Relaxed) {
-                return Next::LargeFile;
+                return true;
             }
             let is_done = if is_helper {
                 pool.closed
@@ -426,7 +365,7 @@ impl<'a> Shared<'a> {
                 pool.active == 0
             };
             if is_done {
-                return Next::Nothing;
+                return false;
             }
             pool = self.pool_changed.wait(pool);
         }
@@ -474,27 +413,12 @@ impl Pool {
     }
 }
 
-impl<'a, 'ui> Engine<'a, 'ui> {
+impl Engine<'_, '_> {
     /// Does what is to be done by anyone, until nothing is left.
-    #[inline(never)]
     pub(super) fn help(&mut self, walk: &mut Walk, is_helper: bool) {
-        loop {
-            match self.shared.next(walk, is_helper) {
-                Next::Folder => {
-                    self.go_on(walk);
-                    self.shared.walk_ended();
-                }
-                Next::LargeFile => {
-                    let (data, shared) = (&mut self.data, self.shared);
-                    shared.large.borrow(|transfer| {
-                        data.help(transfer);
-                        // Nothing was left. Said while this file is still borrowed: later it
-                        // might be said of the next one.
-                        shared.large_left.store(false, Ordering::Relaxed);
-                    });
-                }
-                Next::Nothing => break,
-            }
+        while self.shared.next(walk, is_helper) {
+            self.go_on(walk);
+            self.shared.walk_ended();
         }
     }
 
@@ -552,7 +476,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             walk.alone = self.options.follow == Follow::Always
                 || self.options.has(ONE_AFTER_THE_OTHER)
                 || self.options.backup != Backup::None
-                || !self.others().call_in()
+                || !self.call_in()
                 || overlaps(walk);
         }
         !walk.alone
@@ -571,25 +495,14 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if blocks - self.blocks > COLD_BLOCKS {
             self.shared.cold.store(true, Ordering::Relaxed);
             if self.options.jobs == 0 {
-                self.others().start(COLD_WORKERS);
+                self.start(COLD_WORKERS);
             }
         }
         self.blocks = blocks;
     }
 
-    /// The workers, as this one sees them.
-    pub(super) const fn others(&self) -> Others<'a, 'ui> {
-        Others {
-            shared: self.shared,
-            team: self.team,
-        }
-    }
-}
-
-impl Others<'_, '_> {
     /// Starts the other workers if that was not done yet. Returns whether there are any.
-    #[inline(never)]
-    pub(super) fn call_in(self) -> bool {
+    pub(super) fn call_in(&self) -> bool {
         if self.shared.count.load(Ordering::Relaxed) == 0 {
             let mut wanted = self.shared.options.jobs;
             if wanted == 0 {
@@ -601,7 +514,7 @@ impl Others<'_, '_> {
     }
 
     /// Sees to it that `wanted` workers are there, as far as there may be that many.
-    fn start(self, wanted: u32) {
+    fn start(&self, wanted: u32) {
         let Some(team) = self.team else { return };
         let mut most = 0;
         if let Ok(probe) = plain::open(CWD, c"/", OFlags::PATH, NO_MODE) {
@@ -622,31 +535,7 @@ impl Others<'_, '_> {
     }
 }
 
-/// As many workers as there are processors for them: those that the process may run on, or
-/// fewer where its control group's time on them is limited, and at most [`USUAL_MOST`].
-pub(super) fn usual_count() -> u32 {
-    let mut count = sys::processor_count().min(USUAL_MOST);
-    if count > 1 {
-        for version in 0..2 {
-            let mut text = [0; 32];
-            let path = nth_text(CPU_LIMITS, version);
-            // In a root of somebody's own making it may be a FIFO.
-            if let Ok(file) = plain::open(CWD, path, OFlags::NONBLOCK, NO_MODE)
-                && sys::read(file.as_fd(), &mut text).is_ok()
-            {
-                let [quota, period] = two_numbers(&text, b' ');
-                let period = NonZeroU32::new(period).unwrap_or(USUAL_PERIOD);
-                if quota > 0 {
-                    count = count.min((quota - 1) / period + 1);
-                }
-            }
-        }
-    }
-    count
-}
-
 /// Moves a level from one stack to another. It is what those who have it do not share.
-#[inline(never)]
 fn move_last(from: &mut Vec<Level>, to: &mut Vec<Level>) {
     if let Some(level) = from.pop() {
         to.push(level);

@@ -17,7 +17,6 @@ use crate::sys::{BorrowedFd, Errno, Result};
 /// it to end. Whoever pushed promised to keep the memory until the completion is reaped, so
 /// they reap before they drop; a debug build checks that.
 #[derive(Debug)]
-#[repr(C)] // see `SlotRing`
 pub struct IoUring {
     mapped: Mapped,
     features: Features,

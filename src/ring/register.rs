@@ -6,7 +6,8 @@ use core::ptr::from_mut;
 
 use super::instance::IoUring;
 use crate::sys::io_uring::{
-    IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2, io_uring_register,
+    IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2, SyncCancel,
+    Timespec, io_uring_register,
 };
 use crate::sys::{Errno, Result};
 
@@ -189,6 +190,29 @@ impl IoUring {
         // SAFETY: the kernel reads and writes two numbers, borrowed mutably above.
         unsafe { self.register(RegisterOp::RegisterIowqMaxWorkers, arg, 2) }?;
         Ok(limits)
+    }
+
+    /// Cancels all operations, and returns once none runs any more; one that cannot be
+    /// interrupted is waited for. Completions arrive as ever. Linux 6.0.
+    ///
+    /// # Errors
+    /// `ENOENT`: nothing was running. `EINTR`; `EINVAL` before 6.0.
+    pub fn cancel_all(&mut self) -> Result<()> {
+        const ALL: u32 = 1;
+        const ANY: u32 = 4;
+        let mut which = SyncCancel {
+            fd: -1,
+            flags: ALL | ANY,
+            // Without a limit.
+            timeout: Timespec {
+                tv_sec: -1,
+                tv_nsec: -1,
+            },
+            ..SyncCancel::default()
+        };
+        let arg = from_mut(&mut which).expose_provenance();
+        // SAFETY: the kernel reads one structure.
+        unsafe { self.register(RegisterOp::RegisterSyncCancel, arg, 1) }
     }
 
     /// Enables a ring made with [`super::SetupFlags::R_DISABLED`]. Linux 5.10.

@@ -14,7 +14,6 @@ use crate::sys::{BorrowedFd, Errno, Mapping, OwnedFd, Result};
 
 /// A ring's queues, and the memory and descriptor they stand on.
 #[derive(Debug)]
-#[repr(C)] // see `SlotRing`
 pub(super) struct Mapped {
     /// Point into the mappings.
     pub(super) queues: Queues,

@@ -12,7 +12,7 @@ use super::instance::IoUring;
 use super::operation::{CURRENT_POSITION, Sqe, address};
 use super::queues::Verdict;
 use crate::sys::io_uring::{Features, IoVec, Opcode};
-use crate::sys::{BorrowedFd, Errno, Mapping, Result};
+use crate::sys::{BorrowedFd, Errno, Mapping, Ready, Result, wait_ready_for};
 
 /// The most slots a [`SlotRing`] can have: their state is one bit each.
 pub const MAX_SLOTS: u32 = 64;
@@ -31,6 +31,10 @@ const REQUIRED: Features = Features::SINGLE_MMAP.union(Features::RW_CUR_POS);
 /// 0.31 ms without and 0.61 ms with it; by now a longer copy has touched the pages itself,
 /// and only the pinning is left to pay for.
 const REGISTER_AFTER: u32 = 8;
+
+/// How often, and how many milliseconds each time, a ring that failed is waited for.
+const SETTLE_TRIES: u32 = 200;
+const SETTLE_MS: u16 = 10;
 
 /// What was being done when a [`SlotRing`] could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +66,7 @@ pub struct Finished {
 }
 
 /// A ring and the memory its operations work on.
-///
-/// In this order what every operation needs lies within 128 bytes of the start, where
-/// instructions reach it with a short offset: 100 bytes of code less.
 #[derive(Debug)]
-#[repr(C)]
 pub struct SlotRing {
     /// Bit `n`: an operation on slot `n` is in flight.
     busy: u64,
@@ -310,6 +310,22 @@ impl SlotRing {
     /// queued. Ends early only if the ring has failed.
     pub fn drain(&mut self) {
         while self.wait().is_ok() {}
+    }
+
+    /// After the ring has failed: waits until nothing runs that it was given, and keeps from
+    /// beginning what has not begun. Returns whether that is so, as far as can be told.
+    pub fn settle(&mut self) -> bool {
+        for _ in 0..SETTLE_TRIES {
+            while self.ring.complete().is_some() {}
+            // Where the kernel does not know that call, completions arrive by themselves.
+            if self.ring.running() == 0
+                || matches!(self.ring.cancel_all(), Ok(()) | Err(Errno::ENOENT))
+            {
+                return true;
+            }
+            let _ = wait_ready_for(self.ring.as_fd(), Ready::Read, SETTLE_MS);
+        }
+        false
     }
 
     /// Whether slots are registered buffers.

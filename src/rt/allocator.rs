@@ -1,14 +1,11 @@
-//! The global allocator: one arena for the main thread, begun on memory of the program file,
-//! and one for each other thread, so that none waits for another.
+//! The global allocator: one arena for all threads, begun on memory of the program file.
 //!
-//! A block may be freed by another thread than its own: what is not the newest block of the
-//! arena that is asked stays where it is, and large blocks are mappings, which are nobody's.
+//! Threads seldom meet at its lock, since nothing is allocated for each name that is copied.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
-use annulet::sys::{Arena, STDERR, exit, program_name, thread_arena, write};
+use annulet::sys::{Arena, Mutex, STDERR, exit, program_name, write};
 
 /// What small jobs need: with it, copying one small file maps no memory at all. It lies in
 /// `.bss`, so it takes no room in the file and no page before it is touched.
@@ -18,48 +15,34 @@ const INITIAL_BYTES: usize = 16 << 10;
 #[unsafe(link_section = ".bss.initial")]
 static mut INITIAL: [u8; INITIAL_BYTES] = [0; INITIAL_BYTES];
 
-struct ProgramArena(UnsafeCell<Arena>);
-
-// SAFETY: the program's main thread is the only one that uses this arena (`arena`).
-unsafe impl Sync for ProgramArena {}
+/// The arena, for one thread at a time.
+struct ProgramArena(Mutex<Arena>);
 
 #[global_allocator]
 static ARENA: ProgramArena = {
     let start = (&raw mut INITIAL).cast();
     // SAFETY: `INITIAL` is used through the arena only.
-    ProgramArena(UnsafeCell::new(unsafe {
-        Arena::over(start, INITIAL_BYTES)
-    }))
+    ProgramArena(Mutex::new(unsafe { Arena::over(start, INITIAL_BYTES) }))
 };
-
-impl ProgramArena {
-    #[allow(clippy::mut_from_ref)] // one arena a thread, and none calls another
-    fn arena(&self) -> &mut Arena {
-        let arena = thread_arena().map_or(self.0.get(), NonNull::as_ptr);
-        // SAFETY: this thread's own, and the arena calls back nobody: no second reference
-        // exists.
-        unsafe { &mut *arena }
-    }
-}
 
 // SAFETY: blocks are aligned, apart and valid until freed (see `Arena` and its tests).
 unsafe impl GlobalAlloc for ProgramArena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        or_exit(self.arena().allocate(layout))
+        or_exit(self.0.lock().allocate(layout))
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller frees a block that it was given, and none is null.
         let block = unsafe { NonNull::new_unchecked(block) };
         // SAFETY: the caller frees a block of this allocator by its layout.
-        unsafe { self.arena().free(block, layout) };
+        unsafe { self.0.lock().free(block, layout) };
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller resizes a block that it was given, and none is null.
         let block = unsafe { NonNull::new_unchecked(block) };
         // SAFETY: the caller resizes a block of this allocator by its layout.
-        or_exit(unsafe { self.arena().resize(block, layout, new_size) })
+        or_exit(unsafe { self.0.lock().resize(block, layout, new_size) })
     }
 }
 

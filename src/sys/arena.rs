@@ -1,8 +1,8 @@
 //! A bump allocator: memory handed out by moving a pointer through mapped chunks.
 //!
 //! Made for a program that lives for one job: freeing gives memory back only for the newest
-//! block, for a scope as a whole ([`Arena::mark`], [`Arena::release`]), and for large blocks,
-//! which get mappings of their own. In exchange it is a few hundred bytes of code.
+//! block and for large blocks, which get mappings of their own. In exchange it is a few hundred
+//! bytes of code.
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
@@ -18,15 +18,6 @@ const LARGE: usize = 128 << 10;
 /// The page size, to which mappings are aligned.
 const PAGE: usize = 4096;
 
-/// Stands at the start of every mapped chunk.
-struct Chunk {
-    /// The chunk that was in use before, with where its bump pointer stood.
-    previous: *mut Chunk,
-    previous_next: *mut u8,
-    previous_end: *mut u8,
-    len_bytes: usize,
-}
-
 /// A bump allocator over memory from the kernel.
 ///
 /// Not synchronised: one thread at a time.
@@ -36,16 +27,12 @@ pub struct Arena {
     next: *mut u8,
     /// One past the last byte of the chunk in use.
     end: *mut u8,
-    /// The chunk in use; null while only the initial memory was used.
-    chunk: *mut Chunk,
+    /// How long the newest mapped chunk is; 0 while only the initial memory was used.
+    chunk_bytes: usize,
 }
 
-/// A point in an arena's life, to return to with [`Arena::release`].
-#[derive(Debug)]
-pub struct Mark {
-    next: *mut u8,
-    chunk: *mut Chunk,
-}
+// SAFETY: its memory is its own, whichever thread uses it.
+unsafe impl Send for Arena {}
 
 impl Default for Arena {
     fn default() -> Self {
@@ -60,7 +47,7 @@ impl Arena {
         Self {
             next: null_mut(),
             end: null_mut(),
-            chunk: null_mut(),
+            chunk_bytes: 0,
         }
     }
 
@@ -75,7 +62,7 @@ impl Arena {
         Self {
             next: start,
             end,
-            chunk: null_mut(),
+            chunk_bytes: 0,
         }
     }
 
@@ -112,33 +99,18 @@ impl Arena {
 
     /// Maps a chunk that `layout` fits into and makes it the one in use.
     fn add_chunk(&mut self, layout: Layout) -> Option<()> {
-        let usual = if self.chunk.is_null() {
-            FIRST_CHUNK
-        } else {
-            // SAFETY: a chunk's header lives as long as the chunk.
-            (unsafe { (*self.chunk).len_bytes } * 2).min(LARGEST_CHUNK)
-        };
+        let usual = (self.chunk_bytes * 2).clamp(FIRST_CHUNK, LARGEST_CHUNK);
         // Both are at most `isize::MAX`, as is their sum rounded up (`Layout`).
-        let needed = layout.size() + layout.align() + size_of::<Chunk>();
+        let needed = layout.size() + layout.align();
         let (start, len_bytes) = Mapping::anonymous(usual.max(needed)).ok()?.leak();
-        let chunk = start.cast::<Chunk>().as_ptr();
-        let header = Chunk {
-            previous: self.chunk,
-            previous_next: self.next,
-            previous_end: self.end,
-            len_bytes,
-        };
-        // SAFETY: the mapping is page-aligned and larger than the header.
-        unsafe { chunk.write(header) };
-        self.chunk = chunk;
-        // SAFETY: the header is inside the mapping.
-        self.next = unsafe { chunk.add(1) }.cast();
+        self.chunk_bytes = len_bytes;
+        self.next = start.as_ptr();
         // SAFETY: one past the mapping's end.
         self.end = unsafe { start.as_ptr().add(len_bytes) };
         Some(())
     }
 
-    /// Gives `block` back: the newest block and large ones at once, others with their scope.
+    /// Gives `block` back: the newest block and large ones; others stay where they are.
     ///
     /// # Safety
     /// `block` was handed out by this arena for `layout` and is not used again.
@@ -195,37 +167,6 @@ impl Arena {
 
     fn is_newest(&self, block: NonNull<u8>, size: usize) -> bool {
         size != 0 && block.as_ptr() as usize + size == self.next as usize
-    }
-
-    /// Opens a scope: what is handed out from here on, [`Self::release`] takes back together.
-    #[must_use]
-    pub const fn mark(&self) -> Mark {
-        Mark {
-            next: self.next,
-            chunk: self.chunk,
-        }
-    }
-
-    /// Closes a scope: every block handed out since `mark` is taken back, but for large ones,
-    /// which are freed one by one. Chunks mapped since are unmapped.
-    ///
-    /// # Safety
-    /// `mark` is from this arena, scopes close in the reverse order of their opening, and no
-    /// block of the scope is used again or freed later.
-    #[allow(clippy::needless_pass_by_value)] // a mark is used up
-    pub unsafe fn release(&mut self, mark: Mark) {
-        while self.chunk != mark.chunk {
-            // SAFETY: a chunk's header lives as long as the chunk; the chain ends at the mark's.
-            let header = unsafe { self.chunk.read() };
-            let start = NonNull::new(self.chunk.cast::<u8>());
-            (self.chunk, self.next, self.end) =
-                (header.previous, header.previous_next, header.previous_end);
-            if let Some(start) = start {
-                // SAFETY: the chunk is a whole mapping of that length; nobody uses it any more.
-                drop(unsafe { Mapping::from_raw(start, header.len_bytes) });
-            }
-        }
-        self.next = mark.next;
     }
 }
 
@@ -331,26 +272,6 @@ mod tests {
         let small = unsafe { arena.resize(block, layout(size, 16), 64) }.unwrap();
         assert!(holds(small, 64, 3));
         assert_ne!(small, first);
-    }
-
-    #[test]
-    fn a_scope_takes_back_everything_since_its_mark() {
-        let mut arena = Arena::new();
-        let kept = arena.allocate(layout(1000, 8)).unwrap();
-        fill(kept, 1000, 5);
-        let mut addresses = Vec::new();
-        for _round in 0..3 {
-            let mark = arena.mark();
-            let first = arena.allocate(layout(24, 8)).unwrap();
-            for _ in 0..500 {
-                fill(arena.allocate(layout(4096, 8)).unwrap(), 4096, 6);
-            }
-            addresses.push(first);
-            // SAFETY: nothing of the scope is used below.
-            unsafe { arena.release(mark) };
-        }
-        assert!(addresses.iter().all(|&a| a == addresses[0]));
-        assert!(holds(kept, 1000, 5));
     }
 
     #[test]

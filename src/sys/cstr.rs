@@ -1,5 +1,6 @@
 //! C strings out of byte buffers, for paths that calls take.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// The bytes before the first NUL as a C string; empty where there is no NUL.
@@ -30,7 +31,6 @@ pub fn nth_text(texts: &[u8], number: usize) -> &CStr {
 /// Where the text of that number begins, as for [`nth_text`]; the end where there are not as
 /// many.
 #[must_use]
-#[inline(never)]
 pub fn start_of_text(texts: &[u8], mut number: usize) -> usize {
     let mut start = 0;
     for &byte in texts {
@@ -41,6 +41,15 @@ pub fn start_of_text(texts: &[u8], mut number: usize) -> usize {
         number -= usize::from(byte == 0);
     }
     start
+}
+
+/// Makes `room` the C string of two parts, one behind the other.
+pub fn c_string<'r>(room: &'r mut Vec<u8>, start: &[u8], rest: &[u8]) -> &'r CStr {
+    room.clear();
+    room.extend_from_slice(start);
+    room.extend_from_slice(rest);
+    room.push(0);
+    until_nul(room)
 }
 
 #[cfg(test)]

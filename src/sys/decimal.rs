@@ -16,7 +16,6 @@ pub fn decimal(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
 
 /// The two numbers that `text` begins with, `between` them: 0 for one that is not there, the
 /// greatest there is for one that is too large.
-#[inline(never)]
 #[must_use]
 pub fn two_numbers(text: &[u8], between: u8) -> [u32; 2] {
     let mut numbers = [0_u32; 2];

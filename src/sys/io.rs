@@ -42,6 +42,23 @@ pub fn pread(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize> {
     Errno::check(r)
 }
 
+/// As [`pread`], of what is in memory: up to where the rest would have to be waited for
+/// (`RWF_NOWAIT`). Linux 4.14, and as file systems came to know it.
+///
+/// # Errors
+/// `EAGAIN`: nothing of it is in memory. `EOPNOTSUPP`, `ENOSYS`: that cannot be told. Else as
+/// [`pread`] (`man 2 preadv2`).
+pub fn pread_cached(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize> {
+    const NOWAIT: usize = 8;
+    // `struct iovec`.
+    let vector = [buf.as_mut_ptr() as usize, buf.len()];
+    let (address, offset) = (vector.as_ptr() as usize, offset_arg(offset));
+    // SAFETY: one vector, to which the kernel writes at most `buf.len()` bytes. On 64 bits the
+    // offset is one number, and its upper half is not looked at.
+    let r = unsafe { syscall6(nr::PREADV2, fd.arg(), address, 1, offset, 0, NOWAIT) };
+    Errno::check(r)
+}
+
 /// Writes at `offset` without moving the position.
 ///
 /// # Errors

@@ -396,6 +396,7 @@ pub enum RegisterOp {
     RegisterIowqMaxWorkers = 19,
     RegisterRingFds = 20,
     UnregisterRingFds = 21,
+    RegisterSyncCancel = 24,
 }
 
 /// Offsets of the submission ring's fields (`struct io_sqring_offsets`).
@@ -556,6 +557,19 @@ pub struct RsrcUpdate2 {
     pub resv2: u32,
 }
 
+/// Which operations to cancel (`struct io_uring_sync_cancel_reg`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct SyncCancel {
+    pub addr: u64,
+    pub fd: i32,
+    /// `IORING_ASYNC_CANCEL_*`.
+    pub flags: u32,
+    pub timeout: Timespec,
+    pub resv: [u64; 4],
+}
+
 /// What the kernel says about one operation (`struct io_uring_probe_op`).
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
@@ -609,6 +623,7 @@ const _: () = {
     assert!(size_of::<RsrcRegister>() == 32 && offset_of!(RsrcRegister, data) == 16);
     assert!(size_of::<RsrcUpdate>() == 16 && offset_of!(RsrcUpdate, data) == 8);
     assert!(size_of::<RsrcUpdate2>() == 32 && offset_of!(RsrcUpdate2, nr) == 24);
+    assert!(size_of::<SyncCancel>() == 64 && offset_of!(SyncCancel, timeout) == 16);
     assert!(size_of::<ProbeOp>() == 8 && offset_of!(ProbeOp, flags) == 2);
     assert!(size_of::<RawProbe>() == 16 + PROBE_OPS * 8 && offset_of!(RawProbe, ops) == 16);
 };

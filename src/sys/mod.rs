@@ -24,12 +24,12 @@ mod startup;
 mod stat;
 mod sync;
 mod thread;
-mod vec;
 mod xattr;
 
+pub use alloc::vec::Vec;
 pub use arch::memory::{BLOCK_BYTES, ByteRange, positions};
-pub use arena::{Arena, Mark};
-pub use cstr::{nth_text, start_of_text, until_nul};
+pub use arena::Arena;
+pub use cstr::{c_string, nth_text, start_of_text, until_nul};
 pub use decimal::{decimal, two_numbers};
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
@@ -38,12 +38,12 @@ pub use fs::*;
 pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{
-    KernelVersion, blocks_read, exit, geteuid, kernel_version, monotonic_ms, random_number,
+    KernelVersion, blocks_read, exit, geteuid, kernel_version, monotonic_ms, monotonic_ns,
+    random_number,
 };
 pub use signal::{count_usr1, let_usr1, usr1_count};
 pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};
 pub use stat::{DeviceNumbers, FileId, FileType, Stat, Timestamp, stat_at, stat_fd};
-pub use sync::{Guard, Latch, Lendable, Loan, Mutex, Signal};
-pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count, thread_arena};
-pub use vec::Vec;
+pub use sync::{Guard, Latch, Mutex, Signal};
+pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count};
 pub use xattr::{Access, Bearer, NAMES_BYTES, xattr};

@@ -35,15 +35,21 @@ pub fn blocks_read() -> u64 {
     usage[INBLOCK]
 }
 
-/// Milliseconds on a clock that only goes forward (`CLOCK_MONOTONIC`).
+/// Nanoseconds on a clock that only goes forward (`CLOCK_MONOTONIC`).
 #[must_use]
-pub fn monotonic_ms() -> u64 {
+pub fn monotonic_ns() -> u64 {
     const MONOTONIC: usize = 1;
     let mut time = [0_u64; 2];
     let address = time.as_mut_ptr() as usize;
     // SAFETY: the kernel writes seconds and nanoseconds to `time`; it cannot fail.
     let _ = unsafe { syscall2(nr::CLOCK_GETTIME, MONOTONIC, address) };
-    time[0] * 1000 + time[1] / 1_000_000
+    time[0] * 1_000_000_000 + time[1]
+}
+
+/// Milliseconds on the same clock.
+#[must_use]
+pub fn monotonic_ms() -> u64 {
+    monotonic_ns() / 1_000_000
 }
 
 /// A number that nobody else has (`man 2 getrandom`), or where the kernel gives none, as early

@@ -189,7 +189,6 @@ pub struct Stat {
 
 impl Default for Stat {
     /// Nothing known yet.
-    #[inline(never)]
     fn default() -> Self {
         Self {
             id: FileId::default(),
@@ -239,7 +238,6 @@ pub fn stat_fd(fd: BorrowedFd<'_>, stat: &mut Stat) -> Result<()> {
     stat_at(fd, c"", AtFlags::EMPTY_PATH, stat)
 }
 
-#[inline(never)]
 fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
     /// The fields that are asked for.
     const BASIC_STATS: usize = 0x7ff;

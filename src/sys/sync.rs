@@ -1,14 +1,13 @@
-//! What threads need to share things: a lock, a signal, and lending a value for a while.
+//! What threads need to share things: a lock, a signal, and something that happens once.
 //!
 //! All of it on `futex` (`man 2 futex`; Drepper, "Futexes are tricky", 2011), so that a lock
 //! nobody else wants costs one atomic exchange and no call. There is no poisoning: a panic
 //! ends the program.
 
 use core::cell::UnsafeCell;
-use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::ptr::{null, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::ptr::null;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::Errno;
 use super::arch::{nr, syscall4};
@@ -42,7 +41,6 @@ fn futex_wait_for(
 }
 
 /// Wakes up to `count` threads of this process that sleep on `word`.
-#[inline(never)]
 fn futex_wake(word: &AtomicU32, count: u32) {
     const WAKE: usize = 1;
     let address = word.as_ptr() as usize;
@@ -60,7 +58,6 @@ const WANTED: u32 = 2;
 struct Lock(AtomicU32);
 
 impl Lock {
-    #[inline(never)]
     fn lock(&self) {
         // Acquire: pairs with the Release of `unlock`, so that what was done under the lock is
         // seen.
@@ -76,7 +73,6 @@ impl Lock {
         }
     }
 
-    #[inline(never)]
     fn unlock(&self) {
         // Release: pairs with the Acquire of `lock`.
         if self.0.swap(FREE, Ordering::Release) == WANTED {
@@ -220,105 +216,6 @@ impl Latch {
     }
 }
 
-/// A place where one thread lends a value to whoever wants to use it meanwhile.
-#[derive(Debug)]
-pub struct Loan<T> {
-    /// What is lent, or null. Changed under the lock of `users`.
-    value: AtomicPtr<()>,
-    /// How many use it now.
-    users: Mutex<u32>,
-    returned: Signal,
-    lends: PhantomData<T>,
-}
-
-/// What a [`Loan`] lends: a type that may hold references, told apart from how long those last.
-pub trait Lendable {
-    /// The type with references that last for `'a`.
-    type For<'a>: Sync;
-}
-
-impl<T> Default for Loan<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> Loan<T> {
-    /// Nothing is lent.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            value: AtomicPtr::new(null_mut()),
-            users: Mutex::new(0),
-            returned: Signal::new(),
-            lends: PhantomData,
-        }
-    }
-
-    /// Whether something is lent: a hint, to save asking in vain.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        !self.value.load(Ordering::Relaxed).is_null()
-    }
-}
-
-impl<T: Lendable> Loan<T> {
-    /// Lends `value` while `body` runs, and returns once nobody uses it any more. Returns false
-    /// without running `body` where something else is lent.
-    #[must_use]
-    pub fn lend(&self, value: &T::For<'_>, body: impl FnOnce()) -> bool {
-        let users = self.users.lock();
-        if self.is_open() {
-            return false;
-        }
-        let value = core::ptr::from_ref(value).cast_mut().cast();
-        self.value.store(value, Ordering::Relaxed);
-        drop(users);
-        // Takes it back by being dropped, so that no way out of `body` leaves it lent.
-        let _lent = Lent(self);
-        body();
-        true
-    }
-
-    /// Uses what is lent, if something is. Returns whether that was so.
-    pub fn borrow(&self, body: impl for<'a> FnOnce(&T::For<'a>)) -> bool {
-        let mut users = self.users.lock();
-        let value = self.value.load(Ordering::Relaxed).cast::<T::For<'_>>();
-        // SAFETY: not null, it is what a `lend` was given that has not returned: under the
-        // lock it has not begun to wait for users, of which this is one from here on. What it
-        // refers to lasts as long, and `body` takes whatever time that is.
-        let Some(value) = (unsafe { value.as_ref() }) else {
-            return false;
-        };
-        *users += 1;
-        drop(users);
-        body(value);
-        let mut users = self.users.lock();
-        *users -= 1;
-        self.returned.give();
-        true
-    }
-}
-
-/// Something lent, for as long as this lives.
-struct Lent<'a, T>(&'a Loan<T>);
-
-impl<T> Drop for Lent<'_, T> {
-    fn drop(&mut self) {
-        let Loan {
-            value,
-            users,
-            returned,
-            ..
-        } = self.0;
-        let mut users = users.lock();
-        value.store(null_mut(), Ordering::Relaxed);
-        while *users > 0 {
-            users = returned.wait(users);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,47 +258,5 @@ mod tests {
             }
         });
         assert_eq!(*turn.lock(), 3000);
-    }
-
-    /// A number.
-    struct Number;
-
-    impl Lendable for Number {
-        type For<'a> = AtomicU32;
-    }
-
-    #[test]
-    fn a_loan_ends_only_when_nobody_uses_it() {
-        let loan = Loan::<Number>::new();
-        let done = AtomicU32::new(0);
-        let uses = AtomicU32::new(0);
-        thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    while done.load(Ordering::Relaxed) == 0 {
-                        loan.borrow(|value: &AtomicU32| {
-                            let _ = uses.fetch_add(1, Ordering::Relaxed);
-                            assert_eq!(value.load(Ordering::Relaxed), 7, "returned too early");
-                        });
-                    }
-                });
-            }
-            for _ in 0..2000 {
-                let value = AtomicU32::new(7);
-                assert!(loan.lend(&value, || {
-                    assert!(loan.is_open());
-                    assert!(!loan.lend(&value, || panic!("lent twice")));
-                }));
-                value.store(0, Ordering::Relaxed);
-            }
-            let value = AtomicU32::new(7);
-            let _ = loan.lend(&value, || {
-                while uses.load(Ordering::Relaxed) == 0 {
-                    thread::yield_now();
-                }
-            });
-            done.store(1, Ordering::Relaxed);
-        });
-        assert!(!loan.borrow(|_| panic!("nothing is lent")));
     }
 }

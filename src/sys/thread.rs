@@ -1,21 +1,18 @@
-//! Threads by bare `clone`, each with a stack and an arena of its own.
+//! Threads by bare `clone`, each with a stack of its own.
 //!
 //! `clone` and not `clone3`, which container profiles answer with `ENOSYS`. A thread shares
 //! memory and descriptors, but not the umask and the working directory (no `CLONE_FS`): so
-//! reading the umask, which can only be done by changing it, disturbs nobody.
-//!
-//! No thread-local storage exists. What a thread needs of its own (its arena) stands at the
-//! top of its stack, and is found from the stack pointer: stacks are of one size, side by
-//! side, and aligned to that.
+//! reading the umask, which can only be done by changing it, disturbs nobody. No thread-local
+//! storage exists.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::arch::{clone_thread, nr, stack_pointer, syscall1, syscall3, syscall4};
+use super::arch::{clone_thread, nr, syscall1, syscall3, syscall4};
 use super::errno::Result;
 use super::sync::futex_wait;
-use super::{Arena, Errno, Mapping};
+use super::{Errno, Mapping};
 
 /// A stack with what stands at its top. The deepest call chain takes a tenth of it.
 const STACK_BYTES: usize = 128 << 10;
@@ -24,26 +21,17 @@ const STACK_BYTES: usize = 128 << 10;
 /// instead of writing into the neighbour's.
 const GUARD_BYTES: usize = 4 << 10;
 
-/// Where the stacks lie, or 0. Set before the first thread is started.
-static STACKS: AtomicUsize = AtomicUsize::new(0);
-/// How many bytes they are together.
-static STACKS_BYTES: AtomicUsize = AtomicUsize::new(0);
-
 /// What stands at the top of a thread's stack.
 #[repr(C, align(16))]
 struct Top {
     /// Not 0 while the thread runs; the kernel clears and wakes it at its end.
     running: AtomicU32,
-    arena: Arena,
     work: unsafe fn(*const u8),
     shared: *const u8,
 }
 
 /// The most threads that a team takes.
 pub const MAX_THREADS: u32 = 256;
-
-/// So many threads find a stack, or as many as are started first.
-const USUAL_THREADS: u32 = 16;
 
 /// So much memory is there for each thread when it is started: where a limit leaves less, what is
 /// done by one alone would fail halfway when done by several.
@@ -54,42 +42,35 @@ const SPARE_BYTES: usize = 1 << 20;
 pub struct Team<'a, T> {
     shared: &'a T,
     work: fn(&T),
-    /// What is mapped for stacks, to be unmapped at the end.
-    stacks: Cell<Option<(NonNull<u8>, usize)>>,
-    /// Where the first stack begins.
-    first: Cell<usize>,
-    /// How many stacks there are.
-    most: Cell<u32>,
+    /// How many threads there can be.
+    most: u32,
+    /// What is mapped for their stacks, once the first was started.
+    stacks: Cell<Option<NonNull<u8>>>,
     running: Cell<u32>,
 }
 
 impl<'a, T: Sync> Team<'a, T> {
-    /// Runs `body` with a team that has no threads yet, each of which will run `work` on
-    /// `shared`, and returns once they have all returned.
-    pub fn with<R>(shared: &'a T, work: fn(&T), body: impl FnOnce(&Self) -> R) -> R {
+    /// Runs `body` with a team that has no threads yet and can have `most`, each of which will run
+    /// `work` on `shared`; returns once they have all returned.
+    pub fn with<R>(shared: &'a T, work: fn(&T), most: u32, body: impl FnOnce(&Self) -> R) -> R {
         // Owned here and only lent to `body`: nobody can move it away from under its threads,
         // or forget to wait for them.
         let team = Self {
             shared,
             work,
+            most: most.min(MAX_THREADS),
             stacks: Cell::new(None),
-            first: Cell::new(0),
-            most: Cell::new(0),
             running: Cell::new(0),
         };
         body(&team)
     }
 
-    /// Starts threads until `count` run, at most [`MAX_THREADS`], and at most as many as there
-    /// are stacks since the first were started. Returns how many do: fewer where the kernel
-    /// refuses more.
+    /// Starts threads until `count` run, or as many as there can be. Returns how many do: fewer
+    /// where the kernel refuses more.
     pub fn start(&self, count: u32) -> u32 {
-        let count = count.min(MAX_THREADS);
-        if count > 0 && (self.stacks.get().is_some() || self.prepare(count).is_ok()) {
-            let count = count.min(self.most.get());
-            while self.running.get() < count && self.start_one().is_ok() {
-                self.running.set(self.running.get() + 1);
-            }
+        let count = count.min(self.most);
+        while self.running.get() < count && self.start_one(count).is_ok() {
+            self.running.set(self.running.get() + 1);
         }
         self.running.get()
     }
@@ -99,41 +80,43 @@ impl<'a, T: Sync> Team<'a, T> {
         self.running.get() == 0
     }
 
-    /// Maps stacks. Pages that no thread reaches cost nothing.
-    fn prepare(&self, count: u32) -> Result<()> {
-        self.most.set(count.max(USUAL_THREADS));
-        let len_bytes = self.most.get() as usize * STACK_BYTES;
-        // One more, to find an aligned place in.
-        let mapped_bytes = len_bytes + STACK_BYTES;
+    /// Where the stacks lie; mapped for the first of `count` threads. Pages that no thread reaches
+    /// cost nothing.
+    fn stacks(&self, count: u32) -> Result<NonNull<u8>> {
+        if let Some(stacks) = self.stacks.get() {
+            return Ok(stacks);
+        }
         let spare_bytes = count as usize * SPARE_BYTES;
-        let (start, _) = Mapping::anonymous(mapped_bytes + spare_bytes)?.leak();
+        let (stacks, _) = Mapping::anonymous(self.stacks_bytes() + spare_bytes)?.leak();
         // SAFETY: within what was just mapped.
-        let spare = unsafe { start.add(mapped_bytes) };
+        let spare = unsafe { stacks.add(self.stacks_bytes()) };
         // SAFETY: the mapping's second part, which nobody else has.
         drop(unsafe { Mapping::from_raw(spare, spare_bytes) });
-        self.stacks.set(Some((start, mapped_bytes)));
-        let first = start.as_ptr().expose_provenance();
-        self.first
-            .set((first + STACK_BYTES - 1) & !(STACK_BYTES - 1));
-        // Relaxed: the threads that read this are started later, which orders it.
-        STACKS_BYTES.store(len_bytes, Ordering::Relaxed);
-        STACKS.store(self.first.get(), Ordering::Relaxed);
-        Ok(())
+        self.stacks.set(Some(stacks));
+        Ok(stacks)
     }
+}
 
-    fn start_one(&self) -> Result<()> {
+impl<T> Team<'_, T> {
+    const fn stacks_bytes(&self) -> usize {
+        self.most as usize * STACK_BYTES
+    }
+}
+
+impl<T: Sync> Team<'_, T> {
+    /// Starts one of `count` threads.
+    fn start_one(&self, count: u32) -> Result<()> {
         /// Memory, descriptors and signal handlers are shared, as `THREAD` demands; the kernel
         /// clears `running` at the end (`CHILD_CLEARTID`).
         const FLAGS: usize = 0x100 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | 0x20_0000;
         const PROT_NONE: usize = 0;
-        let stack = self.first.get() + self.running.get() as usize * STACK_BYTES;
-        // SAFETY: the page is the mapping's, and nothing is in it yet.
-        let r = unsafe { syscall3(nr::MPROTECT, stack, GUARD_BYTES, PROT_NONE) };
+        let top = top_of(self.stacks(count)?, self.running.get());
+        let guard = top.addr() + size_of::<Top>() - STACK_BYTES;
+        // SAFETY: the stack's lowest page, in which nothing is yet.
+        let r = unsafe { syscall3(nr::MPROTECT, guard, GUARD_BYTES, PROT_NONE) };
         Errno::check_zero(r)?;
-        let top = top_of(stack);
         let header = Top {
             running: AtomicU32::new(1),
-            arena: Arena::new(),
             work: run::<T>,
             shared: core::ptr::from_ref(self).cast(),
         };
@@ -153,10 +136,13 @@ impl<'a, T: Sync> Team<'a, T> {
     }
 }
 
-/// Where the header of the stack at `stack` stands: as high as its size and alignment allow.
-fn top_of(stack: usize) -> *mut Top {
+/// Where the header of that one of the `stacks` stands: as high as its size and alignment allow.
+#[allow(clippy::cast_ptr_alignment)] // stacks are aligned to pages, and the header to 16
+const fn top_of(stacks: NonNull<u8>, number: u32) -> *mut Top {
     const { assert!(align_of::<Top>() == 16 && size_of::<Top>().is_multiple_of(16)) };
-    core::ptr::with_exposed_provenance_mut(stack + STACK_BYTES - size_of::<Top>())
+    let end = (number as usize + 1) * STACK_BYTES;
+    // SAFETY: the mapping has a stack of that number.
+    unsafe { stacks.as_ptr().add(end - size_of::<Top>()) }.cast()
 }
 
 /// Where a thread begins.
@@ -195,8 +181,11 @@ unsafe fn run<T>(team: *const u8) {
 impl<T> Drop for Team<'_, T> {
     /// Waits for all threads.
     fn drop(&mut self) {
-        for number in 0..self.running.get() as usize {
-            let top = top_of(self.first.get() + number * STACK_BYTES);
+        let Some(stacks) = self.stacks.get() else {
+            return;
+        };
+        for number in 0..self.running.get() {
+            let top = top_of(stacks, number);
             // SAFETY: written when the thread was started.
             let running = unsafe { &(*top).running };
             // Acquire: what the thread has done is seen from here on. The kernel wakes all
@@ -205,27 +194,9 @@ impl<T> Drop for Team<'_, T> {
                 let _ = futex_wait(running, 1, 0);
             }
         }
-        STACKS.store(0, Ordering::Relaxed);
-        STACKS_BYTES.store(0, Ordering::Relaxed);
-        if let Some((start, len_bytes)) = self.stacks.get() {
-            // SAFETY: mapped by `prepare`, and every thread has ended.
-            drop(unsafe { Mapping::from_raw(start, len_bytes) });
-        }
+        // SAFETY: mapped by `stacks`, and every thread has ended.
+        drop(unsafe { Mapping::from_raw(stacks, self.stacks_bytes()) });
     }
-}
-
-/// The arena of the thread that asks, if it is one of a [`Team`]'s: for the allocator.
-#[must_use]
-pub fn thread_arena() -> Option<NonNull<Arena>> {
-    let first = STACKS.load(Ordering::Relaxed);
-    let sp = stack_pointer();
-    if sp.wrapping_sub(first) >= STACKS_BYTES.load(Ordering::Relaxed) {
-        return None;
-    }
-    let top = top_of(sp & !(STACK_BYTES - 1));
-    // SAFETY: the stack pointer lies in one of the stacks, whose thread therefore runs, and
-    // whose header was written before it began.
-    NonNull::new(unsafe { &raw mut (*top).arena })
 }
 
 /// How many processors this process may run on; 1 where that cannot be told.
@@ -273,7 +244,7 @@ mod tests {
     fn a_team_works_and_is_waited_for() {
         struct Shared {
             sum: Mutex<u64>,
-            arenas: AtomicU32,
+            works: AtomicU32,
         }
 
         fn work(shared: &Shared) {
@@ -282,26 +253,23 @@ mod tests {
             }
             let mut deep = [1_u8; 16 << 10];
             core::hint::black_box(&mut deep);
-            if thread_arena().is_some() {
-                shared.arenas.fetch_add(1, Ordering::Relaxed);
-            }
+            shared.works.fetch_add(1, Ordering::Relaxed);
         }
 
         for count in [0, 1, 5] {
             let shared = Shared {
                 sum: Mutex::new(0),
-                arenas: AtomicU32::new(0),
+                works: AtomicU32::new(0),
             };
-            let started = Team::with(&shared, work, |team| {
+            let started = Team::with(&shared, work, 6, |team| {
                 let started = team.start(count);
                 assert_eq!(started, count);
                 team.start(count + 2)
             });
-            assert_eq!(started, count + 2);
+            assert_eq!(started, 6.min(count + 2), "no more than there can be");
             assert_eq!(*shared.sum.lock(), 49_995_000 * u64::from(started));
-            assert_eq!(shared.arenas.into_inner(), started);
+            assert_eq!(shared.works.into_inner(), started);
         }
-        assert!(thread_arena().is_none());
     }
 
     #[test]

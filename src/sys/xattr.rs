@@ -43,7 +43,6 @@ pub enum Access {
 /// # Errors
 /// `EOPNOTSUPP`, `ENODATA` (there is no such attribute), `ERANGE` (the room is too small),
 /// `EPERM`, `ENOSPC`, … (`man 2 listxattr`, `getxattr`, `setxattr`, `removexattr`).
-#[inline(never)]
 pub fn xattr(bearer: Bearer<'_>, access: Access, name: &CStr, value: &mut [u8]) -> Result<u32> {
     let (number, bearer) = match bearer {
         Bearer::Open(fd) => (access as usize + 1, fd.arg()),

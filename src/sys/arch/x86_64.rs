@@ -186,16 +186,6 @@ pub unsafe extern "C" fn return_from_signal() -> ! {
     core::arch::naked_asm!("mov eax, {number}", "syscall", "ud2", number = const nr::RT_SIGRETURN)
 }
 
-/// The stack pointer: which thread's stack the caller runs on.
-#[inline]
-#[must_use]
-pub fn stack_pointer() -> usize {
-    let sp;
-    // SAFETY: copies a register.
-    unsafe { asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
-    sp
-}
-
 /// `struct stat` (`arch/x86/include/uapi/asm/stat.h`), as `newfstatat` writes it.
 #[repr(C)]
 #[allow(missing_docs)] // as there
@@ -238,6 +228,7 @@ pub mod nr {
     pub const IOCTL: usize = 16;
     pub const PREAD64: usize = 17;
     pub const PWRITE64: usize = 18;
+    pub const PREADV2: usize = 327;
     pub const POLL: usize = 7;
     pub const FCNTL: usize = 72;
     pub const FTRUNCATE: usize = 77;
@@ -319,7 +310,6 @@ pub mod memory {
     /// # Safety
     /// `src` is readable and `dst` writable for `len_bytes`; where they overlap, `dst` must
     /// not lie below `src`.
-    #[inline(never)]
     pub unsafe fn copy_backward(dst: *mut u8, src: *const u8, len_bytes: usize) {
         // Eight bytes at a time from the end: `std` + `rep movsb` runs a byte per cycle or
         // slower, as the microcode's fast path only goes upwards.
@@ -386,7 +376,6 @@ pub mod memory {
     ///
     /// # Safety
     /// `a` and `b` are readable for `len_bytes`.
-    #[inline(never)]
     #[must_use]
     pub unsafe fn compare(a: *const u8, b: *const u8, len_bytes: usize) -> i32 {
         let diff: i32;

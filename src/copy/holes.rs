@@ -1,0 +1,46 @@
+//! Blocks of zeros, which `--sparse=always` leaves out.
+
+use super::plain;
+use crate::sys::{BorrowedFd, Result};
+
+/// The least hole that is made: a block of the file systems there are.
+const HOLE_BYTES: usize = 4 << 10;
+
+/// Which blocks of some data are zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Zeros {
+    None,
+    Some,
+    All,
+}
+
+/// Which blocks of `data` are zeros.
+pub(super) fn zeros(data: &[u8]) -> Zeros {
+    let count = data
+        .chunks(HOLE_BYTES)
+        .filter(|block| is_zero(block))
+        .count();
+    match count {
+        0 => Zeros::None,
+        all if all == data.len().div_ceil(HOLE_BYTES) => Zeros::All,
+        _ => Zeros::Some,
+    }
+}
+
+/// Writes data from offset `at` on, but no blocks of zeros, which leaves holes in a new file.
+///
+/// # Errors
+/// As [`plain::write_all_at`].
+pub(super) fn write_but_zeros(to: BorrowedFd<'_>, data: &[u8], mut at: u64) -> Result<()> {
+    for block in data.chunks(HOLE_BYTES) {
+        if !is_zero(block) {
+            plain::write_all_at(to, block, at)?;
+        }
+        at += block.len() as u64;
+    }
+    Ok(())
+}
+
+fn is_zero(block: &[u8]) -> bool {
+    block.iter().all(|&byte| byte == 0)
+}

@@ -1,0 +1,264 @@
+//! Data in order by two: who copies reads, somebody else writes.
+//!
+//! So the two halves of a copy run on two processors, and still whoever looks at the destination,
+//! meanwhile or after the copy was stopped, finds a prefix of the source. Who writes
+//! (`writers.rs`) is either a worker of the kernel's, fed through `io_uring`, or a thread
+//! of ours: who reads does not know which.
+
+use super::failure::{During, Result, Step};
+use super::holes::{Zeros, write_but_zeros, zeros};
+use super::plain;
+use crate::sys::{self, BorrowedFd, Errno};
+
+/// How many slots a writer has.
+pub const SLOTS: u32 = 4;
+/// A slot's length in bytes.
+pub const SLOT_BYTES: usize = 256 << 10;
+
+/// Somebody who writes what slots hold, one after the other as they are handed over.
+pub trait Writer {
+    /// The memory of a slot; empty while it is being written.
+    fn slot_mut(&mut self, slot: u32) -> &mut [u8];
+
+    /// Has the first `len` bytes of a slot written at offset `at`.
+    ///
+    /// # Errors
+    /// The writer is of no more use.
+    fn write(&mut self, slot: u32, len: usize, at: u64) -> sys::Result<()>;
+
+    /// Waits until a slot was written.
+    ///
+    /// # Errors
+    /// The writer is of no more use; what became of what it was given is not known.
+    fn wait(&mut self) -> sys::Result<Written>;
+}
+
+/// What became of a slot that was handed over.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// Which one it is.
+    pub slot: u32,
+    /// How many of its bytes are in the file.
+    pub count: usize,
+    /// Why those are not all, where that is final.
+    pub errno: Option<Errno>,
+}
+
+/// Whether a writer may be used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fitness {
+    /// It may.
+    Fit,
+    /// It did not keep the order.
+    Disordered,
+    /// It broke.
+    Broken,
+}
+
+/// The two files of a copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'f> {
+    /// The one that is read.
+    pub from: BorrowedFd<'f>,
+    /// The one that is written.
+    pub to: BorrowedFd<'f>,
+}
+
+/// How a range is copied.
+#[derive(Debug)]
+pub struct Range<'a> {
+    /// What is copied.
+    pub files: Files<'a>,
+    /// Up to which offset.
+    pub end: u64,
+    /// How many writes may be in flight.
+    pub depth: u32,
+    /// Blocks of zeros are left out.
+    pub leaves_holes: bool,
+}
+
+/// Copies from `at` on. It ends early where the source does, and where plain calls have to find
+/// out what is the matter. `at` says up to where all is whole, whatever happens; if a write
+/// failed, something may lie behind it. Each time there is more, `whole_to` is told.
+///
+/// Returns whether the writer may be used again.
+///
+/// # Errors
+/// That of the read that failed, or of the first write.
+pub fn carry(
+    writer: &mut dyn Writer,
+    range: &Range<'_>,
+    at: &mut u64,
+    whole_to: &mut dyn FnMut(u64),
+) -> Result<Fitness> {
+    let mut pipeline = Pipeline {
+        writer,
+        whole_to,
+        pieces: [Piece::default(); SLOTS as usize],
+        next: 0,
+        in_flight: 0,
+        handed_to: *at,
+        stopped: false,
+        cut: None,
+        errno: None,
+        fitness: Fitness::Fit,
+    };
+    let mut read = Ok(());
+    while pipeline.handed_to < range.end && read.is_ok() {
+        pipeline.wait_until_fewer_than(SLOTS);
+        if pipeline.stopped {
+            break;
+        }
+        match pipeline.read(range) {
+            Ok(0) => break,
+            Ok(count) => pipeline.go_on(range, count),
+            Err(errno) => read = Err(errno).during(Step::Read),
+        }
+    }
+    pipeline.wait_until_fewer_than(1);
+    *at = pipeline.whole();
+    if let Some(errno) = pipeline.errno {
+        return Err(errno).during(Step::Write);
+    }
+    read.map(|()| pipeline.fitness)
+}
+
+/// A range on its way.
+struct Pipeline<'a> {
+    writer: &'a mut dyn Writer,
+    whole_to: &'a mut dyn FnMut(u64),
+    pieces: [Piece; SLOTS as usize],
+    /// The slot whose turn is next; those before it are being written.
+    next: u32,
+    in_flight: u32,
+    /// Up to where all was handed over, or left out.
+    handed_to: u64,
+    /// Nothing more is handed over.
+    stopped: bool,
+    /// Where a write did not take all; what lies behind it does not count.
+    cut: Option<u64>,
+    errno: Option<Errno>,
+    fitness: Fitness,
+}
+
+/// What is being written from a slot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Piece {
+    at: u64,
+    len: usize,
+    written: Option<Written>,
+}
+
+impl Pipeline<'_> {
+    fn read(&mut self, range: &Range<'_>) -> sys::Result<usize> {
+        let want = usize::try_from(range.end - self.handed_to).unwrap_or(SLOT_BYTES);
+        let room = self.writer.slot_mut(self.next);
+        let room = room.get_mut(..want.min(SLOT_BYTES)).unwrap_or_default();
+        plain::read_at(range.files.from, room, self.handed_to)
+    }
+
+    /// Deals with the `len` bytes that were read into the next slot.
+    fn go_on(&mut self, range: &Range<'_>, len: usize) {
+        if range.leaves_holes {
+            let data = self.writer.slot_mut(self.next).get(..len);
+            match zeros(data.unwrap_or_default()) {
+                Zeros::None => {}
+                Zeros::All => return self.move_on(len),
+                Zeros::Some => return self.write_data(range, len),
+            }
+        }
+        self.wait_until_fewer_than(range.depth);
+        if self.stopped {
+            return;
+        }
+        let at = self.handed_to;
+        if self.writer.write(self.next, len, at).is_err() {
+            return self.give_up(Fitness::Broken);
+        }
+        let written = None;
+        *self.piece(self.next) = Piece { at, len, written };
+        self.next = (self.next + 1) % SLOTS;
+        self.in_flight += 1;
+        self.handed_to += len as u64;
+    }
+
+    /// Writes what is no zeros of the next slot: there are several pieces, so whoever writes in
+    /// turn is waited for.
+    fn write_data(&mut self, range: &Range<'_>, len: usize) {
+        self.wait_until_fewer_than(1);
+        if self.stopped {
+            return;
+        }
+        let data = self.writer.slot_mut(self.next).get(..len);
+        match write_but_zeros(range.files.to, data.unwrap_or_default(), self.handed_to) {
+            Ok(()) => self.move_on(len),
+            Err(errno) => {
+                self.stopped = true;
+                self.errno = Some(errno);
+            }
+        }
+    }
+
+    /// The next `len` bytes are written or left out.
+    fn move_on(&mut self, len: usize) {
+        self.handed_to += len as u64;
+        let whole = self.whole();
+        (self.whole_to)(whole);
+    }
+
+    /// Up to where all is whole.
+    fn whole(&self) -> u64 {
+        let in_order = if self.in_flight == 0 {
+            self.handed_to
+        } else {
+            self.pieces[(self.oldest() % SLOTS) as usize].at
+        };
+        self.cut.unwrap_or(in_order)
+    }
+
+    const fn piece(&mut self, slot: u32) -> &mut Piece {
+        &mut self.pieces[(slot % SLOTS) as usize]
+    }
+
+    const fn oldest(&self) -> u32 {
+        (self.next + SLOTS - self.in_flight) % SLOTS
+    }
+
+    fn wait_until_fewer_than(&mut self, count: u32) {
+        while self.in_flight >= count.max(1) {
+            if let Ok(written) = self.writer.wait() {
+                self.take(written);
+            } else {
+                self.handed_to = self.whole();
+                self.in_flight = 0;
+                self.give_up(Fitness::Broken);
+            }
+        }
+    }
+
+    /// The writer is not to be used any more.
+    const fn give_up(&mut self, fitness: Fitness) {
+        self.stopped = true;
+        self.fitness = fitness;
+    }
+
+    /// Takes down what was written.
+    fn take(&mut self, written: Written) {
+        if written.slot != self.oldest() {
+            self.give_up(Fitness::Disordered);
+        }
+        self.piece(written.slot).written = Some(written);
+        while self.in_flight > 0 {
+            let piece = *self.piece(self.oldest());
+            let Some(written) = piece.written else { break };
+            self.in_flight -= 1;
+            if written.count < piece.len && self.cut.is_none() {
+                self.stopped = true;
+                self.cut = Some(piece.at + written.count as u64);
+                self.errno = written.errno;
+            }
+        }
+        let whole = self.whole();
+        (self.whole_to)(whole);
+    }
+}

@@ -1,0 +1,457 @@
+//! A range of a file's data, moved on the way that is best, or the one that is asked for.
+//!
+//! A way that fails hands over at the offset it reached, so that plain reads and writes, which
+//! work everywhere, give the final word: the rest of the data, or the error to report.
+
+use super::conduit::{Conduit, FILE_TO_FILE_BYTES, PIPE_BYTES};
+use super::failure::{During, Result, Step};
+use super::holes::write_but_zeros;
+use super::lazy_ring::LazyRing;
+use super::options::{Io, Options, Reflink, Sparse, Way};
+use super::pipeline::{self, Files, Fitness, Range, SLOT_BYTES, SLOTS, Writer};
+use super::plain;
+use super::processors::usual_count;
+use super::progress::Reporter;
+use super::route::{self, Facts, LARGE_BYTES, Route};
+use super::trace::{Trace, Ways};
+use super::writers::{Handover, RingWriter, ThreadWriter};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, KernelVersion, Stat, Team};
+
+/// How much of the buffer plain copies use. It fits a processor's own cache.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// How much goes through a pipe before it is said how far the copy has come.
+const PART_BYTES: u64 = 4 << 20;
+
+/// The most that one `copy_file_range` is asked for: no more than a server copies in a moment, so
+/// that it is seen how far the copy has come.
+const KERNEL_COPY_BYTES: usize = 64 << 20;
+
+/// How much is copied on another way than the usual one before it is timed, and then.
+const WARM_UP_BYTES: u64 = 8 << 20;
+/// Of the usual one: two threads that come to run on one processor are parted only after some 70 ms
+/// (Linux 6.18, two processors). For the same reason another way has to take three quarters of
+/// the usual one's time or less.
+const SETTLED_BYTES: u64 = 256 << 20;
+const TRIAL_BYTES: u64 = 24 << 20;
+
+/// How far ahead of what is written blocks are allocated at the most.
+const AHEAD_BYTES: u64 = 64 << 20;
+
+/// The file system that a file is on, asked for once for all files of a device.
+#[derive(Debug)]
+pub(super) struct FileSystem {
+    dev: u64,
+    /// See [`super::route`]; of the unknown 0.
+    pub kind: u64,
+}
+
+impl FileSystem {
+    const UNKNOWN: Self = Self { dev: 0, kind: 0 };
+
+    /// Makes this the one of `file`, which is on device `dev`; 0 where that is not known.
+    fn look_at(&mut self, file: BorrowedFd<'_>, dev: u64) {
+        if dev == 0 || self.dev != dev {
+            // Unknown is as good as any other.
+            let kind = sys::file_system_type(file).unwrap_or_default();
+            *self = Self { dev, kind };
+        }
+    }
+}
+
+/// What is done each time more of a file is whole.
+struct Advance<'a, 'ui> {
+    /// Is told how far the copy has come.
+    reporter: &'a Reporter<'ui>,
+    /// Blocks are allocated ahead of what is written. What is left of them `ftruncate` gives back.
+    allocates: bool,
+    /// Up to where they are.
+    allocated_to: u64,
+    /// Where the clock is to be looked at, and what it said.
+    lap_at: u64,
+    lap_ns: u64,
+}
+
+impl Advance<'_, '_> {
+    /// All up to `at` is whole, where it was up to `from`; no blocks are needed behind `end`.
+    fn to(&mut self, files: Files<'_>, from: u64, at: u64, end: u64) {
+        self.reporter.moved(at - from);
+        if self.allocates && self.allocated_to < end.min(at + AHEAD_BYTES / 2) {
+            let start = self.allocated_to.max(at);
+            self.allocated_to = end.min(at + AHEAD_BYTES);
+            // A disk that is full says so when it is written.
+            let len_bytes = self.allocated_to - start;
+            self.allocates = sys::preallocate(files.to, start, len_bytes).is_ok();
+        }
+        if at >= self.lap_at {
+            self.lap_at = u64::MAX;
+            self.lap_ns = sys::monotonic_ns();
+        }
+    }
+}
+
+/// Copies ranges; keeps the buffer, the ring and what was learnt from file to file.
+pub(super) struct RangeMover<'a, 'ui> {
+    options: &'a Options,
+    /// Which way the last file went.
+    pub trace: Trace,
+    buffer: Option<Buffer>,
+    conduit: Option<Conduit>,
+    pub ring: LazyRing,
+    /// Whether `copy_file_range` can be trusted, once that was of interest.
+    kernel_copies: Option<bool>,
+    processors: Option<u32>,
+    /// Which way was found to be the quickest, between which two devices.
+    found: Option<((u64, u64), Way)>,
+    /// Where the last file with data came from.
+    pub source: FileSystem,
+    /// Where the last large file went to.
+    pub destination: FileSystem,
+    /// The last large file was in memory, by all signs.
+    is_cached: bool,
+    /// The ring is not to be used any more for the last file.
+    ring_is_unfit: bool,
+    advance: Advance<'a, 'ui>,
+}
+
+impl<'a, 'ui> RangeMover<'a, 'ui> {
+    pub(super) const fn new(options: &'a Options, reporter: &'a Reporter<'ui>) -> Self {
+        Self {
+            options,
+            trace: Trace::NEW,
+            buffer: None,
+            conduit: None,
+            ring: LazyRing::Untried,
+            kernel_copies: None,
+            processors: None,
+            found: None,
+            source: FileSystem::UNKNOWN,
+            destination: FileSystem::UNKNOWN,
+            is_cached: true,
+            ring_is_unfit: false,
+            advance: Advance {
+                reporter,
+                allocates: false,
+                allocated_to: 0,
+                lap_at: u64::MAX,
+                lap_ns: 0,
+            },
+        }
+    }
+
+    /// Who is told how far the copy has come.
+    pub(super) const fn reporter(&self) -> &'a Reporter<'ui> {
+        self.advance.reporter
+    }
+
+    /// The buffer, made when first used, of at least 192 KiB.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(super) fn buffer(&mut self) -> sys::Result<&mut [u8]> {
+        let slots = self.slots()?;
+        Ok(slots.get_mut(..BUFFER_BYTES).unwrap_or_default())
+    }
+
+    /// All of it. What is not used takes no memory.
+    fn slots(&mut self) -> sys::Result<&mut [u8]> {
+        if self.buffer.is_none() {
+            self.buffer = Some(Buffer::new(SLOTS as usize * SLOT_BYTES)?);
+        }
+        self.buffer.as_deref_mut().ok_or(Errno::ENOMEM)
+    }
+
+    /// Blocks of zeros are left out.
+    fn leaves_holes(&self) -> bool {
+        self.options.sparse == Sparse::Always
+    }
+
+    /// Takes down what is to be known of two files of which `size` bytes are to be copied.
+    pub(super) fn look_at(&mut self, files: Files<'_>, devices: (u64, u64), size: u64) {
+        self.source.look_at(files.from, devices.0);
+        self.ring_is_unfit = false;
+        if size <= LARGE_BYTES {
+            return;
+        }
+        self.destination.look_at(files.to, devices.1);
+        // Advice only: read ahead further.
+        let _ = sys::fadvise_sequential(files.from);
+        self.advance.allocated_to = 0;
+        self.advance.allocates =
+            route::allocates_ahead(self.destination.kind) && !self.leaves_holes();
+        self.is_cached = [0, size / 2].iter().all(|&at| is_cached(files.from, at));
+    }
+
+    /// Whether `copy_file_range` may be asked to copy: it may share blocks, and leave holes.
+    fn may_copy_within_kernel(&mut self) -> bool {
+        shares_blocks(self.options)
+            && matches!(
+                self.options.io,
+                Io::Auto | Io::Sync | Io::Only(Way::CopyFileRange)
+            )
+            && *self.kernel_copies.get_or_insert_with(kernel_copies)
+    }
+
+    /// Copies the bytes from `at` to `end`, less where the source ends before. `at` says up to where
+    /// all is whole, whatever happens.
+    ///
+    /// # Errors
+    /// The first that no way could get around.
+    pub(super) fn copy(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
+        let way = match self.options.io {
+            Io::Only(way) if end - *at > LARGE_BYTES || way == Way::Ring => way,
+            Io::Only(_) => Way::ReadWrite,
+            Io::Auto | Io::Sync => self.choose(files, at, end)?,
+        };
+        self.copy_by(way, files, at, end)?;
+        if *at < end && matches!(way, Way::Ring | Way::Thread) {
+            // There is no such writer, or not any more.
+            self.copy_by(Way::Splice, files, at, end)?;
+        }
+        self.copy_plainly(files, at, end)
+    }
+
+    /// Chooses which way a range goes; where that has to be found out, by copying the first of it.
+    fn choose(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<Way> {
+        let route = self.route(end - *at);
+        let [usual, others @ ..] = route.ways else {
+            return Ok(Way::ReadWrite);
+        };
+        if others.is_empty() {
+            return Ok(*usual);
+        }
+        let devices = (self.source.dev, self.destination.dev);
+        if let Some((pair, way)) = self.found
+            && pair == devices
+            && route.ways.contains(&way)
+        {
+            return Ok(way);
+        }
+        if !route.is_tried {
+            return Ok(*usual);
+        }
+        let mut best = *usual;
+        let mut least_ns = self.time(best, SETTLED_BYTES, files, at)? / 4 * 3;
+        for way in others {
+            let took_ns = self.time(*way, WARM_UP_BYTES, files, at)?;
+            if took_ns < least_ns {
+                (best, least_ns) = (*way, took_ns);
+            }
+        }
+        self.found = Some((devices, best));
+        Ok(best)
+    }
+
+    /// Which way so many bytes go, once it is known whether there is a ring.
+    fn route(&mut self, bytes: u64) -> Route {
+        let mut facts = Facts {
+            destination: self.destination.kind,
+            bytes,
+            is_cached: self.is_cached,
+            processors: 1,
+            is_alone: self.options.jobs == 1,
+            has_ring: self.options.io == Io::Auto && !self.ring_is_unfit,
+        };
+        if bytes >= route::LEAST_FOR_TWO {
+            facts.processors = *self.processors.get_or_insert_with(usual_count);
+        }
+        let route = route::route(&facts);
+        if route.ways.contains(&Way::Ring) && self.ring.get().is_none() {
+            self.trace.ring_refused = self.ring.refused();
+            facts.has_ring = false;
+            return route::route(&facts);
+        }
+        route
+    }
+
+    /// Copies some of a range on one way, and says how many nanoseconds the last
+    /// [`TRIAL_BYTES`] took, those behind `warm_up` bytes.
+    fn time(&mut self, way: Way, warm_up: u64, files: Files<'_>, at: &mut u64) -> Result<u64> {
+        self.advance.lap_at = *at + warm_up;
+        let end = *at + warm_up + TRIAL_BYTES;
+        self.copy_by(way, files, at, end)?;
+        self.advance.lap_at = u64::MAX;
+        // On a way that ended early nothing is known.
+        let took = sys::monotonic_ns() - self.advance.lap_ns;
+        Ok(if *at == end { took } else { u64::MAX })
+    }
+
+    /// Copies the bytes from `at` to `end` on one way, as far as that goes.
+    fn copy_by(&mut self, way: Way, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
+        match way {
+            Way::CopyFileRange => self.copy_within_kernel(files, at, end),
+            Way::Splice if !self.leaves_holes() => self.splice(files, at, end),
+            Way::Splice | Way::ReadWrite => return self.copy_plainly(files, at, end),
+            Way::Ring => return self.copy_by_ring(files, at, end),
+            Way::Thread => return self.copy_by_thread(files, at, end),
+        }
+        Ok(())
+    }
+
+    /// Reads data and has it written through the ring.
+    fn copy_by_ring(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
+        let in_order = route::queues_in_order(self.destination.kind);
+        let range = self.range(files, end, if in_order { SLOTS } else { 1 });
+        let Some(ring) = self.ring.get() else {
+            return Ok(());
+        };
+        self.trace.ways |= Ways::RING;
+        self.trace.ring = Some(ring.rung());
+        let mut writer = RingWriter { ring, to: files.to };
+        let fitness = carry(&mut writer, &range, at, &mut self.advance)?;
+        self.ring_is_unfit |= fitness != Fitness::Fit;
+        self.trace.disordered |= fitness == Fitness::Disordered;
+        Ok(())
+    }
+
+    /// Reads data and has it written by another thread.
+    fn copy_by_thread(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
+        let range = self.range(files, end, SLOTS);
+        self.slots().during(Step::Read)?;
+        let slots = self.buffer.as_deref_mut().unwrap_or_default();
+        let handover = Handover::new(files.to);
+        let (advance, trace) = (&mut self.advance, &mut self.trace);
+        Team::with(&handover, Handover::write_all, 1, |team| {
+            if team.start(1) == 0 {
+                return Ok(());
+            }
+            trace.ways |= Ways::THREAD;
+            let mut writer = ThreadWriter::new(&handover, slots.chunks_exact_mut(SLOT_BYTES));
+            let carried = carry(&mut writer, &range, at, advance);
+            handover.end();
+            carried.map(drop)
+        })
+    }
+
+    fn range<'f>(&self, files: Files<'f>, end: u64, depth: u32) -> Range<'f> {
+        let leaves_holes = self.leaves_holes();
+        Range {
+            files,
+            end,
+            depth,
+            leaves_holes,
+        }
+    }
+
+    /// Lets the kernel copy, if it is to and will.
+    fn copy_within_kernel(&mut self, files: Files<'_>, at: &mut u64, end: u64) {
+        if !self.may_copy_within_kernel() {
+            return;
+        }
+        let start = *at;
+        while *at < end {
+            let (mut read_at, mut write_at) = (*at, *at);
+            let want = usize::try_from(end - *at).unwrap_or(KERNEL_COPY_BYTES);
+            let want = want.min(KERNEL_COPY_BYTES);
+            let (read_at, write_at) = (Some(&mut read_at), Some(&mut write_at));
+            let copied = sys::copy_file_range(files.from, read_at, files.to, write_at, want);
+            let Ok(count @ 1..) = copied else {
+                break;
+            };
+            *at += count as u64;
+            self.trace.ways |= Ways::COPY_FILE_RANGE;
+            self.advance.reporter.moved(count as u64);
+        }
+        self.trace.kernel_refused |= *at == start;
+    }
+
+    /// Lets the kernel move data through a pipe. What goes through it are the source's own pages: where
+    /// that was cut meanwhile, they end in zeros that no read would have given.
+    fn splice(&mut self, files: Files<'_>, at: &mut u64, end: u64) {
+        if self.conduit.is_none() {
+            // Without a pipe plain calls do it.
+            self.conduit = Conduit::new(FILE_TO_FILE_BYTES, PIPE_BYTES).ok();
+        }
+        let start = *at;
+        self.advance.to(files, start, start, end);
+        while let Some(conduit) = &self.conduit
+            && *at < end
+        {
+            let (part_start, part_end) = (*at, end.min(*at + PART_BYTES));
+            if !conduit.carry(files.from, files.to, at, part_end) {
+                self.conduit = None;
+            }
+            let mut now = Stat::default();
+            if sys::stat_fd(files.from, &mut now).is_ok() && now.size_bytes < *at {
+                *at = now.size_bytes.max(part_start);
+            }
+            self.advance.to(files, part_start, *at, end);
+            if *at < part_end {
+                break;
+            }
+        }
+        if *at > start {
+            self.trace.ways |= Ways::SPLICE;
+        } else {
+            self.trace.kernel_refused = true;
+        }
+    }
+
+    /// Copies by reads and writes of one buffer.
+    ///
+    /// # Errors
+    /// The final word about what can be read and written.
+    pub(super) fn copy_plainly(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
+        let leaves_holes = self.leaves_holes();
+        while *at < end {
+            let buffer = self.buffer().during(Step::Read)?;
+            let want = usize::try_from(end - *at).unwrap_or(BUFFER_BYTES);
+            let room = buffer.get_mut(..want.min(BUFFER_BYTES)).unwrap_or_default();
+            let count = plain::read_at(files.from, room, *at).during(Step::Read)?;
+            match room.get(..count) {
+                Some(data @ [_, ..]) if leaves_holes => {
+                    write_but_zeros(files.to, data, *at).during(Step::Write)?;
+                }
+                Some(data @ [_, ..]) => {
+                    plain::write_all_at(files.to, data, *at).during(Step::Write)?;
+                }
+                _ => break,
+            }
+            *at += count as u64;
+            self.trace.ways |= Ways::PLAIN;
+            self.advance.reporter.moved(count as u64);
+        }
+        Ok(())
+    }
+}
+
+/// Copies a range by way of a writer.
+fn carry(
+    writer: &mut dyn Writer,
+    range: &Range<'_>,
+    at: &mut u64,
+    advance: &mut Advance<'_, '_>,
+) -> Result<Fitness> {
+    let (files, mut whole) = (range.files, *at);
+    advance.to(files, whole, whole, range.end);
+    pipeline::carry(writer, range, at, &mut |now| {
+        advance.to(files, whole, now, range.end);
+        whole = now;
+    })
+}
+
+/// Whether a copy may have blocks in common with its source, and holes where that has them.
+pub(super) fn shares_blocks(options: &Options) -> bool {
+    options.reflink != Reflink::Never && options.sparse == Sparse::Auto
+}
+
+/// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and between
+/// file systems those before 5.19 (`man 2 copy_file_range`, BUGS).
+fn kernel_copies() -> bool {
+    sys::kernel_version().is_ok_and(|version| version >= KernelVersion(5, 19))
+}
+
+/// Whether what a file holds at an offset can be read without waiting.
+fn is_cached(file: BorrowedFd<'_>, at: u64) -> bool {
+    match plain::read_cached_at(file, &mut [0], at) {
+        Ok(_) => true,
+        Err(Errno::EAGAIN) => false,
+        // Not every file system can tell (overlayfs): whether a disk has to be asked does.
+        Err(_) => {
+            let before = sys::blocks_read();
+            // Advice only.
+            let _ = sys::fadvise_will_need(file, at..at + BUFFER_BYTES as u64);
+            sys::blocks_read() == before
+        }
+    }
+}
