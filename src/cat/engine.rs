@@ -8,11 +8,10 @@ use super::filter::{Filter, Shown};
 use super::input::{claim, give_back, length, look};
 use super::output::{Kind, Output};
 use crate::copy::conduit::{Conduit, widen};
-use crate::copy::failure;
 use crate::copy::lazy_ring::LazyRing;
 use crate::copy::options::{Io, Way};
 use crate::copy::plain::{self, NO_MODE};
-use crate::copy::ui::{Message, Ui};
+use crate::copy::ui::{Message, Ui, messages};
 use crate::sys::{
     self, BorrowedFd, Buffer, CWD, Errno, FileType, OFlags, Result, STDIN, STDOUT, Stat, Whence,
 };
@@ -30,38 +29,27 @@ const LARGE_BYTES: usize = 4 << 20;
 /// 64 MiB as a rule (`pipe-user-pages-soft`); beyond that each new one has 8 KiB.
 const PIPES_BYTES: usize = 256 << 10;
 
+messages! {
 /// What is being done: which message an error gets. Beside a `Result` of one register this
 /// costs less than an error that tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 enum Step {
     /// An operand is opened or read.
-    Read = failure::MESSAGE_COUNT,
+    Read = "{0}",
     /// An operand is what is being written, which would never end.
-    SameFile,
+    SameFile = "{0}: input file is output file",
     /// Standard output is written or closed.
-    Write,
+    Write = "write error",
     /// Standard output is looked at.
-    Look,
+    Look = "standard output",
     /// Standard input is closed.
-    CloseInput,
+    CloseInput = "closing standard input",
     /// A message was given, and it goes no further.
-    Told,
+    Told = "",
+}
 }
 
-/// The messages of `Step`.
-pub const MESSAGES: &str = "\
-{0}\0\
-{0}: input file is output file\0\
-write error\0\
-standard output\0\
-closing standard input\0";
-
-/// How many messages there are, `copy`'s and these.
-pub const MESSAGE_COUNT: u8 = Step::Told as u8;
-
 /// That standard output failed.
-pub const WRITE_ERROR: Message = Message::new(Step::Write as u8);
+pub const WRITE_ERROR: Message = Message("write error");
 
 /// Prints operands to standard output.
 struct Cat<'a> {
@@ -96,7 +84,7 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
         stat: Stat::default(),
         // For what is made visible as much again.
         buffer: Buffer::new(SHORT_BYTES << u32::from(!shown.is_empty())),
-        ring: LazyRing::Untried,
+        ring: LazyRing::UNTRIED,
         filter: Filter::new(shown),
     };
     if cat.filtered {
@@ -149,7 +137,7 @@ impl Cat<'_> {
             return;
         }
         let errno = (self.step != Step::SameFile).then_some(errno);
-        self.ui.tell(Message::new(self.step as u8), &[name], errno);
+        self.ui.tell(self.step.into(), &[name], errno);
     }
 
     fn operand(&mut self, operand: &CStr) -> Result<()> {

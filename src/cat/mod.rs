@@ -14,5 +14,5 @@ mod filter;
 mod input;
 mod output;
 
-pub use engine::{MESSAGE_COUNT, MESSAGES, WRITE_ERROR, concatenate};
+pub use engine::{WRITE_ERROR, concatenate};
 pub use filter::{Filter, Shown};

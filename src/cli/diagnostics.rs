@@ -106,8 +106,7 @@ impl Diagnostics {
 
     /// Appends a message and its errno's text to the line.
     fn compose(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
-        let template = texts::of_message(message);
-        append(&mut self.line, template, names, self.quotes);
+        append(&mut self.line, message.0.as_bytes(), names, self.quotes);
         if let Some(errno) = errno {
             self.line.extend_from_slice(b": ");
             self.append_errno(errno);

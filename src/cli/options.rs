@@ -211,8 +211,8 @@ pub(super) fn id_of(table: &'static [u8], letter: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::complaint;
     use super::*;
+    use crate::copy::ui::Message;
 
     use std::string::String;
     use std::vec::Vec;
@@ -255,11 +255,8 @@ s\0 show-non";
     }
 
     fn message(wrong: Complaint, name: &[u8], candidates: &[u8]) -> String {
-        let first = Complaint::WrongOption as usize;
-        complaint::MESSAGES
-            .split('\0')
-            .nth(wrong as usize - first)
-            .unwrap()
+        Message::from(wrong)
+            .0
             .replace("{=0}", str::from_utf8(name).unwrap())
             .replace("{=1}", str::from_utf8(candidates).unwrap())
     }

@@ -20,7 +20,7 @@
 //! | `metadata.rs`, `attributes.rs` | times, owner, permission bits; extended attributes |
 //! | `handle.rs`, `proc.rs`, `apart.rs` | files that are reached by no name of theirs; names that are nobody else's |
 //! | `path.rs`, `table.rs` | where the walk stands; which files were met |
-//! | `options.rs`, `ui.rs`, `failure.rs`, `refusal.rs`, `trace.rs` | what is asked for, and how the engine speaks |
+//! | `options.rs`, `ui.rs`, `failure.rs`, `trace.rs` | what is asked for, and how the engine speaks |
 
 mod apart;
 mod attributes;
@@ -46,7 +46,6 @@ mod proc;
 mod processors;
 mod progress;
 mod ranges;
-pub mod refusal;
 mod regular;
 pub mod route;
 mod same;

@@ -121,7 +121,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             trace: Trace::NEW,
             buffer: None,
             conduit: None,
-            ring: LazyRing::Untried,
+            ring: LazyRing::UNTRIED,
             kernel_copies: None,
             processors: None,
             found: None,

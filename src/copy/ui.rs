@@ -1,42 +1,44 @@
 //! How the engines speak: to whoever shows errors and prints the lines of `-v`.
 
-use super::failure::Step;
 use super::progress::Snapshot;
 use crate::sys::Errno;
 
-/// The number of a message. Texts are with who says them, and found by `cli`: first
-/// those of [`copy`](super::failure::MESSAGES), then those of `cat`, then those about the
-/// command line.
+/// A message's text, in which names have their places: see [`Ui`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Message(u8);
+pub struct Message(pub &'static str);
 
 impl Message {
-    /// The message of that number.
-    #[must_use]
-    pub const fn new(number: u8) -> Self {
-        Self(number)
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-
     /// Whether it is worth knowing and tells of no failure.
     #[must_use]
-    pub const fn is_warning(self) -> bool {
-        self.0 == Step::GivenTwice as u8 || self.0 == Step::DirectoryTwice as u8
+    pub fn is_warning(self) -> bool {
+        self.0.starts_with("warning: ")
     }
 }
+
+/// Makes an enum of messages, each with its text beside its name.
+macro_rules! messages {
+    ($(#[$what:meta])* $vis:vis enum $all:ident { $($(#[$note:meta])* $name:ident = $text:literal,)* }) => {
+        $(#[$what])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $vis enum $all {
+            $($(#[$note])* #[doc = concat!("`", $text, "`")] $name,)*
+        }
+
+        impl From<$all> for $crate::copy::ui::Message {
+            fn from(message: $all) -> Self {
+                Self(match message {
+                    $($all::$name => $text,)*
+                })
+            }
+        }
+    };
+}
+pub(crate) use messages;
 
 /// Takes the engine's messages. Each call is one whole message, in whose text every `{0}` or
 /// `{1}` stands for one of `names`, to be quoted as a file name, every `{~0}` for one to be
 /// quoted where a shell needs it, every `{\0}` for one to be quoted as in C, and every `{=0}` to
 /// `{=9}` for one of them as it is.
-///
-/// A number with the names costs a caller a third of the code that a list of pieces does;
-/// with some thirty messages that is 2 KB of the program.
 pub trait Ui {
     /// Something failed, or is worth a warning; of a failure the command's exit status tells at
     /// the end. The errno's text follows the message.
@@ -57,7 +59,6 @@ pub trait Ui {
     /// Whether what [`Self::progress`] shows takes the place of what it has shown before.
     fn renews_progress(&self) -> bool;
 
-    /// A line of output that the user asked for (`-v`), by a text and not a number: it is
-    /// written for every file.
+    /// A line of output that the user asked for (`-v`).
     fn say(&mut self, template: &str, names: &[&[u8]]);
 }
