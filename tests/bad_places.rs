@@ -848,7 +848,9 @@ fn a_btrfs_that_is_full() {
                 assert!(whole.starts_with(&left), "{jobs}: {} {ran:?}", left.len());
                 fs::remove_file(&to).expect("removal");
             } else {
-                assert!(ran.stderr.contains("removed"), "{ran:?}");
+                // Or it could not even be made: what was removed before is not free at once.
+                let said = ["removed", "cannot create"].map(|word| ran.stderr.contains(word));
+                assert!(said.contains(&true), "{ran:?}");
             }
         }
         println!("cutting was refused {refused} times");

@@ -192,17 +192,15 @@ impl IoUring {
         Ok(limits)
     }
 
-    /// Cancels all operations, and returns once none runs any more; one that cannot be
-    /// interrupted is waited for. Completions arrive as ever. Linux 6.0.
+    /// Cancels the operation with that `user_data`, or waits for it to end if it runs and cannot
+    /// be interrupted. Its completion arrives as ever. Linux 6.0.
     ///
     /// # Errors
-    /// `ENOENT`: nothing was running. `EINTR`; `EINVAL` before 6.0.
-    pub fn cancel_all(&mut self) -> Result<()> {
-        const ALL: u32 = 1;
-        const ANY: u32 = 4;
+    /// `ENOENT`: there is none. `EINTR`; `EINVAL` before 6.0.
+    pub fn cancel_and_wait(&mut self, user_data: u64) -> Result<()> {
         let mut which = SyncCancel {
+            addr: user_data,
             fd: -1,
-            flags: ALL | ANY,
             // Without a limit.
             timeout: Timespec {
                 tv_sec: -1,

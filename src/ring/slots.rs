@@ -316,11 +316,14 @@ impl SlotRing {
     /// beginning what has not begun. Returns whether that is so, as far as can be told.
     pub fn settle(&mut self) -> bool {
         for _ in 0..SETTLE_TRIES {
-            while self.ring.complete().is_some() {}
+            let mut is_settled = true;
+            for slot in (0..self.slot_count).filter(|slot| self.busy & (1 << slot) != 0) {
+                let cancelled = self.ring.cancel_and_wait(slot.into());
+                is_settled &= matches!(cancelled, Ok(()) | Err(Errno::ENOENT));
+            }
             // Where the kernel does not know that call, completions arrive by themselves.
-            if self.ring.running() == 0
-                || matches!(self.ring.cancel_all(), Ok(()) | Err(Errno::ENOENT))
-            {
+            while self.ring.complete().is_some() {}
+            if is_settled || self.ring.running() == 0 {
                 return true;
             }
             let _ = wait_ready_for(self.ring.as_fd(), Ready::Read, SETTLE_MS);

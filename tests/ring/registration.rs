@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd as _;
 use annulet::ring::{IoUring, IoVec, REGISTER_FILES_SKIP, SetupFlags, Sqe, WorkerLimits};
 use annulet::sys::Errno;
 
-use super::support::{NO_FD, bad, file, raw, ring, run, skip};
+use super::support::{NO_FD, bad, file, push, raw, reap, ring, run, skip};
 
 fn vector(memory: &mut [u8]) -> IoVec {
     IoVec {
@@ -150,6 +150,56 @@ fn worker_limits() {
     ring.limit_workers(limits(3, 5)).unwrap();
     assert_eq!(ring.limit_workers(limits(0, 0)), Ok(limits(3, 5)));
     assert_eq!(run(&mut ring, Sqe::nop().force_async()), Ok(0));
+}
+
+#[test]
+fn an_operation_is_cancelled() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let mut ring = ring(8);
+    match ring.cancel_and_wait(1) {
+        Err(Errno::EINVAL) => return skip("an_operation_is_cancelled", "before Linux 6.0"),
+        nothing => assert_eq!(nothing, Err(Errno::ENOENT)),
+    }
+    let mut memory = [0_u8; 8];
+    for user_data in [1, 2] {
+        let read = Sqe::read(reader.as_raw_fd(), memory.as_mut_ptr(), 8, 0);
+        push(&mut ring, read.user_data(user_data));
+    }
+    ring.submit().unwrap();
+    for user_data in [2, 1] {
+        ring.cancel_and_wait(user_data).unwrap();
+        let canceled = ring.wait().unwrap();
+        assert_eq!(canceled.user_data, user_data);
+        assert_eq!(canceled.into_result(), Err(Errno::ECANCELED));
+    }
+}
+
+/// What runs and cannot be interrupted is waited for: the file does not change any more.
+#[test]
+fn what_runs_is_waited_for() {
+    const LENGTH: u32 = 16 << 20;
+    let (_dir, file) = file(b"");
+    let memory = vec![7_u8; LENGTH as usize];
+    for _ in 0..20 {
+        let mut ring = ring(8);
+        for nth in 0..4 {
+            let at = u64::from(LENGTH) * nth;
+            let write = Sqe::write(raw(&file), memory.as_ptr(), LENGTH, at);
+            push(&mut ring, write.user_data(nth));
+        }
+        ring.submit().unwrap();
+        for nth in 0..4 {
+            if ring.cancel_and_wait(nth) == Err(Errno::EINVAL) {
+                reap(&mut ring, 4);
+                return skip("what_runs_is_waited_for", "before Linux 6.0");
+            }
+        }
+        file.set_len(0).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert_eq!(file.metadata().unwrap().len(), 0, "it was written to");
+        reap(&mut ring, 4);
+        assert_eq!(file.metadata().unwrap().len(), 0, "it was written to");
+    }
 }
 
 #[test]
