@@ -18,11 +18,11 @@ use crate::sys::{self, BorrowedFd, Errno, FileType, Ready, Stat, Whence};
 /// How long a signal may wait for its answer at the most where nothing else is to be done.
 const ANSWER_MS: u16 = 250;
 
-/// What cutting a copy to what is whole of it failed with.
+/// Why a copy could not be cut to what is whole of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Uncut {
     pub errno: Errno,
-    /// Behind what is whole there may be more, and gaps before that.
+    /// It is longer, and there may be gaps behind what is whole.
     pub gaps: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct DataMover<'a, 'ui> {
     options: &'a Options,
     /// The last file's data is to be copied.
     pub(super) is_opened: bool,
-    /// The last file was not whole, and is longer than what is.
+    /// Of the last file, if it was to be cut and could not be.
     pub(super) uncut: Option<Uncut>,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: (u64, u64),
@@ -219,7 +219,12 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
 
     /// Makes a copy that was `moved` so far as long as what is whole of it.
     fn end_at(&mut self, to: BorrowedFd<'_>, at: u64, moved: Result<()>) -> Result<()> {
-        let Err(errno) = sys::ftruncate(to, at) else {
+        let mut cut = sys::ftruncate(to, at);
+        if cut.is_ok() && self.ranges.has_allocated_behind(at) {
+            // Where the file has become longer, what is allocated behind its end is still there.
+            cut = sys::ftruncate(to, at);
+        }
+        let Err(errno) = cut else {
             return moved;
         };
         let mut now = Stat::default();

@@ -154,6 +154,11 @@ impl Pipeline<'_> {
         let want = usize::try_from(range.end - self.handed_to).unwrap_or(SLOT_BYTES);
         let room = self.writer.slot_mut(self.next);
         let room = room.get_mut(..want.min(SLOT_BYTES)).unwrap_or_default();
+        if room.is_empty() {
+            // It is being written, and nobody has said so.
+            self.give_up(Fitness::Broken);
+            return Ok(0);
+        }
         plain::read_at(range.files.from, room, self.handed_to)
     }
 
@@ -225,7 +230,7 @@ impl Pipeline<'_> {
     }
 
     fn wait_until_fewer_than(&mut self, count: u32) {
-        while self.in_flight >= count.max(1) {
+        while self.in_flight >= count {
             if let Ok(written) = self.writer.wait() {
                 self.take(written);
             } else {

@@ -27,13 +27,18 @@ const PART_BYTES: u64 = 4 << 20;
 /// that it is seen how far the copy has come.
 const KERNEL_COPY_BYTES: usize = 64 << 20;
 
-/// How much is copied on another way than the usual one before it is timed, and then.
+/// How much is timed where two ways are compared.
+const TIMED_BYTES: u64 = 24 << 20;
+
+/// How much is copied before that by `splice`: beginning takes its time once.
 const WARM_UP_BYTES: u64 = 8 << 20;
-/// Of the usual one: two threads that come to run on one processor are parted only after some 70 ms
-/// (Linux 6.18, two processors). For the same reason another way has to take three quarters of
-/// the usual one's time or less.
-const SETTLED_BYTES: u64 = 256 << 20;
-const TRIAL_BYTES: u64 = 24 << 20;
+
+/// And by two: threads that come to run on one processor are parted only after some 70 ms (Linux
+/// 6.18, two processors).
+const WARM_UP_OF_TWO_BYTES: u64 = 256 << 20;
+
+/// `splice` has to take less than this part of the time: two may still come to their speed.
+const BETTER_BY: (u64, u64) = (3, 4);
 
 /// How far ahead of what is written blocks are allocated at the most.
 const AHEAD_BYTES: u64 = 64 << 20;
@@ -96,6 +101,8 @@ pub(super) struct RangeMover<'a, 'ui> {
     /// Which way the last file went.
     pub trace: Trace,
     buffer: Option<Buffer>,
+    /// What is read into where another thread writes.
+    slots: Option<Buffer>,
     conduit: Option<Conduit>,
     pub ring: LazyRing,
     /// Whether `copy_file_range` can be trusted, once that was of interest.
@@ -109,8 +116,10 @@ pub(super) struct RangeMover<'a, 'ui> {
     pub destination: FileSystem,
     /// The last large file was in memory, by all signs.
     is_cached: bool,
-    /// The ring is not to be used any more for the last file.
-    ring_is_unfit: bool,
+    /// The last file is on the file systems above, and it was looked at whether it is in memory.
+    is_looked_at: bool,
+    /// Whether the ring may be used for the last file. One that broke is not used again.
+    ring_fitness: Fitness,
     advance: Advance<'a, 'ui>,
 }
 
@@ -120,6 +129,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             options,
             trace: Trace::NEW,
             buffer: None,
+            slots: None,
             conduit: None,
             ring: LazyRing::UNTRIED,
             kernel_copies: None,
@@ -128,7 +138,8 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             source: FileSystem::UNKNOWN,
             destination: FileSystem::UNKNOWN,
             is_cached: true,
-            ring_is_unfit: false,
+            is_looked_at: false,
+            ring_fitness: Fitness::Fit,
             advance: Advance {
                 reporter,
                 allocates: false,
@@ -144,21 +155,20 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
         self.advance.reporter
     }
 
-    /// The buffer, made when first used, of at least 192 KiB.
+    /// The buffer, made when first used.
     ///
     /// # Errors
     /// `ENOMEM`.
     pub(super) fn buffer(&mut self) -> sys::Result<&mut [u8]> {
-        let slots = self.slots()?;
-        Ok(slots.get_mut(..BUFFER_BYTES).unwrap_or_default())
-    }
-
-    /// All of it. What is not used takes no memory.
-    fn slots(&mut self) -> sys::Result<&mut [u8]> {
         if self.buffer.is_none() {
-            self.buffer = Some(Buffer::new(SLOTS as usize * SLOT_BYTES)?);
+            self.buffer = Some(Buffer::new(BUFFER_BYTES)?);
         }
         self.buffer.as_deref_mut().ok_or(Errno::ENOMEM)
+    }
+
+    /// Whether blocks were allocated behind `at`.
+    pub(super) const fn has_allocated_behind(&self, at: u64) -> bool {
+        self.advance.allocated_to > at
     }
 
     /// Blocks of zeros are left out.
@@ -169,14 +179,17 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     /// Takes down what is to be known of two files of which `size` bytes are to be copied.
     pub(super) fn look_at(&mut self, files: Files<'_>, devices: (u64, u64), size: u64) {
         self.source.look_at(files.from, devices.0);
-        self.ring_is_unfit = false;
-        if size <= LARGE_BYTES {
+        if self.ring_fitness == Fitness::Disordered {
+            self.ring_fitness = Fitness::Fit;
+        }
+        self.advance.allocated_to = 0;
+        self.is_looked_at = size > LARGE_BYTES || self.options.io == Io::Only(Way::Ring);
+        if !self.is_looked_at {
             return;
         }
         self.destination.look_at(files.to, devices.1);
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(files.from);
-        self.advance.allocated_to = 0;
         self.advance.allocates =
             route::allocates_ahead(self.destination.kind) && !self.leaves_holes();
         self.is_cached = [0, size / 2].iter().all(|&at| is_cached(files.from, at));
@@ -205,7 +218,11 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
         };
         self.copy_by(way, files, at, end)?;
         if *at < end && matches!(way, Way::Ring | Way::Thread) {
-            // There is no such writer, or not any more.
+            // There is no such writer, or not any more; or a write did not take all. Then something
+            // may lie behind a gap.
+            if way == Way::Ring && sys::ftruncate(files.to, *at).is_ok() {
+                self.advance.allocated_to = *at;
+            }
             self.copy_by(Way::Splice, files, at, end)?;
         }
         self.copy_plainly(files, at, end)
@@ -213,31 +230,23 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
 
     /// Chooses which way a range goes; where that has to be found out, by copying the first of it.
     fn choose(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<Way> {
-        let route = self.route(end - *at);
-        let [usual, others @ ..] = route.ways else {
-            return Ok(Way::ReadWrite);
-        };
-        if others.is_empty() {
-            return Ok(*usual);
-        }
-        let devices = (self.source.dev, self.destination.dev);
-        if let Some((pair, way)) = self.found
-            && pair == devices
-            && route.ways.contains(&way)
-        {
+        let Route { way, is_tried } = self.route(end - *at);
+        if !is_tried || self.leaves_holes() {
             return Ok(way);
         }
-        if !route.is_tried {
-            return Ok(*usual);
+        let devices = (self.source.dev, self.destination.dev);
+        if let Some((pair, found)) = self.found
+            && pair == devices
+        {
+            return Ok(if found == Way::Splice { found } else { way });
         }
-        let mut best = *usual;
-        let mut least_ns = self.time(best, SETTLED_BYTES, files, at)? / 4 * 3;
-        for way in others {
-            let took_ns = self.time(*way, WARM_UP_BYTES, files, at)?;
-            if took_ns < least_ns {
-                (best, least_ns) = (*way, took_ns);
-            }
-        }
+        let by_two_ns = self.time(way, WARM_UP_OF_TWO_BYTES, files, at)?;
+        let alone_ns = self.time(Way::Splice, WARM_UP_BYTES, files, at)?;
+        let (Some(by_two_ns), Some(alone_ns)) = (by_two_ns, alone_ns) else {
+            return Ok(way);
+        };
+        let is_better = alone_ns * BETTER_BY.1 < by_two_ns * BETTER_BY.0;
+        let best = if is_better { Way::Splice } else { way };
         self.found = Some((devices, best));
         Ok(best)
     }
@@ -250,13 +259,15 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             is_cached: self.is_cached,
             processors: 1,
             is_alone: self.options.jobs == 1,
-            has_ring: self.options.io == Io::Auto && !self.ring_is_unfit,
+            has_ring: self.options.io == Io::Auto
+                && self.is_looked_at
+                && self.ring_fitness == Fitness::Fit,
         };
         if bytes >= route::LEAST_FOR_TWO {
             facts.processors = *self.processors.get_or_insert_with(usual_count);
         }
         let route = route::route(&facts);
-        if route.ways.contains(&Way::Ring) && self.ring.get().is_none() {
+        if route.way == Way::Ring && self.ring.get().is_none() {
             self.trace.ring_refused = self.ring.refused();
             facts.has_ring = false;
             return route::route(&facts);
@@ -264,16 +275,21 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
         route
     }
 
-    /// Copies some of a range on one way, and says how many nanoseconds the last
-    /// [`TRIAL_BYTES`] took, those behind `warm_up` bytes.
-    fn time(&mut self, way: Way, warm_up: u64, files: Files<'_>, at: &mut u64) -> Result<u64> {
+    /// Copies some of a range on one way, and says how many nanoseconds [`TIMED_BYTES`] took that lie
+    /// behind `warm_up` bytes; `None` where it ended before.
+    fn time(
+        &mut self,
+        way: Way,
+        warm_up: u64,
+        files: Files<'_>,
+        at: &mut u64,
+    ) -> Result<Option<u64>> {
+        let end = *at + warm_up + TIMED_BYTES;
         self.advance.lap_at = *at + warm_up;
-        let end = *at + warm_up + TRIAL_BYTES;
         self.copy_by(way, files, at, end)?;
         self.advance.lap_at = u64::MAX;
-        // On a way that ended early nothing is known.
-        let took = sys::monotonic_ns() - self.advance.lap_ns;
-        Ok(if *at == end { took } else { u64::MAX })
+        let took_ns = sys::monotonic_ns() - self.advance.lap_ns;
+        Ok((*at == end).then_some(took_ns))
     }
 
     /// Copies the bytes from `at` to `end` on one way, as far as that goes.
@@ -292,23 +308,37 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     fn copy_by_ring(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
         let in_order = route::queues_in_order(self.destination.kind);
         let range = self.range(files, end, if in_order { SLOTS } else { 1 });
-        let Some(ring) = self.ring.get() else {
+        let ring = self
+            .ring
+            .get()
+            .filter(|_| self.ring_fitness == Fitness::Fit);
+        let Some(ring) = ring else {
             return Ok(());
         };
-        self.trace.ways |= Ways::RING;
         self.trace.ring = Some(ring.rung());
-        let mut writer = RingWriter { ring, to: files.to };
-        let fitness = carry(&mut writer, &range, at, &mut self.advance)?;
-        self.ring_is_unfit |= fitness != Fitness::Fit;
-        self.trace.disordered |= fitness == Fitness::Disordered;
+        let mut writer = RingWriter {
+            ring,
+            to: files.to,
+            newest: None,
+        };
+        let carried = carry(&mut writer, &range, at, &mut self.advance);
+        if writer.newest.is_some() {
+            self.trace.ways |= Ways::RING;
+        }
+        self.ring_fitness = carried?;
+        self.trace.disordered |= self.ring_fitness == Fitness::Disordered;
         Ok(())
     }
 
     /// Reads data and has it written by another thread.
     fn copy_by_thread(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
         let range = self.range(files, end, SLOTS);
-        self.slots().during(Step::Read)?;
-        let slots = self.buffer.as_deref_mut().unwrap_or_default();
+        if self.slots.is_none() {
+            self.slots = Buffer::new(SLOTS as usize * SLOT_BYTES).ok();
+        }
+        let Some(slots) = self.slots.as_deref_mut() else {
+            return Ok(());
+        };
         let handover = Handover::new(files.to);
         let (advance, trace) = (&mut self.advance, &mut self.trace);
         Team::with(&handover, Handover::write_all, 1, |team| {

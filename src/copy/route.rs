@@ -3,12 +3,12 @@
 //!
 //! | | to ext4, tmpfs | elsewhere | to a network file system, or FUSE |
 //! | --- | --- | --- | --- |
-//! | up to 4 KiB | reads and writes | the same | the same |
+//! | less than 4 KiB | reads and writes | the same | the same |
 //! | up to 512 KiB | `copy_file_range` | the same | the same |
 //! | up to 64 MiB (ext4), 128 MiB (others) | `splice` | the same | `copy_file_range` |
 //! | more | the ring writes | a thread writes | `copy_file_range` |
 //! | more, `io_uring` refused | a thread writes | the same | `copy_file_range` |
-//! | more, `-j1`, `io_uring` refused | `splice` | `splice` | `copy_file_range` |
+//! | more, `-j1` | the ring writes, or `splice` | `splice` | `copy_file_range` |
 //! | more, cold, or one processor | `splice` | `splice` | `copy_file_range` |
 //!
 //! Of 1 GiB, cached, to a file system made for it on a loop device in memory (milliseconds,
@@ -29,8 +29,8 @@
 //!
 //! Which way is quickest differs from host to host, and on one host from time to time: where two
 //! virtual processors share one core, or two threads come to run on one processor, `splice` by
-//! one thread is quicker. So of a long file some is copied on each of the ways that the table
-//! gives ([`Route::ways`]), and the rest on the quickest.
+//! one thread is quicker. So some of a long file is copied that way as well, and the rest on the
+//! quicker one.
 
 use super::options::Way;
 use file_systems::{CEPH, CIFS, EXT4, FUSE, NFS, OVERLAYFS, SMB2, TMPFS};
@@ -54,7 +54,7 @@ pub mod file_systems {
 /// extents those of 4 KiB take as long either way, those of 64 KiB 0.9 on ext4 and tmpfs.
 pub const KERNEL_COPY_LEAST: u64 = 4 << 10;
 
-/// From this size on there is another way than those of small files.
+/// What is longer than this is large.
 pub const LARGE_BYTES: u64 = 512 << 10;
 
 /// From this size on two are quicker than one on ext4: below, beginning takes longer than it saves.
@@ -63,7 +63,7 @@ pub const LEAST_FOR_TWO: u64 = 64 << 20;
 /// And from this size on elsewhere.
 pub const LEAST_FOR_TWO_ELSEWHERE: u64 = 128 << 20;
 
-/// From this size on it pays to try several ways.
+/// From this size on it pays to try `splice` as well.
 pub const LEAST_TRIED: u64 = 512 << 20;
 
 /// What decides which way data goes.
@@ -86,9 +86,9 @@ pub struct Facts {
 /// Which way data goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// What may be best; the first, where it is not known which is.
-    pub ways: &'static [Way],
-    /// There is so much that it pays to find out.
+    /// The one that is best as a rule.
+    pub way: Way,
+    /// There is so much of it that it pays to find out whether [`Way::Splice`] is better here.
     pub is_tried: bool,
 }
 
@@ -99,18 +99,18 @@ pub const fn route(facts: &Facts) -> Route {
         EXT4 => LEAST_FOR_TWO,
         _ => LEAST_FOR_TWO_ELSEWHERE,
     };
-    let ways: &[Way] = match facts.destination {
-        _ if facts.bytes < KERNEL_COPY_LEAST => &[Way::ReadWrite],
-        far if is_far(far) || facts.bytes <= LARGE_BYTES => &[Way::CopyFileRange],
-        _ if facts.bytes < least_for_two => &[Way::Splice],
-        _ if facts.processors < 2 || !facts.is_cached => &[Way::Splice],
-        EXT4 | TMPFS if facts.has_ring => &[Way::Ring, Way::Splice],
-        _ if facts.is_alone => &[Way::Splice],
-        _ => &[Way::Thread, Way::Splice],
+    let way = match facts.destination {
+        _ if facts.bytes < KERNEL_COPY_LEAST => Way::ReadWrite,
+        _ if is_far(facts.destination) || facts.bytes <= LARGE_BYTES => Way::CopyFileRange,
+        _ if facts.bytes < least_for_two => Way::Splice,
+        _ if facts.processors < 2 || !facts.is_cached => Way::Splice,
+        EXT4 | TMPFS if facts.has_ring => Way::Ring,
+        _ if facts.is_alone => Way::Splice,
+        _ => Way::Thread,
     };
     Route {
-        ways,
-        is_tried: facts.bytes >= LEAST_TRIED,
+        way,
+        is_tried: facts.bytes >= LEAST_TRIED && matches!(way, Way::Ring | Way::Thread),
     }
 }
 

@@ -312,18 +312,26 @@ impl SlotRing {
         while self.wait().is_ok() {}
     }
 
-    /// After the ring has failed: waits until nothing runs that it was given, and keeps from
-    /// beginning what has not begun. Returns whether that is so, as far as can be told.
-    pub fn settle(&mut self) -> bool {
+    /// Where [`Self::wait`] has failed and [`Self::drain`] can do nothing: waits until nothing runs
+    /// that the ring was given, and keeps from beginning what has not begun, the `newest` slot
+    /// first: so what is written in order stays in order. Returns whether that is so, as far as
+    /// can be told.
+    pub fn settle(&mut self, newest: u32) -> bool {
+        // An operation on its way to a worker is not found: it has to be so twice.
+        let mut times = 0;
         for _ in 0..SETTLE_TRIES {
-            let mut is_settled = true;
-            for slot in (0..self.slot_count).filter(|slot| self.busy & (1 << slot) != 0) {
-                let cancelled = self.ring.cancel_and_wait(slot.into());
-                is_settled &= matches!(cancelled, Ok(()) | Err(Errno::ENOENT));
+            let mut none_is_found = true;
+            for back in 0..self.slot_count {
+                let slot = (newest + self.slot_count - back) % self.slot_count;
+                if self.is_busy(slot) {
+                    let cancelled = self.ring.cancel_and_wait(slot.into(), SETTLE_MS);
+                    none_is_found &= cancelled == Err(Errno::ENOENT);
+                }
             }
             // Where the kernel does not know that call, completions arrive by themselves.
             while self.ring.complete().is_some() {}
-            if is_settled || self.ring.running() == 0 {
+            times = if none_is_found { times + 1 } else { 0 };
+            if times == 2 || self.ring.running() == 0 {
                 return true;
             }
             let _ = wait_ready_for(self.ring.as_fd(), Ready::Read, SETTLE_MS);
