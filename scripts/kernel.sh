@@ -1,14 +1,18 @@
 #!/bin/sh
 # Fetches a Debian kernel package and unpacks it beside the system, for scripts/vm.sh.
 #
-#   scripts/kernel.sh DIR [PACKAGE]
+#   scripts/kernel.sh [--suite SUITE] DIR [PACKAGE]
 #
+#   SUITE    another release of Debian than this system's lists are of: bullseye, trixie, ...
+#            Its own packages, without security updates (debian.sh): those of an old release
+#            have been seen to be listed and no longer there
 #   DIR      gets: vmlinuz, config, modules/ (what lib/modules/VERSION would be) and
-#            package (the package's full name). Replaced if it holds another package.
+#            package (the package's full name). Replaced if it holds another package; one of
+#            SUITE is kept, even if there is a newer one.
 #   PACKAGE  a linux-image package, or one that only depends on one (default:
 #            linux-image-cloud-amd64, the smallest). Another architecture's is named
 #            with it, as in linux-image-arm64:arm64, after
-#            `dpkg --add-architecture arm64 && apt-get update`.
+#            `dpkg --add-architecture arm64 && apt-get update`; not with SUITE.
 #
 # Nothing is installed: no boot loader, no initramfs and no /boot is touched, and root is
 # not needed. It needs apt's package lists (`apt-get update`).
@@ -23,30 +27,45 @@ die() {
     exit "${2:-1}"
 }
 
+suite=
 case ${1:-} in
     -h | --help) usage; exit 0 ;;
+    --suite)
+        suite=${2:-}
+        [ -n "$suite" ] || die 'missing release after --suite' 2
+        shift 2
+        ;;
 esac
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
     usage >&2
     exit 2
 fi
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 dir=$1
 package=${2:-linux-image-cloud-amd64}
 
-# linux-image-cloud-amd64 and its like are empty packages that depend on the newest
-# kernel of a series.
-real=$(apt-cache depends --important "$package" 2>/dev/null |
-    sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-case $package in
-    *:*) case $real in
-        '' | *:*) ;;
-        *) real=$real:${package##*:} ;;
-    esac ;;
-esac
-real=${real:-$package}
+# Which kernel this system's lists know by that name: linux-image-cloud-amd64 and its like are
+# empty packages that depend on the newest kernel of a series.
+real=
+if [ -z "$suite" ]; then
+    real=$(apt-cache depends --important "$package" 2>/dev/null |
+        sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+    case $package in
+        *:*) case $real in
+            '' | *:*) ;;
+            *) real=$real:${package##*:} ;;
+        esac ;;
+    esac
+    real=${real:-$package}
+fi
 
-if [ -f "$dir/vmlinuz" ] && [ "$(cat "$dir/package" 2>/dev/null)" = "$real" ]; then
-    exit 0
+# What is there already. To ask another release for its newest one would fetch its lists each time.
+if [ -f "$dir/vmlinuz" ]; then
+    if [ -z "$suite" ] && [ "$(cat "$dir/package" 2>/dev/null)" = "$real" ]; then
+        exit 0
+    elif [ -n "$suite" ] && [ "$(cat "$dir/asked" 2>/dev/null)" = "$suite $package" ]; then
+        exit 0
+    fi
 fi
 if [ -e "$dir" ] && [ ! -f "$dir/package" ]; then
     die "$dir is there and holds something else"
@@ -59,12 +78,26 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# As root, apt would hand the download to its own user, who may not write here.
-(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$real") ||
-    die "cannot download $real (is \`apt-get update\` due?)"
-set -- "$work"/*.deb
-dpkg-deb -x "$1" "$work/unpacked"
-rm -- "$1"
+# Puts a package's file into $work, alone there.
+download() {
+    rm -f -- "$work"/*.deb
+    if [ -n "$suite" ]; then
+        (cd "$work" && "$here/debian.sh" "$work/apt" "$suite" download "$1")
+    else
+        # As root, apt would hand the download to its own user, who may not write here.
+        (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$1")
+    fi || die "cannot download $1 (is \`apt-get update\` due?)"
+}
+
+if [ -n "$suite" ]; then
+    download "$package"
+    real=$(dpkg-deb --field "$work"/*.deb Depends |
+        tr ',' '\n' | sed -n 's/^ *\(linux-image-[^ ]*\).*/\1/p' | head -n 1)
+    if [ -n "$real" ]; then download "$real"; else real=$package; fi
+else
+    download "$real"
+fi
+dpkg-deb -x "$work"/*.deb "$work/unpacked"
 
 mkdir "$work/kernel"
 for pair in vmlinuz:vmlinuz config:config; do
@@ -79,6 +112,9 @@ for modules in "$work"/unpacked/lib/modules/* "$work"/unpacked/usr/lib/modules/*
     fi
 done
 printf '%s\n' "$real" >"$work/kernel/package"
+if [ -n "$suite" ]; then
+    printf '%s\n' "$suite $package" >"$work/kernel/asked"
+fi
 
 rm -rf -- "$dir"
 mv -- "$work/kernel" "$dir"

@@ -1,10 +1,12 @@
-//! Boots an older kernel with an initramfs that holds annulet and little else, and lets
+//! Boots older kernels with an initramfs that holds annulet and little else, and lets
 //! `tests/vm/init.rs` try it there: before anything is mounted, on the initramfs's own file
-//! system, on tmpfs and on an ext4 disk.
+//! system, on tmpfs and on an ext4 disk. `tests/vm/order.rs` looks at what the kernel's `io_uring`
+//! makes of large files.
 //!
-//! The kernel is the one in `$ANNULET_VM_KERNEL_DIR` or `target/vm-kernel`; put one there with
-//! `scripts/kernel.sh target/vm-kernel`. `ANNULET_VM_ACCEL=kvm` makes it faster where that
-//! exists. Linux 6.1, Debian 12's, is the first whose `io_uring` has `DEFER_TASKRUN`.
+//! The kernels are the one in `$ANNULET_VM_KERNEL_DIR` or `target/vm-kernel` (put one there with
+//! `scripts/kernel.sh target/vm-kernel`), and one of each of [`SERIES`], in
+//! `target/vm-kernel-SERIES` or that folder. `ANNULET_VM_ACCEL=kvm` makes it faster where that
+//! exists; `ANNULET_VM_CASES` and `ANNULET_SEED` are for `tests/vm/order.rs`.
 
 mod support;
 
@@ -15,47 +17,74 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{find_program, run, script, skip, temp_dir};
+use std::sync::{Mutex, PoisonError};
+use support::{Ran, find_program, run, script, skip, temp_dir};
 
-/// How long the machine may take. It needs about ten seconds on an idle machine; emulation on
-/// a busy one has been seen to take ten times as long.
-const TIMEOUT_S: &str = "300";
+/// How long a machine may take, in seconds. It needs about a minute on an idle host; emulation on a
+/// busy one has been seen to take ten times as long.
+const TIMEOUT_S: u64 = 600;
+/// And for each of the cases that `ANNULET_VM_CASES` asks for.
+const TIMEOUT_OF_CASE_S: u64 = 25;
 
 /// What the guest needs that a kernel may have as modules: the disk's bus, the disk, its file
 /// system.
 const MODULES: [&str; 3] = ["virtio_pci", "virtio_blk", "ext4"];
 
+/// Series of kernels that are all to be tried, each with the release of Debian that has it. Linux
+/// 6.1 is the first whose `io_uring` has `DEFER_TASKRUN`.
+const SERIES: [(&str, &str); 3] = [
+    ("5.10", "bullseye"),
+    ("6.1", "bookworm"),
+    ("6.12", "trixie"),
+];
+
 #[test]
 fn an_initramfs_of_an_older_kernel() {
     let test = "an_initramfs_of_an_older_kernel";
-    let Some(kernel) = support::vm_kernel(test) else {
+    if let Some(kernel) = support::vm_kernel(test) {
+        try_on(test, &kernel, "");
+    }
+}
+
+#[test]
+fn an_initramfs_of_each_series() {
+    let test = "an_initramfs_of_each_series";
+    let Some(usual) = support::vm_kernel(test) else {
         return;
     };
+    // The test above tries that one.
+    let is_usual = |series| package(&usual).starts_with(&format!("linux-image-{series}."));
+    for (series, suite) in SERIES.iter().filter(|(series, _)| !is_usual(series)) {
+        let place = format!("target/vm-kernel-{series}");
+        let kernel = support::repository().join(&place);
+        if kernel.join("vmlinuz").exists() {
+            try_on(test, &kernel, &format!("{series}."));
+        } else {
+            let fetch = format!("scripts/kernel.sh --suite {suite} {place}");
+            skip(test, &format!("no kernel in {place}; run {fetch}"));
+        }
+    }
+}
+
+/// The name of the package that a kernel is from.
+fn package(kernel: &Path) -> String {
+    fs::read_to_string(kernel.join("package")).unwrap_or_default()
+}
+
+/// Boots a kernel, whose version has to begin like that, and lets the guest try everything on it.
+fn try_on(test: &str, kernel: &Path, version: &str) {
+    // One machine at a time: each has as many processors as many a host.
+    static ALONE: Mutex<()> = Mutex::new(());
+
     if !support::has_programs(test, &["mkfs.ext4", "e2fsck"]) {
         return;
     }
-    let arch = std::env::consts::ARCH;
-
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = temp_dir();
-    let init = dir.path().join("init");
-    if let Err(why) = compile_init(&init) {
+    let initramfs = dir.path().join("initramfs.cpio.gz");
+    if let Err(why) = pack(kernel, dir.path(), &initramfs) {
         return skip(test, &why);
     }
-    let modules = dir.path().join("modules");
-    collect_modules(&kernel.join("modules"), &modules);
-
-    let initramfs = dir.path().join("initramfs.cpio.gz");
-    run(script("initramfs.sh")
-        .arg("--bootable")
-        .arg("--binary")
-        .arg(support::annulet())
-        .arg("--add")
-        .arg(format!("{}=/init", init.display()))
-        .arg("--add")
-        .arg(format!("{}=/modules", modules.display()))
-        .arg(&initramfs))
-    .expect_success();
-
     let disk = dir.path().join("disk.img");
     let image = fs::File::create(&disk).expect("the disk image");
     image.set_len(512 << 20).expect("a sparse disk image");
@@ -66,41 +95,10 @@ fn an_initramfs_of_an_older_kernel() {
     )
     .expect_status(0);
 
-    let accel = std::env::var("ANNULET_VM_ACCEL").unwrap_or_else(|_| "tcg".to_owned());
-    let ran = run(script("vm.sh")
-        .args([
-            "--timeout",
-            TIMEOUT_S,
-            "--arch",
-            arch,
-            "--accel",
-            &accel,
-            "--kernel",
-        ])
-        .arg(kernel.join("vmlinuz"))
-        .arg("--initramfs")
-        .arg(&initramfs)
-        .arg("--disk")
-        .arg(&disk));
+    let ran = boot(kernel, &initramfs, &disk);
     let console = ran.stdout_text();
     assert_eq!(ran.status, 0, "the console:\n{console}\n{}", ran.stderr);
-    // The script's verdict is not taken on trust: a line that says FAIL is a failure.
-    let failed: Vec<_> = console
-        .lines()
-        .filter(|line| line.starts_with("FAIL "))
-        .collect();
-    assert!(failed.is_empty(), "{failed:#?}");
-    let passed = console
-        .lines()
-        .filter(|line| line.starts_with("ok "))
-        .count();
-    assert!(passed >= 30, "only {passed} steps were taken:\n{console}");
-    for line in console.lines().filter(|line| line.starts_with("kernel: ")) {
-        eprintln!(
-            "{passed} steps passed on {}",
-            line.trim_start_matches("kernel: ")
-        );
-    }
+    judge(&console, version);
 
     // What the guest has unmounted must be a sound file system.
     run(
@@ -111,6 +109,69 @@ fn an_initramfs_of_an_older_kernel() {
     .expect_status(0);
 }
 
+/// Makes an initramfs for a kernel, in `dir`.
+fn pack(kernel: &Path, dir: &Path, initramfs: &Path) -> Result<(), String> {
+    let init = dir.join("init");
+    compile_init(&init)?;
+    let modules = dir.join("modules");
+    collect_modules(&kernel.join("modules"), &modules);
+    run(script("initramfs.sh")
+        .arg("--bootable")
+        .arg("--binary")
+        .arg(support::annulet())
+        .arg("--add")
+        .arg(format!("{}=/init", init.display()))
+        .arg("--add")
+        .arg(format!("{}=/modules", modules.display()))
+        .arg(initramfs))
+    .expect_success();
+    Ok(())
+}
+
+/// Runs the machine until it switches itself off.
+fn boot(kernel: &Path, initramfs: &Path, disk: &Path) -> Ran {
+    let accel = std::env::var("ANNULET_VM_ACCEL").unwrap_or_else(|_| "tcg".to_owned());
+    let cases = support::from_env("ANNULET_VM_CASES").unwrap_or_default();
+    let timeout_s = TIMEOUT_S.max(TIMEOUT_OF_CASE_S * cases);
+    let mut machine = script("vm.sh");
+    machine
+        .args(["--timeout", &timeout_s.to_string()])
+        .args(["--arch", std::env::consts::ARCH])
+        .args(["--accel", &accel, "--kernel"])
+        .arg(kernel.join("vmlinuz"))
+        .arg("--initramfs")
+        .arg(initramfs)
+        .arg("--disk")
+        .arg(disk);
+    for name in ["ANNULET_VM_CASES", "ANNULET_SEED"] {
+        if let Ok(value) = std::env::var(name) {
+            machine.args(["--append", &format!("{name}={value}")]);
+        }
+    }
+    run(&mut machine)
+}
+
+/// Looks at what the guest said. The script's verdict is not taken on trust: a line that says FAIL
+/// is a failure.
+fn judge(console: &str, version: &str) {
+    let failed: Vec<_> = console
+        .lines()
+        .filter(|line| line.starts_with("FAIL "))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    let passed = console
+        .lines()
+        .filter(|line| line.starts_with("ok "))
+        .count();
+    assert!(passed >= 40, "only {passed} steps were taken:\n{console}");
+    let kernel = console
+        .lines()
+        .find_map(|line| line.strip_prefix("kernel: Linux version "))
+        .unwrap_or_else(|| panic!("which kernel?\n{console}"));
+    assert!(kernel.starts_with(version), "not Linux {version}: {kernel}");
+    eprintln!("{passed} steps passed on Linux {kernel}");
+}
+
 #[test]
 fn the_script_tells_success_from_failure() {
     // An /init that is no program: the kernel panics, and the script must not call it a success.
@@ -118,7 +179,6 @@ fn the_script_tells_success_from_failure() {
     let Some(kernel) = support::vm_kernel(test) else {
         return;
     };
-    let arch = std::env::consts::ARCH;
     let dir = temp_dir();
     let init = dir.path().join("init");
     fs::write(&init, "no program\n").expect("a file");
@@ -132,7 +192,8 @@ fn the_script_tells_success_from_failure() {
         .arg(&initramfs))
     .expect_success();
     let ran = run(script("vm.sh")
-        .args(["--timeout", TIMEOUT_S, "--arch", arch, "--kernel"])
+        .args(["--timeout", &TIMEOUT_S.to_string()])
+        .args(["--arch", std::env::consts::ARCH, "--kernel"])
         .arg(kernel.join("vmlinuz"))
         .arg("--initramfs")
         .arg(&initramfs));

@@ -7,6 +7,8 @@
 //! Each step prints `ok NAME` or `FAIL NAME: why` to the console, and the last line is
 //! `annulet-vm: PASS` or `annulet-vm: FAIL`. Then the machine is switched off.
 
+mod order;
+
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, c_char, c_int, c_long, c_ulong, c_void};
 use std::fs::{self, File, Permissions};
@@ -17,6 +19,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
+
+use order::Order;
 
 // rustc links std against the C library already; the few functions std does not offer
 // are declared here, so that no package is needed to compile this one file.
@@ -146,6 +150,9 @@ fn run() -> u32 {
                 same_contents("/src/folder", &to)
             },
         );
+    }
+    for place in places {
+        Order::new("/big", &big, place).check(&mut report);
     }
     if disk {
         report.step("cp from the disk back to /tmp", || {
