@@ -96,6 +96,42 @@ fn calls_that_fail() {
     verdicts.into_inner().unwrap().all_good();
 }
 
+/// What lies behind a hole cannot be read: the copy is as long as the hole, and keeps no blocks.
+#[test]
+fn data_behind_a_hole_that_fails() {
+    const TEST: &str = "data_behind_a_hole_that_fails";
+    const HOLE_BYTES: usize = 30 << 20;
+    let _alone = alone();
+    let mut content = content(SIZE_MIB + (HOLE_BYTES >> 20));
+    content[..HOLE_BYTES].fill(0);
+    let verdicts = Mutex::new(Verdicts::default());
+    on_each(TEST, &[Kind::Tmpfs, Kind::Ext4], 256, |kind, dir| {
+        let source = File::create(dir.join("whole")).expect("a source");
+        let data = &content[HOLE_BYTES..];
+        std::os::unix::fs::FileExt::write_all_at(&source, data, HOLE_BYTES as u64).expect("data");
+        let to = dir.join("copy");
+        for way in WAYS {
+            let line = format!("{way} whole copy");
+            if let Err(error) = failing(&line, dir, 0, 0) {
+                return skip(TEST, &format!("no notification of calls: {error}"));
+            }
+            fs::remove_file(&to).expect("a copy");
+            // The first two look whether it is in memory.
+            let (ran, _) = failing(&line, dir, 2, usize::MAX).expect("notified");
+            let verdict = judge(&ran, TEXT, &to, &content).and_then(|len| {
+                if len == HOLE_BYTES {
+                    return Ok(());
+                }
+                Err(format!("{len} bytes"))
+            });
+            let what = format!("{}: {line}", kind.name());
+            verdicts.lock().unwrap().add(&what, verdict);
+            fs::remove_file(&to).ok();
+        }
+    });
+    verdicts.into_inner().unwrap().all_good();
+}
+
 /// On which block of the file system the block of a file lies that holds byte `at`.
 fn block_of(file: &File, at: usize, block_bytes: usize) -> usize {
     const FIBMAP: libc::Ioctl = 1;
