@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -108,7 +109,7 @@ fn data_behind_a_hole_that_fails() {
     on_each(TEST, &[Kind::Tmpfs, Kind::Ext4], 256, |kind, dir| {
         let source = File::create(dir.join("whole")).expect("a source");
         let data = &content[HOLE_BYTES..];
-        std::os::unix::fs::FileExt::write_all_at(&source, data, HOLE_BYTES as u64).expect("data");
+        source.write_all_at(data, HOLE_BYTES as u64).expect("data");
         let to = dir.join("copy");
         for way in WAYS {
             let line = format!("{way} whole copy");
@@ -119,10 +120,11 @@ fn data_behind_a_hole_that_fails() {
             // The first two look whether it is in memory.
             let (ran, _) = failing(&line, dir, 2, usize::MAX).expect("notified");
             let verdict = judge(&ran, TEXT, &to, &content).and_then(|len| {
-                if len == HOLE_BYTES {
+                let blocks = fs::metadata(&to).map_or(0, |copy| copy.blocks());
+                if len == HOLE_BYTES && blocks < 64 {
                     return Ok(());
                 }
-                Err(format!("{len} bytes"))
+                Err(format!("{len} bytes, {blocks} blocks"))
             });
             let what = format!("{}: {line}", kind.name());
             verdicts.lock().unwrap().add(&what, verdict);
