@@ -111,7 +111,7 @@ pub fn carry(
         }
         match pipeline.read(range) {
             Ok(0) => break,
-            Ok(count) => pipeline.go_on(range, count),
+            Ok(count) => pipeline.hand_over(range, count),
             Err(errno) => read = Err(errno).during(Step::Read),
         }
     }
@@ -163,12 +163,12 @@ impl Pipeline<'_> {
     }
 
     /// Deals with the `len` bytes that were read into the next slot.
-    fn go_on(&mut self, range: &Range<'_>, len: usize) {
+    fn hand_over(&mut self, range: &Range<'_>, len: usize) {
         if range.leaves_holes {
             let data = self.writer.slot_mut(self.next).get(..len);
             match zeros(data.unwrap_or_default()) {
                 Zeros::None => {}
-                Zeros::All => return self.move_on(len),
+                Zeros::All => return self.skip(len),
                 Zeros::Some => return self.write_data(range, len),
             }
         }
@@ -196,7 +196,7 @@ impl Pipeline<'_> {
         }
         let data = self.writer.slot_mut(self.next).get(..len);
         match write_but_zeros(range.files.to, data.unwrap_or_default(), self.handed_to) {
-            Ok(()) => self.move_on(len),
+            Ok(()) => self.skip(len),
             Err(errno) => {
                 self.stopped = true;
                 self.errno = Some(errno);
@@ -205,7 +205,7 @@ impl Pipeline<'_> {
     }
 
     /// The next `len` bytes are written or left out.
-    fn move_on(&mut self, len: usize) {
+    fn skip(&mut self, len: usize) {
         self.handed_to += len as u64;
         let whole = self.whole();
         (self.whole_to)(whole);
@@ -232,7 +232,7 @@ impl Pipeline<'_> {
     fn wait_until_fewer_than(&mut self, count: u32) {
         while self.in_flight >= count {
             if let Ok(written) = self.writer.wait() {
-                self.take(written);
+                self.completed(written);
             } else {
                 self.handed_to = self.whole();
                 self.in_flight = 0;
@@ -248,7 +248,7 @@ impl Pipeline<'_> {
     }
 
     /// Takes down what was written.
-    fn take(&mut self, written: Written) {
+    fn completed(&mut self, written: Written) {
         if written.slot != self.oldest() {
             self.give_up(Fitness::Disordered);
         }

@@ -321,7 +321,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             to: files.to,
             newest: None,
         };
-        let carried = carry(&mut writer, &range, at, &mut self.advance);
+        let carried = carry_by(&mut writer, &range, at, &mut self.advance);
         if writer.newest.is_some() {
             self.trace.ways |= Ways::RING;
         }
@@ -347,7 +347,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             }
             trace.ways |= Ways::THREAD;
             let mut writer = ThreadWriter::new(&handover, slots.chunks_exact_mut(SLOT_BYTES));
-            let carried = carry(&mut writer, &range, at, advance);
+            let carried = carry_by(&mut writer, &range, at, advance);
             handover.end();
             carried.map(drop)
         })
@@ -446,7 +446,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
 }
 
 /// Copies a range by way of a writer.
-fn carry(
+fn carry_by(
     writer: &mut dyn Writer,
     range: &Range<'_>,
     at: &mut u64,

@@ -12,16 +12,17 @@
 //! | more, cold, or one processor | `splice` | `splice` | `copy_file_range` |
 //!
 //! Of 1 GiB, cached, to a file system made for it on a loop device in memory (milliseconds,
-//! medians of seven in one run, in turn; two processors, AMD EPYC, Linux 6.18; blocks never
-//! shared):
+//! medians of 15 in one run, in turn; two processors, AMD EPYC, Linux 6.18; blocks never
+//! shared; `scripts/bench.sh --job ways`):
 //!
 //! | | ext4 | tmpfs | xfs | btrfs | overlayfs over ext4 |
 //! | --- | --- | --- | --- | --- | --- |
-//! | the ring writes | 135 | 384 | 141 | 980 | 301 |
-//! | a thread writes | 126 | 398 | 105 | 830 | 144 |
-//! | `splice` | 155 | 443 | 107 | 851 | 157 |
-//! | reads and writes | 272 | 505 | 163 | 916 | 278 |
-//! | `copy_file_range` | 251 | 443 | | | 251 |
+//! | the ring writes | 146 | 389 | 139 | 1001 | 290 |
+//! | a thread writes | 149 | 391 | 103 | 855 | 133 |
+//! | `splice` | 168 | 412 | 101 | 848 | 158 |
+//! | reads and writes | 292 | 487 | 160 | 908 | 283 |
+//! | `copy_file_range` | 263 | 423 |  |  | 248 |
+//! | as is chosen | 150 | 379 | 105 | 842 | 140 |
 //!
 //! Of smaller files on ext4: 16 MiB take 2.9 by the ring, 2.8 by a thread, 2.5 by `splice`; 32
 //! MiB 4.9, 4.9, 5.0; 64 MiB 8.8, 8.7, 9.8. On tmpfs 64 MiB take 30, 31, 29; 128 MiB 52, 53, 57.
