@@ -56,14 +56,6 @@ pub fn read_at(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize>
     uninterrupted(|| sys::pread(fd, buf, offset))
 }
 
-/// Reads at `offset` what is in memory; what would have to be waited for is not (`RWF_NOWAIT`).
-///
-/// # Errors
-/// As [`sys::pread_cached`], but for `EINTR`.
-pub fn read_cached_at(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize> {
-    uninterrupted(|| sys::pread_cached(fd, buf, offset))
-}
-
 /// Writes all of `bytes` at `offset`.
 ///
 /// # Errors

@@ -473,7 +473,7 @@ fn kernel_copies() -> bool {
 
 /// Whether what a file holds at an offset can be read without waiting.
 fn is_cached(file: BorrowedFd<'_>, at: u64) -> bool {
-    match plain::read_cached_at(file, &mut [0], at) {
+    match sys::pread_cached(file, &mut [0], at) {
         Ok(_) => true,
         Err(Errno::EAGAIN) => false,
         // Not every file system can tell (overlayfs): whether a disk has to be asked does.

@@ -5,7 +5,7 @@
 //! bytes of code.
 
 use core::alloc::Layout;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 
 use super::Mapping;
 
@@ -34,23 +34,7 @@ pub struct Arena {
 // SAFETY: its memory is its own, whichever thread uses it.
 unsafe impl Send for Arena {}
 
-impl Default for Arena {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Arena {
-    /// An arena without memory: the first block maps the first chunk.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            next: null_mut(),
-            end: null_mut(),
-            chunk_bytes: 0,
-        }
-    }
-
     /// An arena that starts on `len_bytes` of memory at `start` before it maps any.
     ///
     /// # Safety
@@ -179,7 +163,13 @@ const fn is_large(layout: Layout) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::ptr::null_mut;
     use std::vec::Vec;
+
+    fn without_memory() -> Arena {
+        // SAFETY: no memory is writable, and outlives everything.
+        unsafe { Arena::over(null_mut(), 0) }
+    }
 
     fn layout(size: usize, align: usize) -> Layout {
         Layout::from_size_align(size, align).unwrap()
@@ -200,7 +190,7 @@ mod tests {
 
     #[test]
     fn blocks_are_aligned_and_apart() {
-        let mut arena = Arena::new();
+        let mut arena = without_memory();
         let mut blocks = Vec::new();
         for i in 0_usize..2000 {
             let byte = u8::try_from(i % 251).unwrap();
@@ -218,7 +208,7 @@ mod tests {
 
     #[test]
     fn zero_bytes_are_aligned_and_take_nothing() {
-        let mut arena = Arena::new();
+        let mut arena = without_memory();
         for align in [1, 8, 64, 4096, 1 << 20] {
             let block = arena.allocate(layout(0, align)).unwrap();
             assert_eq!(block.as_ptr() as usize % align, 0);
@@ -228,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_newest_block_grows_shrinks_and_is_given_back_in_place() {
-        let mut arena = Arena::new();
+        let mut arena = without_memory();
         let first = arena.allocate(layout(100, 8)).unwrap();
         let block = arena.allocate(layout(16, 8)).unwrap();
         fill(block, 16, 7);
@@ -255,7 +245,7 @@ mod tests {
 
     #[test]
     fn blocks_move_to_the_next_chunk_and_to_mappings_of_their_own() {
-        let mut arena = Arena::new();
+        let mut arena = without_memory();
         let mut size = 1000;
         let mut block = arena.allocate(layout(size, 16)).unwrap();
         fill(block, size, 3);
@@ -276,7 +266,7 @@ mod tests {
 
     #[test]
     fn more_than_there_is_is_refused() {
-        let mut arena = Arena::new();
+        let mut arena = without_memory();
         let half = isize::MAX as usize / 2;
         assert!(arena.allocate(layout(half, 8)).is_none());
         assert!(arena.allocate(layout(half, 1 << 20)).is_none());

@@ -86,24 +86,17 @@ impl<'a, T: Sync> Team<'a, T> {
         if let Some(stacks) = self.stacks.get() {
             return Ok(stacks);
         }
+        let stacks_bytes = self.most as usize * STACK_BYTES;
         let spare_bytes = count as usize * SPARE_BYTES;
-        let (stacks, _) = Mapping::anonymous(self.stacks_bytes() + spare_bytes)?.leak();
+        let (stacks, _) = Mapping::anonymous(stacks_bytes + spare_bytes)?.leak();
         // SAFETY: within what was just mapped.
-        let spare = unsafe { stacks.add(self.stacks_bytes()) };
+        let spare = unsafe { stacks.add(stacks_bytes) };
         // SAFETY: the mapping's second part, which nobody else has.
         drop(unsafe { Mapping::from_raw(spare, spare_bytes) });
         self.stacks.set(Some(stacks));
         Ok(stacks)
     }
-}
 
-impl<T> Team<'_, T> {
-    const fn stacks_bytes(&self) -> usize {
-        self.most as usize * STACK_BYTES
-    }
-}
-
-impl<T: Sync> Team<'_, T> {
     /// Starts one of `count` threads.
     fn start_one(&self, count: u32) -> Result<()> {
         /// Memory, descriptors and signal handlers are shared, as `THREAD` demands; the kernel
@@ -194,8 +187,9 @@ impl<T> Drop for Team<'_, T> {
                 let _ = futex_wait(running, 1, 0);
             }
         }
+        let stacks_bytes = self.most as usize * STACK_BYTES;
         // SAFETY: mapped by `stacks`, and every thread has ended.
-        drop(unsafe { Mapping::from_raw(stacks, self.stacks_bytes()) });
+        drop(unsafe { Mapping::from_raw(stacks, stacks_bytes) });
     }
 }
 
