@@ -219,12 +219,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
 
     /// Makes a copy that was `moved` so far as long as what is whole of it.
     fn end_at(&mut self, to: BorrowedFd<'_>, at: u64, moved: Result<()>) -> Result<()> {
-        let mut cut = sys::ftruncate(to, at);
-        if cut.is_ok() && self.ranges.has_allocated_behind(at) {
-            // Where the file has become longer, what is allocated behind its end is still there.
-            cut = sys::ftruncate(to, at);
-        }
-        let Err(errno) = cut else {
+        let Err(errno) = sys::ftruncate(to, at) else {
             return moved;
         };
         let mut now = Stat::default();

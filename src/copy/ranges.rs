@@ -81,7 +81,10 @@ impl Advance<'_, '_> {
     /// All up to `at` is whole, where it was up to `from`; no blocks are needed behind `end`.
     fn to(&mut self, files: Files<'_>, from: u64, at: u64, end: u64) {
         self.reporter.moved(at - from);
-        if self.allocates && self.allocated_to < end.min(at + AHEAD_BYTES / 2) {
+        // Behind a hole not before the file reaches there: cutting it gives back what lies behind its
+        // end, making it longer does not.
+        let reaches = at > from || at == 0;
+        if self.allocates && reaches && self.allocated_to < end.min(at + AHEAD_BYTES / 2) {
             let start = self.allocated_to.max(at);
             self.allocated_to = end.min(at + AHEAD_BYTES);
             // A disk that is full says so when it is written.
@@ -108,8 +111,8 @@ pub(super) struct RangeMover<'a, 'ui> {
     /// Whether `copy_file_range` can be trusted, once that was of interest.
     kernel_copies: Option<bool>,
     processors: Option<u32>,
-    /// Which way was found to be the quickest, between which two devices.
-    found: Option<((u64, u64), Way)>,
+    /// Between which two devices it was found whether `splice` is better.
+    found: Option<((u64, u64), bool)>,
     /// Where the last file with data came from.
     pub source: FileSystem,
     /// Where the last large file went to.
@@ -164,11 +167,6 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             self.buffer = Some(Buffer::new(BUFFER_BYTES)?);
         }
         self.buffer.as_deref_mut().ok_or(Errno::ENOMEM)
-    }
-
-    /// Whether blocks were allocated behind `at`.
-    pub(super) const fn has_allocated_behind(&self, at: u64) -> bool {
-        self.advance.allocated_to > at
     }
 
     /// Blocks of zeros are left out.
@@ -235,20 +233,17 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             return Ok(way);
         }
         let devices = (self.source.dev, self.destination.dev);
-        if let Some((pair, found)) = self.found
-            && pair == devices
-        {
-            return Ok(if found == Way::Splice { found } else { way });
+        if self.found.is_none_or(|(pair, _)| pair != devices) {
+            let by_two_ns = self.time(way, WARM_UP_OF_TWO_BYTES, files, at)?;
+            let alone_ns = self.time(Way::Splice, WARM_UP_BYTES, files, at)?;
+            let (Some(by_two_ns), Some(alone_ns)) = (by_two_ns, alone_ns) else {
+                return Ok(way);
+            };
+            let is_better = alone_ns * BETTER_BY.1 < by_two_ns * BETTER_BY.0;
+            self.found = Some((devices, is_better));
         }
-        let by_two_ns = self.time(way, WARM_UP_OF_TWO_BYTES, files, at)?;
-        let alone_ns = self.time(Way::Splice, WARM_UP_BYTES, files, at)?;
-        let (Some(by_two_ns), Some(alone_ns)) = (by_two_ns, alone_ns) else {
-            return Ok(way);
-        };
-        let is_better = alone_ns * BETTER_BY.1 < by_two_ns * BETTER_BY.0;
-        let best = if is_better { Way::Splice } else { way };
-        self.found = Some((devices, best));
-        Ok(best)
+        let is_better = self.found.is_some_and(|(_, is_better)| is_better);
+        Ok(if is_better { Way::Splice } else { way })
     }
 
     /// Which way so many bytes go, once it is known whether there is a ring.
@@ -292,12 +287,13 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
         Ok((*at == end).then_some(took_ns))
     }
 
-    /// Copies the bytes from `at` to `end` on one way, as far as that goes.
+    /// Copies the bytes from `at` to `end` on one way, as far as that goes; reads and writes of one
+    /// thread are what comes after it, and do it where blocks of zeros have to be looked for.
     fn copy_by(&mut self, way: Way, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
         match way {
             Way::CopyFileRange => self.copy_within_kernel(files, at, end),
             Way::Splice if !self.leaves_holes() => self.splice(files, at, end),
-            Way::Splice | Way::ReadWrite => return self.copy_plainly(files, at, end),
+            Way::Splice | Way::ReadWrite => {}
             Way::Ring => return self.copy_by_ring(files, at, end),
             Way::Thread => return self.copy_by_thread(files, at, end),
         }

@@ -110,7 +110,8 @@ impl Default for Setting {
 }
 
 /// A command that starts `program` under the name `cp`, in the C locale and nothing else.
-fn cp_command<S: AsRef<OsStr>>(program: &Path, args: &[S], dir: &Path) -> Command {
+#[must_use]
+pub fn cp_command<S: AsRef<OsStr>>(program: &Path, args: &[S], dir: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .arg0("cp")

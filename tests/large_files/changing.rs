@@ -43,21 +43,16 @@ fn change_before(
     call: usize,
     change: impl FnOnce(),
 ) -> io::Result<(Ran, usize)> {
-    let (mut change, mut calls) = (Some(change), 0);
-    let ran = notified(
-        &READING,
-        |before| {
-            calls += 1;
-            if before == call
-                && let Some(change) = change.take()
-            {
-                change();
-            }
-            Answer::Made
-        },
-        || cp(line, dir),
-    )?;
-    Ok((ran, calls))
+    let mut change = Some(change);
+    let answer = |before| {
+        if before == call
+            && let Some(change) = change.take()
+        {
+            change();
+        }
+        Answer::Made
+    };
+    notified(&READING, answer, || cp(line, dir))
 }
 
 /// One copy of the first `size` bytes of `content`, of which the file `whole` becomes what

@@ -30,7 +30,8 @@ pub const READING: [libc::c_long; 9] = [
 ];
 
 /// Runs `work` in a thread of its own, and has `answer` decide on each of `calls` that processes
-/// started by it make: it is given how many there were before.
+/// started by it make: it is given how many there were before. Returns what `work` gives, and how
+/// many calls there were.
 ///
 /// # Errors
 ///
@@ -43,8 +44,9 @@ pub fn notified<T: Send>(
     calls: &[libc::c_long],
     mut answer: impl FnMut(usize) -> Answer,
     work: impl FnOnce() -> T + Send,
-) -> io::Result<T> {
+) -> io::Result<(T, usize)> {
     let (sender, receiver) = mpsc::channel();
+    let mut before = 0;
     thread::scope(|scope| {
         let worker = scope.spawn(move || {
             // SAFETY: takes nothing and cannot fail.
@@ -54,7 +56,6 @@ pub fn notified<T: Send>(
             Ok(work())
         });
         if let Ok((own, listener)) = receiver.recv() {
-            let mut before = 0;
             while !worker.is_finished() {
                 let Some(mut call) = next_call(&listener) else {
                     continue;
@@ -69,7 +70,7 @@ pub fn notified<T: Send>(
             }
         }
         match worker.join() {
-            Ok(done) => done,
+            Ok(done) => done.map(|done| (done, before)),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })

@@ -44,18 +44,9 @@ const MOMENTARY: [i32; 4] = [libc::EAGAIN, libc::EBUSY, libc::EINTR, libc::ETIME
 fn entering(
     line: &str,
     dir: &Path,
-    mut answer: impl FnMut(usize) -> Answer,
+    answer: impl FnMut(usize) -> Answer,
 ) -> std::io::Result<(Ran, usize)> {
-    let mut calls = 0;
-    let ran = notified(
-        &[libc::SYS_io_uring_enter],
-        |before| {
-            calls += 1;
-            answer(before)
-        },
-        || cp(line, dir),
-    )?;
-    Ok((ran, calls))
+    notified(&[libc::SYS_io_uring_enter], answer, || cp(line, dir))
 }
 
 /// Nothing that the ring fails with spoils a copy.

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::cp::child;
 use crate::file_systems::{self, Kind};
 use crate::sources::{Source, has_holes, sources};
 use crate::support::refused::{Refused, refuse};
-use crate::support::{Random, annulet, command, from_env, skip};
+use crate::support::{Random, annulet, from_env, skip};
 
 /// How much is copied: where the ring is used, enough for that, and where it takes long, less.
 fn size_mib(kind: Kind) -> usize {
@@ -47,11 +47,8 @@ impl Setting<'_> {
     /// Starts a copy, and says since when it runs.
     fn start(&self) -> (Child, Instant) {
         let line = format!("{} {} copy", self.options, self.source.name);
-        let mut command = command(annulet());
+        let mut command = child::cp_command(&annulet(), &child::words(&line), self.dir);
         command
-            .arg0("cp")
-            .args(child::words(&line))
-            .current_dir(self.dir)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -16,7 +16,7 @@ use crate::copies::{
 use crate::cp::child;
 use crate::file_systems::{Kind, on_each};
 use crate::sources::{Source, sources};
-use crate::support::{annulet, command, skip};
+use crate::support::{annulet, skip};
 
 const SIZE_MIB: usize = 64;
 
@@ -101,11 +101,8 @@ fn copy_beside_a_reader(options: &str, dir: &Path, source: &Source) -> Verdict<u
 
 /// Asks a copy by SIGUSR1 how far it has come, as often as that can be asked.
 fn asked_all_the_time(line: &str, dir: &Path) -> (ExitStatus, String) {
-    let mut command = command(annulet());
+    let mut command = child::cp_command(&annulet(), &child::words(line), dir);
     command
-        .arg0("cp")
-        .args(child::words(line))
-        .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(File::create(dir.join("said")).expect("a file"));
