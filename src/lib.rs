@@ -2,7 +2,7 @@
 //!
 //! The library holds everything but the runtime (entry point, allocator, panic handler), so
 //! that it can be tested on the host with the ordinary test harness. Its layers, each of
-//! which knows only those before it: [`sys`], `ring`, `copy`, `cat`, `cli`.
+//! which knows only those before it: [`sys`], `ring`, `report`, `data`, `copy`, `cat`, `cli`.
 
 #![no_std]
 
@@ -25,6 +25,10 @@ pub mod cat;
 pub mod cli;
 #[cfg(supported)]
 pub mod copy;
+#[cfg(supported)]
+pub mod data;
+#[cfg(supported)]
+pub mod report;
 #[cfg(supported)]
 pub mod ring;
 #[cfg(supported)]

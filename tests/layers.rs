@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the lowest layer to the highest.
-const LAYERS: &[&str] = &["sys", "ring", "copy", "cat", "cli"];
+const LAYERS: &[&str] = &["sys", "ring", "data", "copy", "cat", "cli"];
 
 /// The binary's own part, which the library must not know and which speaks to the library
 /// under its name.

@@ -4,17 +4,17 @@
 use std::ffi::CString;
 use std::fs;
 
-use annulet::copy::failure::{During, Result, Step};
-use annulet::copy::options::Way::{self, CopyFileRange, ReadWrite, Ring, Splice, Thread};
-use annulet::copy::pipeline::{Files, Fitness, Range, SLOT_BYTES, SLOTS, Writer, Written, carry};
-use annulet::copy::plain;
-use annulet::copy::route::file_systems::{
+use annulet::data::pipeline::{Files, Fitness, Range, SLOT_BYTES, SLOTS, Writer, Written, carry};
+use annulet::data::plain;
+use annulet::data::route::file_systems::{
     CEPH, CIFS, EXT4, FUSE, NFS, OVERLAYFS, SMB2, TMPFS, XFS,
 };
-use annulet::copy::route::{
+use annulet::data::route::{
     Facts, KERNEL_COPY_LEAST, LARGE_BYTES, LEAST_FOR_TWO, LEAST_FOR_TWO_ELSEWHERE, LEAST_TRIED,
     route,
 };
+use annulet::data::wish::Way::{self, CopyFileRange, ReadWrite, Ring, Splice, Thread};
+use annulet::report::{During, Message, Result};
 use annulet::sys::{self, CWD, Errno, Mode, OFlags};
 
 const LEN: u64 = SLOT_BYTES as u64;
@@ -139,7 +139,7 @@ fn the_first_write_that_fails_counts() {
                 5 => Ok((100, Some(Errno::ENOSPC))),
                 _ => Ok((0, Some(Errno::EIO))),
             },
-            Err(Errno::ENOSPC).during(Step::Write),
+            Err(Errno::ENOSPC).during(Message::Write),
         ),
         // Or not at all.
         (
@@ -150,7 +150,7 @@ fn the_first_write_that_fails_counts() {
                     (len, None)
                 })
             },
-            Err(Errno::EDQUOT).during(Step::Write),
+            Err(Errno::EDQUOT).during(Message::Write),
         ),
         // Plain calls find out why.
         (

@@ -7,7 +7,7 @@
 //! claimed first.
 
 use super::input::{claim, give_back};
-use crate::copy::pipeline::{SLOT_BYTES, SLOTS};
+use crate::data::pipeline::{SLOT_BYTES, SLOTS};
 use crate::ring::SlotRing;
 use crate::sys::{BorrowedFd, Errno, Result};
 

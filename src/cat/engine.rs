@@ -7,11 +7,11 @@ use super::ahead::read_ahead;
 use super::filter::{Filter, Shown};
 use super::input::{claim, give_back, length, look};
 use super::output::{Kind, Output};
-use crate::copy::conduit::{Conduit, widen};
-use crate::copy::lazy_ring::LazyRing;
-use crate::copy::options::{Io, Way};
-use crate::copy::plain::{self, NO_MODE};
-use crate::copy::ui::{Message, Ui, messages};
+use crate::data::lazy_ring::LazyRing;
+use crate::data::pipe::{Pipe, widen};
+use crate::data::plain::{self, NO_MODE};
+use crate::data::wish::{Io, Way};
+use crate::report::{Message, Reporter};
 use crate::sys::{
     self, BorrowedFd, Buffer, CWD, Errno, FileType, OFlags, Result, STDIN, STDOUT, Stat, Whence,
 };
@@ -29,37 +29,15 @@ const LARGE_BYTES: usize = 4 << 20;
 /// 64 MiB as a rule (`pipe-user-pages-soft`); beyond that each new one has 8 KiB.
 const PIPES_BYTES: usize = 256 << 10;
 
-messages! {
-/// What is being done: which message an error gets. Beside a `Result` of one register this
-/// costs less than an error that tells it.
-enum Step {
-    /// An operand is opened or read.
-    Read = "{0}",
-    /// An operand is what is being written, which would never end.
-    SameFile = "{0}: input file is output file",
-    /// Standard output is written or closed.
-    Write = "write error",
-    /// Standard output is looked at.
-    Look = "standard output",
-    /// Standard input is closed.
-    CloseInput = "closing standard input",
-    /// A message was given, and it goes no further.
-    Told = "",
-}
-}
-
-/// That standard output failed.
-pub const WRITE_ERROR: Message = Message("write error");
-
 /// Prints operands to standard output.
 struct Cat<'a> {
-    step: Step,
+    step: Message,
     /// Standard input was wanted and found to be closed.
     stdin_closed: bool,
     /// The filter changes something.
     filtered: bool,
     io: Io,
-    ui: &'a mut dyn Ui,
+    reporter: &'a mut dyn Reporter,
     output: Output,
     /// Of what was looked at last.
     stat: Stat,
@@ -70,16 +48,16 @@ struct Cat<'a> {
 }
 
 /// Prints the operands, `-` being standard input, with their bytes as `shown` says, and closes
-/// standard output. What fails is told to the `Ui`.
+/// standard output. What fails is told to the reporter.
 ///
 /// To be called once: memory and descriptors stay taken until the program exits.
-pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, ui: &mut dyn Ui) {
+pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn Reporter) {
     let mut cat = Cat {
-        step: Step::Look,
+        step: Message::StandardOutput,
         stdin_closed: false,
         filtered: !shown.is_empty(),
         io,
-        ui,
+        reporter,
         output: Output::new(),
         stat: Stat::default(),
         // For what is made visible as much again.
@@ -102,9 +80,9 @@ impl Cat<'_> {
     fn print_all(&mut self, operands: &[&CStr]) -> Result<()> {
         self.output.look(&mut self.stat)?;
         for operand in operands {
-            self.step = Step::Read;
+            self.step = Message::Operand;
             if let Err(errno) = self.operand(operand) {
-                if self.step == Step::Write {
+                if self.step == Message::WriteError {
                     return Err(errno);
                 }
                 self.report(operand.to_bytes(), errno);
@@ -112,16 +90,16 @@ impl Cat<'_> {
                     // Standard input, or it is open for writing only.
                     self.stdin_closed = stdin_is_closed();
                 }
-                if self.step == Step::Told {
+                if self.step == Message::Told {
                     break;
                 }
             }
         }
         if self.stdin_closed {
-            self.step = Step::CloseInput;
+            self.step = Message::CloseInput;
             self.report(b"", Errno::EBADF);
         }
-        self.step = Step::Write;
+        self.step = Message::WriteError;
         // What the filter held back, and what only closing tells.
         if self.filter.holds_return() {
             self.output.write(b"\r")?;
@@ -133,11 +111,11 @@ impl Cat<'_> {
     }
 
     fn report(&mut self, name: &[u8], errno: Errno) {
-        if self.step == Step::Told {
+        if self.step == Message::Told {
             return;
         }
-        let errno = (self.step != Step::SameFile).then_some(errno);
-        self.ui.tell(self.step.into(), &[name], errno);
+        let errno = (self.step != Message::InputIsOutput).then_some(errno);
+        self.reporter.error(self.step, &[name], errno);
     }
 
     fn operand(&mut self, operand: &CStr) -> Result<()> {
@@ -212,19 +190,19 @@ impl Cat<'_> {
         let Some(part) = self.part_to_move(from) else {
             return Ok(false);
         };
-        let Some(conduit) = Self::own_pipe(from) else {
+        let Some(pipe) = Self::own_pipe(from) else {
             return Ok(false);
         };
         let mut moved = false;
         loop {
             let next = match part {
-                Part::All => 0..conduit.at_a_time as u64,
+                Part::All => 0..pipe.at_a_time as u64,
                 Part::UpTo(end) => {
                     let end = end.saturating_sub(self.output.copied_end());
-                    claim(from, conduit.at_a_time as u64, end)?
+                    claim(from, pipe.at_a_time as u64, end)?
                 }
             };
-            let passed = self.pass_on(&conduit, from, next, part)?;
+            let passed = self.pass_on(&pipe, from, next, part)?;
             moved |= passed != Passed::Nothing;
             if passed != Passed::All {
                 return Ok(moved);
@@ -236,7 +214,7 @@ impl Cat<'_> {
     /// standard output.
     fn pass_on(
         &mut self,
-        conduit: &Conduit,
+        pipe: &Pipe,
         from: BorrowedFd<'_>,
         mut next: Range<u64>,
         part: Part,
@@ -247,7 +225,7 @@ impl Cat<'_> {
             let most = next.end - next.start;
             let mut at = next.start;
             let offset = (part != Part::All).then_some(&mut at);
-            let held = conduit.fill(from, offset, usize::try_from(most).unwrap_or(usize::MAX));
+            let held = pipe.fill(from, offset, usize::try_from(most).unwrap_or(usize::MAX));
             if held == 0 {
                 is_refused = true;
                 if part != Part::All {
@@ -256,7 +234,7 @@ impl Cat<'_> {
                 break;
             }
             next.start += held as u64;
-            let left = conduit.drain(STDOUT, None, held);
+            let left = pipe.drain(STDOUT, None, held);
             if left < held {
                 passed = Passed::Some;
                 self.output.has_borrowed();
@@ -264,7 +242,7 @@ impl Cat<'_> {
             if left > 0 {
                 // It has been read from the input, so that nobody else will print it.
                 is_refused = true;
-                self.copy(conduit.outlet.as_fd(), left)?;
+                self.copy(pipe.outlet.as_fd(), left)?;
             }
         }
         Ok(if is_refused { passed } else { Passed::All })
@@ -300,7 +278,7 @@ impl Cat<'_> {
     /// writes go to its end, or to a place that is still to be read.
     fn check_order(&mut self, from: BorrowedFd<'_>) -> Result<()> {
         if position(from) < self.written_at() {
-            self.step = Step::SameFile;
+            self.step = Message::InputIsOutput;
             return Err(Errno::EINVAL);
         }
         Ok(())
@@ -313,12 +291,13 @@ impl Cat<'_> {
         if stdin_is_closed() {
             return Ok(());
         }
-        if self.ring.is_missed(self.ui) {
-            self.step = Step::Told;
-            return Err(Errno::ENOSYS);
-        }
-        let Some(ring) = self.ring.get() else {
-            return Ok(());
+        let ring = match self.ring.require() {
+            Ok(ring) => ring,
+            Err(failure) => {
+                self.reporter.error(failure.message, &[], failure.errno);
+                self.step = Message::Told;
+                return Err(Errno::ENOSYS);
+            }
         };
         if position(from) >= self.stat.size_bytes {
             return Ok(());
@@ -327,9 +306,9 @@ impl Cat<'_> {
         let _ = sys::fadvise_sequential(from);
         let (step, output) = (&mut self.step, &mut self.output);
         read_ahead(ring, from, self.stat.size_bytes, |data| {
-            *step = Step::Write;
+            *step = Message::WriteError;
             output.write(data)?;
-            *step = Step::Read;
+            *step = Message::Operand;
             Ok(())
         })
     }
@@ -353,7 +332,7 @@ impl Cat<'_> {
     /// Data goes through it even where output is a pipe: a pipe is locked while it is filled from
     /// a file, and a reader that takes little at a time waits for that often. 256 MiB to `wc -c`,
     /// which takes 16 KiB at a time: 49 ms so, and 62 straight.
-    fn own_pipe(from: BorrowedFd<'_>) -> Option<Conduit> {
+    fn own_pipe(from: BorrowedFd<'_>) -> Option<Pipe> {
         let size = |fd| sys::pipe_size(fd).map_or(0, |bytes| bytes.min(PIPES_BYTES / 2));
         let other = if from == STDIN { 0 } else { size(from) };
         let taken = size(STDIN) + size(STDOUT) + other;
@@ -362,7 +341,7 @@ impl Cat<'_> {
         if holds < PIPES_BYTES / 4 {
             return None;
         }
-        Conduit::new(holds, holds).ok()
+        Pipe::new(holds, holds).ok()
     }
 
     /// Prints by plain calls, each read's data before the next, until `most_bytes` or more are
@@ -371,12 +350,12 @@ impl Cat<'_> {
         let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
         let mut printed = 0;
         while printed < most_bytes {
-            self.step = Step::Read;
+            self.step = Message::Operand;
             let count = plain::read(from, buffer)?;
             let Some(data @ [_, ..]) = buffer.get(..count) else {
                 return Ok(true);
             };
-            self.step = Step::Write;
+            self.step = Message::WriteError;
             self.output.write(data)?;
             printed = printed.saturating_add(count);
         }
@@ -388,12 +367,12 @@ impl Cat<'_> {
         let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
         let (input, room) = buffer.split_at_mut(SHORT_BYTES);
         loop {
-            self.step = Step::Read;
+            self.step = Message::Operand;
             let count = plain::read(from, input)?;
             let Some(mut data @ [_, ..]) = input.get(..count) else {
                 return Ok(());
             };
-            self.step = Step::Write;
+            self.step = Message::WriteError;
             while !data.is_empty() {
                 let (taken, filled) = self.filter.feed(data, room);
                 if let Some(shown) = room.get(..filled) {

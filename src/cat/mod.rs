@@ -14,5 +14,5 @@ mod filter;
 mod input;
 mod output;
 
-pub use engine::{WRITE_ERROR, concatenate};
+pub use engine::concatenate;
 pub use filter::{Filter, Shown};

@@ -9,7 +9,7 @@
 //! cut or the pipe was made larger meanwhile, [`Output::wait_for_reader`] waits.
 
 use super::input::look;
-use crate::copy::plain;
+use crate::data::plain;
 use crate::sys::{self, DeviceNumbers, FileId, FileType, Result, STDOUT, Stat};
 
 /// What it is, as far as the way of its data depends on that.

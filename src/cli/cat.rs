@@ -4,6 +4,7 @@ use super::diagnostics::Diagnostics;
 use super::quote::Quotes;
 use super::{Command, Invocation, USUAL_WAYS, read_arguments};
 use crate::cat::{Shown, concatenate};
+use crate::sys::Mutex;
 
 const USAGE: &str = "\
 Usage: cat [OPTION]... [FILE]...
@@ -47,7 +48,8 @@ i\0:io\n\
 };
 
 /// Runs `cat`.
-pub(super) fn main(invocation: &Invocation, diagnostics: &mut Diagnostics) {
+pub(super) fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) {
+    let diagnostics = &mut *reporter.lock();
     diagnostics.quotes = Quotes::WhereNeeded;
     let mut shown = Shown::empty();
     let mut parser = invocation.parser(COMMAND.table);

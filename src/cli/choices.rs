@@ -1,7 +1,7 @@
 //! Options whose value is one of a few words, or short for one.
 
-use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
+use crate::report::Message;
 use crate::sys::{Vec, until_nul};
 
 /// What is chosen from: what the words are for, as messages name it, and the words, each with a
@@ -12,7 +12,7 @@ pub type Choices = (&'static str, &'static [u8]);
 pub fn choose((what, words): Choices, value: &[u8], ui: &mut Diagnostics) -> Option<u8> {
     // Digits; 0 for none.
     let (mut chosen, mut before) = (0, 0);
-    let mut wrong = Some(Complaint::WrongChoice);
+    let mut wrong = Some(Message::WrongChoice);
     let mut all = Vec::new();
     let mut left = words;
     while let [digit, rest @ ..] = left {
@@ -24,7 +24,7 @@ pub fn choose((what, words): Choices, value: &[u8], ui: &mut Diagnostics) -> Opt
                 chosen = *digit;
                 wrong = None;
             } else if chosen != *digit {
-                wrong = Some(Complaint::AmbiguousChoice);
+                wrong = Some(Message::AmbiguousChoice);
             }
             if is_whole {
                 break;

@@ -4,16 +4,17 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
 use super::choices::{Choices, choose};
-use super::complaint::Complaint;
 use super::diagnostics::Diagnostics;
 use super::options::Given;
 use super::quote::is_one_of;
 use super::{Command, Invocation, USUAL_WAYS, read_arguments};
-use crate::copy::options::{Backup, Flags, Follow, Io, Options, Preserve, Reflink, Sparse, Update};
-use crate::copy::plain::{self, NO_MODE};
-use crate::copy::ui::Ui;
+use crate::copy::options::{Backup, Flags, Follow, Options, Preserve, Update};
 use crate::copy::{Engine, Shared, Walk, basename, has_contexts, trim_slashes};
-use crate::sys::{self, CWD, Errno, MAX_THREADS, OFlags, OwnedFd, Vec};
+use crate::data::plain::{self, NO_MODE};
+use crate::data::wish::{Io, Reflink, Sparse};
+use crate::report::Message;
+use crate::report::Reporter;
+use crate::sys::{self, CWD, Errno, MAX_THREADS, Mutex, OFlags, OwnedFd, Vec};
 
 const USAGE: &str = "\
 Usage: cp [OPTION]... [-T] SOURCE DEST
@@ -177,28 +178,29 @@ struct Settings {
 }
 
 /// Runs `cp`.
-pub(super) fn main(invocation: &Invocation, diagnostics: &mut Diagnostics) {
+pub(super) fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) {
     let mut settings = Settings::new();
     let mut parser = invocation.parser(COMMAND.table);
-    let io = read_arguments(&COMMAND, &mut parser, diagnostics, &mut |given, ui| {
-        settings.take(given, ui).is_some()
-    });
-    if let Some(io) = io {
-        settings.options.io = io;
-        if parser.stops_at_operand {
-            settings.options.flags |= Flags::THROUGH_DANGLING;
-        }
-        if settings.agree(invocation, diagnostics) {
-            // Who sets POSIXLY_CORRECT wants signals to do what they do, as with GNU dd.
-            if !parser.stops_at_operand {
-                // Where that is refused, the signal ends the program as ever.
-                let _ = sys::count_usr1();
-            }
-            let terminal = invocation.env(b"TERM=").unwrap_or_default();
-            diagnostics.is_dumb = matches!(terminal, b"" | b"dumb");
-            copy(&settings, &parser.operands, diagnostics);
-        }
+    let mut apply =
+        |given: &Given, diagnostics: &mut Diagnostics| settings.take(given, diagnostics).is_some();
+    let Some(io) = read_arguments(&COMMAND, &mut parser, &mut reporter.lock(), &mut apply) else {
+        return;
+    };
+    settings.options.io = io;
+    if parser.stops_at_operand {
+        settings.options.flags |= Flags::THROUGH_DANGLING;
     }
+    if !settings.agree(invocation, &mut reporter.lock()) {
+        return;
+    }
+    // Who sets POSIXLY_CORRECT wants signals to do what they do, as with GNU dd.
+    if !parser.stops_at_operand {
+        // Where that is refused, the signal ends the program as ever.
+        let _ = sys::count_usr1();
+    }
+    let terminal = invocation.env(b"TERM=").unwrap_or_default();
+    reporter.lock().is_dumb = matches!(terminal, b"" | b"dumb");
+    copy(&settings, &parser.operands, reporter);
 }
 
 impl Settings {
@@ -234,7 +236,7 @@ impl Settings {
             self.options.jobs = jobs;
             return Some(());
         }
-        diagnostics.usage_error(Complaint::WrongJobs, &[value]);
+        diagnostics.usage_error(Message::WrongJobs, &[value]);
         None
     }
 
@@ -310,7 +312,7 @@ impl Settings {
             }
             TARGET => {
                 if self.target.is_some() {
-                    diagnostics.tell(Complaint::TwoTargets.into(), &[], None);
+                    diagnostics.error(Message::TwoTargets, &[], None);
                     return None;
                 }
                 self.target = given.value;
@@ -322,7 +324,7 @@ impl Settings {
                         self.context = Some(value);
                     }
                 } else if given.value.is_some() {
-                    diagnostics.warn(Complaint::ContextIgnored.into(), &[], None);
+                    diagnostics.warn(Message::ContextIgnored, &[], None);
                 }
             }
             JOBS => return self.take_jobs(value, diagnostics),
@@ -366,11 +368,11 @@ impl Settings {
         options.follow = self.follow.unwrap_or(follows);
         let none = matches!(options.update, Update::None | Update::NoneFail);
         let disagreement = if options.flags.contains(Flags::LINK | Flags::SYMLINK) {
-            Some(Complaint::BothLinks)
+            Some(Message::BothLinks)
         } else if self.backs_up && none {
-            Some(Complaint::BackupOfNone)
+            Some(Message::BackupOfNone)
         } else if options.reflink == Reflink::Always && options.sparse != Sparse::Auto {
-            Some(Complaint::ReflinkSparse)
+            Some(Message::ReflinkSparse)
         } else {
             None
         };
@@ -412,15 +414,15 @@ impl Settings {
         let sets = self.options.has(Flags::DEFAULT_CONTEXT);
         let context = self.context.unwrap_or_default();
         let (complaint, errno) = if preserves && !has_contexts() {
-            (Complaint::NoContexts, None)
+            (Message::NoContexts, None)
         } else if preserves && sets {
-            (Complaint::ContextTwice, None)
+            (Message::ContextTwice, None)
         } else if self.context.is_some() {
-            (Complaint::SetContext, Some(Errno::EOPNOTSUPP))
+            (Message::SetContext, Some(Errno::EOPNOTSUPP))
         } else {
             return true;
         };
-        diagnostics.tell(complaint.into(), &[context], errno);
+        diagnostics.error(complaint, &[context], errno);
         false
     }
 }
@@ -439,23 +441,23 @@ fn number_of_jobs(value: &[u8]) -> Option<u32> {
 }
 
 /// Copies the operands as the settings say.
-fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagnostics) {
+fn copy(settings: &Settings, operands: &[&'static CStr], reporter: &Mutex<Diagnostics>) {
     if settings.no_target && settings.target.is_some() && !operands.is_empty() {
-        return diagnostics.tell(Complaint::TargetAndNoTarget.into(), &[], None);
+        return reporter.lock().error(Message::TargetAndNoTarget, &[], None);
     }
     let options = settings.options;
     let to = match destination(settings, operands) {
         Ok(to) => &ManuallyDrop::new(to),
         Err((complaint, name, errno)) => {
-            diagnostics.tell(complaint.into(), &[name], errno);
+            reporter.lock().error(complaint, &[name], errno);
             if errno.is_none() {
-                diagnostics.hint();
+                reporter.lock().hint();
             }
             return;
         }
     };
     // The program ends after it: no time or code for giving things back.
-    let mut shared = ManuallyDrop::new(Shared::new(options, to.sources, diagnostics));
+    let mut shared = ManuallyDrop::new(Shared::new(options, to.sources, reporter));
     if let Some(dir) = &to.dir {
         shared.into_directory(dir.as_fd(), to.path.to_bytes(), to.sources.len() > 1);
     }
@@ -463,7 +465,7 @@ fn copy(settings: &Settings, operands: &[&'static CStr], diagnostics: &mut Diagn
 }
 
 /// Copies the sources to where they go.
-fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_, '_>, walk: &mut Walk) {
+fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_>, walk: &mut Walk) {
     let mut name = ManuallyDrop::new(Vec::new());
     let mut stripped = ManuallyDrop::new(Vec::new());
     for &(mut source) in to.sources {
@@ -502,7 +504,7 @@ struct Destination<'a> {
 }
 
 /// A message, the name in it, and the kernel's error; without one it is about the usage.
-type Wrong = (Complaint, &'static [u8], Option<Errno>);
+type Wrong = (Message, &'static [u8], Option<Errno>);
 
 /// Tells sources from destination.
 fn destination<'a>(
@@ -510,13 +512,13 @@ fn destination<'a>(
     operands: &'a [&'static CStr],
 ) -> Result<Destination<'a>, Wrong> {
     let Some((last, others)) = operands.split_last() else {
-        return Err((Complaint::NoFile, b"", None));
+        return Err((Message::NoFile, b"", None));
     };
     let (mut sources, mut path) = (others, *last);
     if let Some(target) = settings.target {
         (sources, path) = (operands, target);
     } else if others.is_empty() {
-        return Err((Complaint::NoDestination, path.to_bytes(), None));
+        return Err((Message::NoDestination, path.to_bytes(), None));
     }
     let mut to = Destination {
         sources,
@@ -525,10 +527,10 @@ fn destination<'a>(
         absent: false,
     };
     let parents = settings.options.has(Flags::PARENTS);
-    let no_directory = Err((Complaint::ParentsNoDirectory, &b""[..], None));
+    let no_directory = Err((Message::ParentsNoDirectory, &b""[..], None));
     if settings.no_target {
         return match operands.get(2) {
-            Some(extra) => Err((Complaint::Extra, extra.to_bytes(), None)),
+            Some(extra) => Err((Message::Extra, extra.to_bytes(), None)),
             None if parents => no_directory,
             None => Ok(to),
         };
@@ -536,10 +538,10 @@ fn destination<'a>(
     match open_directory(path) {
         Ok(dir) => to.dir = Some(dir),
         Err(errno) if settings.target.is_some() => {
-            return Err((Complaint::TargetDirectory, path.to_bytes(), Some(errno)));
+            return Err((Message::TargetDirectory, path.to_bytes(), Some(errno)));
         }
         Err(errno) if others.len() > 1 => {
-            return Err((Complaint::Target, path.to_bytes(), Some(errno)));
+            return Err((Message::Target, path.to_bytes(), Some(errno)));
         }
         Err(_) if parents => return no_directory,
         Err(errno) => to.absent = errno == Errno::ENOENT,

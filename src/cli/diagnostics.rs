@@ -1,14 +1,12 @@
 //! The one way out for messages: complaints to standard error, a line each, and the lines of
 //! `-v` to standard output. Of what standard error does not take, nobody is left to be told.
 
-use super::complaint::Complaint;
 use super::progress;
 use super::quote::{Quotes, quote};
 use super::texts;
-use crate::cat;
-use crate::copy::plain::{read, write_all};
-use crate::copy::ui::{Message, Ui};
-use crate::copy::{Occasion, Snapshot, basename};
+use crate::copy::basename;
+use crate::data::plain::{read, write_all};
+use crate::report::{Message, Occasion, Reporter, Snapshot};
 use crate::sys::{
     Errno, STDERR, STDIN, STDOUT, Vec, close_stdout, decimal, set_program_name, terminal_columns,
 };
@@ -73,8 +71,8 @@ impl Diagnostics {
 
     /// Says what is wrong with the command line and where help is; the status to exit with is
     /// the caller's.
-    pub fn usage_error(&mut self, complaint: Complaint, names: &[&[u8]]) {
-        self.tell(complaint.into(), names, None);
+    pub fn usage_error(&mut self, complaint: Message, names: &[&[u8]]) {
+        self.error(complaint, names, None);
         self.hint();
     }
 
@@ -106,7 +104,12 @@ impl Diagnostics {
 
     /// Appends a message and its errno's text to the line.
     fn compose(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
-        append(&mut self.line, message.0.as_bytes(), names, self.quotes);
+        append(
+            &mut self.line,
+            message.text().as_bytes(),
+            names,
+            self.quotes,
+        );
         if let Some(errno) = errno {
             self.line.extend_from_slice(b": ");
             self.append_errno(errno);
@@ -158,14 +161,14 @@ impl Diagnostics {
             self.output_error = self.output_error.or(closed.err());
         }
         if let Some(errno) = self.output_error {
-            self.tell(cat::WRITE_ERROR, &[], Some(errno));
+            self.error(Message::WriteError, &[], Some(errno));
         }
         u8::from(self.failed)
     }
 }
 
-impl Ui for Diagnostics {
-    fn tell(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
+impl Reporter for Diagnostics {
+    fn error(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
         self.failed |= !message.is_warning();
         self.warn(message, names, errno);
     }
@@ -187,7 +190,7 @@ impl Ui for Diagnostics {
         yes
     }
 
-    fn say_message(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
+    fn say(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
         self.line.clear();
         self.compose(message, names, errno);
         self.line.push(b'\n');
@@ -195,7 +198,7 @@ impl Ui for Diagnostics {
         self.print(b"");
     }
 
-    fn progress(&mut self, now: &Snapshot) {
+    fn show_progress(&mut self, now: &Snapshot) {
         // In order with the lines of -v.
         self.flush();
         self.line.clear();
@@ -219,14 +222,9 @@ impl Ui for Diagnostics {
     fn renews_progress(&self) -> bool {
         !self.is_dumb && terminal_columns(STDERR).is_some()
     }
-
-    fn say(&mut self, template: &str, names: &[&[u8]]) {
-        append(&mut self.output, template.as_bytes(), names, self.quotes);
-        self.print(b"\n");
-    }
 }
 
-/// Appends `template` with `names` in their places (see [`Ui`]); a `{` stands for nothing else.
+/// Appends `template` with `names` in their places (see [`Reporter`]); a `{` stands for nothing else.
 fn append(line: &mut Vec<u8>, template: &[u8], names: &[&[u8]], quotes: Quotes) {
     let mut bytes = template.iter().copied();
     while let Some(byte) = bytes.next() {

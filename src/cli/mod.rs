@@ -3,7 +3,6 @@
 
 mod cat;
 mod choices;
-mod complaint;
 mod cp;
 mod diagnostics;
 mod options;
@@ -15,10 +14,10 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
 use crate::copy::basename;
-use crate::copy::options::{Io, Way};
-use crate::sys::{CStrings, Startup};
+use crate::data::wish::{Io, Way};
+use crate::report::Message;
+use crate::sys::{CStrings, Mutex, Startup};
 use choices::{Choices, choose};
-use complaint::Complaint;
 use diagnostics::Diagnostics;
 use options::{Given, OptionParser};
 
@@ -89,19 +88,20 @@ pub fn run(startup: &Startup) -> u8 {
         }
     }
     // The program ends after it: no time or code for giving things back.
-    let mut diagnostics = ManuallyDrop::new(Diagnostics::new(program));
+    let diagnostics = ManuallyDrop::new(Mutex::new(Diagnostics::new(program)));
     let mut status = 0;
     if let Some(main) = command {
         let env = startup.env.clone();
-        main(&Invocation { args, env }, &mut diagnostics);
-    } else if !answer(arg, &mut diagnostics) {
+        main(&Invocation { args, env }, &diagnostics);
+    } else if !answer(arg, &mut diagnostics.lock()) {
         status = USAGE_STATUS;
     }
-    diagnostics.finish().max(status)
+    let failed = diagnostics.lock().finish();
+    failed.max(status)
 }
 
 /// Runs a command; what fails, it tells.
-type Main = fn(&Invocation, &mut Diagnostics);
+type Main = fn(&Invocation, &Mutex<Diagnostics>);
 
 /// The command of that name.
 fn command_named(name: &[u8]) -> Option<Main> {
@@ -124,9 +124,9 @@ fn answer(arg: Option<&[u8]>, diagnostics: &mut Diagnostics) -> bool {
             print_version(diagnostics, b"annulet");
             return true;
         }
-        Some(wrong @ [b'-', _, ..]) => (Complaint::WrongOption, wrong),
-        Some(wrong) => (Complaint::NoSuchCommand, wrong),
-        None => (Complaint::NoCommand, &b""[..]),
+        Some(wrong @ [b'-', _, ..]) => (Message::WrongOption, wrong),
+        Some(wrong) => (Message::NoSuchCommand, wrong),
+        None => (Message::NoCommand, &b""[..]),
     };
     diagnostics.usage_error(complaint, &[wrong]);
     false

@@ -17,7 +17,7 @@
 
 use core::ffi::CStr;
 
-use super::complaint::Complaint;
+use crate::report::Message;
 use crate::sys::{Vec, until_nul};
 
 /// In a table: takes no value; likewise, with a name that is not to be cut short.
@@ -93,7 +93,7 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
     /// # Errors
     /// The message, with `{=0}` for [`Self::name`] and `{=1}` for [`Self::candidates`]; the
     /// arguments after it are not read.
-    pub fn next_option(&mut self) -> Result<bool, Complaint> {
+    pub fn next_option(&mut self) -> Result<bool, Message> {
         while let [0] | [] = self.bundle {
             let Some(arg) = self.args.next() else {
                 return Ok(false);
@@ -115,22 +115,22 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
 
     /// The option whose letter is next in the bundle; its value is the rest of the bundle or
     /// the next argument.
-    fn short(&mut self) -> Result<bool, Complaint> {
+    fn short(&mut self) -> Result<bool, Message> {
         (self.name, self.bundle) = self.bundle.split_at_checked(1).unwrap_or_default();
         let Some((row, _)) = rows(self.table).find(|(row, _)| self.name == [row[1]]) else {
-            return Err(Complaint::WrongLetter);
+            return Err(Message::WrongLetter);
         };
         let mut attached = None;
         if !takes_nothing(row[2]) {
             attached = Some(until_nul(self.bundle)).filter(|value| !value.is_empty());
             self.bundle = b"";
         }
-        self.give(row, attached, Complaint::LetterWithoutValue)
+        self.give(row, attached, Message::LetterWithoutValue)
     }
 
     /// The option named by `text`, which is "name" or "name=value" with its NUL: the one of
     /// that name, or the only one (by id) whose name begins so.
-    fn long(&mut self, text: &'static [u8]) -> Result<bool, Complaint> {
+    fn long(&mut self, text: &'static [u8]) -> Result<bool, Message> {
         let end = text.iter().position(|&b| b == b'=' || b == 0);
         let (name, rest) = text
             .split_at_checked(end.unwrap_or_default())
@@ -140,7 +140,7 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             _ => None,
         };
         let mut found: Option<&[u8; 3]> = None;
-        let mut wrong = Complaint::WrongName;
+        let mut wrong = Message::WrongName;
         // Of this name alone, not of another before it that was short as well.
         self.candidates.clear();
         for (row, whole) in rows(self.table) {
@@ -153,13 +153,13 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             }
             if is_whole {
                 found = None;
-                wrong = Complaint::WrongName;
+                wrong = Message::WrongName;
             }
             match found {
                 None => (found, self.name) = (Some(row), whole),
                 // Another name of the first.
                 Some(other) if other[0] == row[0] => continue,
-                Some(_) => wrong = Complaint::AmbiguousName,
+                Some(_) => wrong = Message::AmbiguousName,
             }
             if is_whole {
                 break;
@@ -169,11 +169,11 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
             self.candidates.push(b'\'');
         }
         match found {
-            Some(row) if wrong == Complaint::WrongName => {
+            Some(row) if wrong == Message::WrongName => {
                 if takes_nothing(row[2]) && attached.is_some() {
-                    return Err(Complaint::NameWithValue);
+                    return Err(Message::NameWithValue);
                 }
-                self.give(row, attached, Complaint::NameWithoutValue)
+                self.give(row, attached, Message::NameWithoutValue)
             }
             _ => {
                 self.name = until_nul(text).to_bytes();
@@ -189,8 +189,8 @@ impl<I: Iterator<Item = &'static CStr>> OptionParser<I> {
         &mut self,
         &[id, _, takes]: &[u8; 3],
         mut value: Option<&'static CStr>,
-        wrong: Complaint,
-    ) -> Result<bool, Complaint> {
+        wrong: Message,
+    ) -> Result<bool, Message> {
         if matches!(takes, VALUE | VALUE_WHOLE) && value.is_none() {
             value = self.args.next();
             if value.is_none() {
@@ -212,7 +212,6 @@ pub(super) fn id_of(table: &'static [u8], letter: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::copy::ui::Message;
 
     use std::string::String;
     use std::vec::Vec;
@@ -254,9 +253,9 @@ s\0 show-non";
         ))
     }
 
-    fn message(wrong: Complaint, name: &[u8], candidates: &[u8]) -> String {
-        Message::from(wrong)
-            .0
+    fn message(wrong: Message, name: &[u8], candidates: &[u8]) -> String {
+        wrong
+            .text()
             .replace("{=0}", str::from_utf8(name).unwrap())
             .replace("{=1}", str::from_utf8(candidates).unwrap())
     }

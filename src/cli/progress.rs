@@ -1,6 +1,6 @@
 //! The line of `--progress` and of SIGUSR1: percent, bar, bytes, files, rate, time left.
 
-use crate::copy::{Known, Occasion, Snapshot, Total};
+use crate::report::{Known, Occasion, Snapshot, Total};
 use crate::sys::{Vec, decimal};
 
 /// How wide the bar is where nothing limits the line, and the least that it is made before other

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use super::path::{Place, last_part, open_parent};
-use super::plain::{self, NO_MODE};
+use crate::data::plain::{self, NO_MODE};
 use crate::sys::{
     self, AtFlags, BorrowedFd, Errno, FileId, Mode, OFlags, OwnedFd, Result, Stat, until_nul,
 };

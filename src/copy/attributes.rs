@@ -4,12 +4,12 @@
 use core::ffi::CStr;
 
 use super::engine::Engine;
-use super::failure::{During, Result, Step};
 use super::handle;
 use super::metadata::{Copied, Target};
 use super::options::{Flags, Options, Preserve};
-use super::plain::{self, NO_MODE};
 use super::workers::Shared;
+use crate::data::plain::{self, NO_MODE};
+use crate::report::{During, Message, Result};
 use crate::sys::{
     self, Access, Bearer, CWD, Errno, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
 };
@@ -36,19 +36,19 @@ const ACCESS_LIST: &CStr = match CStr::from_bytes_until_nul(SPECIAL) {
     Err(_) => unreachable!(),
 };
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Gives a copy its source's attributes, as far as the options ask for them.
     pub(super) fn keep_attributes(&mut self, from: Target<'_>, copied: &Copied<'_>) -> Result<()> {
         let (shared, options, home) = (self.shared, &self.options, &mut self.home);
         let mut kept = Ok(());
-        let buffer = self.data.ranges.buffer().during(Step::Mode)?;
+        let buffer = self.data.ranges.buffer().during(Message::Mode)?;
         let (list, values) = buffer.split_at_mut_checked(NAMES_BYTES).unwrap_or_default();
         let (value, present) = values.split_at_mut_checked(VALUE_BYTES).unwrap_or_default();
         let listed = access(from, home, Access::List, c"", list);
         if let Err(errno) = listed
             && options.preserve.contains(Preserve::XATTR)
         {
-            kept = shared.lost(copied, Step::ListAttributes, c"", errno);
+            kept = shared.lost(copied, Message::ListAttributes, c"", errno);
         }
         let names = list
             .get(..listed.unwrap_or_default() as usize)
@@ -67,10 +67,10 @@ impl Engine<'_, '_> {
             if !is_kept(name, options, copied, lists) {
                 continue;
             }
-            let mut step = Step::GetAttribute;
+            let mut step = Message::GetAttribute;
             let mut done = access(from, home, Access::Get, name, value);
             if let Ok(len) = done {
-                step = Step::SetAttribute;
+                step = Message::SetAttribute;
                 let value = value.get_mut(..len as usize).unwrap_or_default();
                 done = access(copied.target, home, Access::Set, name, value);
                 // Refused, but there: from the directory around it, or by the file system.
@@ -88,7 +88,7 @@ impl Engine<'_, '_> {
             if let Err(errno) = done {
                 if lists && errno != Errno::ENODATA {
                     // Not told yet: of the mode, nothing more than this can go wrong.
-                    kept = kept.and(done.map(drop).during(Step::Mode));
+                    kept = kept.and(done.map(drop).during(Message::Mode));
                 } else {
                     kept = kept.and(shared.lost(copied, step, name, errno));
                 }
@@ -119,7 +119,7 @@ impl Engine<'_, '_> {
             && sys::fchdir(home.as_fd()).is_err()
         {
             // Paths would lead elsewhere from now on.
-            self.shared.ui().tell(Step::Return.into(), &[b"."], None);
+            self.shared.reporter().error(Message::Return, &[b"."], None);
             sys::exit(1);
         }
         self.home = None;
@@ -128,7 +128,13 @@ impl Engine<'_, '_> {
 
 impl Shared<'_> {
     /// Says that an attribute was not kept, if anybody wants to know.
-    fn lost(&self, copied: &Copied<'_>, mut step: Step, name: &CStr, errno: Errno) -> Result<()> {
+    fn lost(
+        &self,
+        copied: &Copied<'_>,
+        mut step: Message,
+        name: &CStr,
+        errno: Errno,
+    ) -> Result<()> {
         let preserve = self.options.preserve;
         let unsupported = errno == Errno::EOPNOTSUPP;
         let required = preserve.contains(Preserve::XATTR_REQUIRED);
@@ -136,19 +142,19 @@ impl Shared<'_> {
         // One that is gone since it was listed need not be kept. Where there are none at all,
         // there is nothing to list.
         if errno == Errno::ENODATA
-            || (unsupported && step == Step::ListAttributes)
+            || (unsupported && step == Message::ListAttributes)
             || (quiet && !required && !self.options.has(Flags::ATTRIBUTES_ONLY))
         {
             return Ok(());
         }
-        if unsupported && step == Step::SetAttribute {
-            step = Step::SetAttributes;
+        if unsupported && step == Message::SetAttribute {
+            step = Message::SetAttributes;
         }
         let names = [copied.shown[0], copied.shown[1], name.to_bytes()];
         if required {
             return self.tell(step, &names, Some(errno));
         }
-        self.ui().warn(step.into(), &names, Some(errno));
+        self.reporter().warn(step, &names, Some(errno));
         Ok(())
     }
 }

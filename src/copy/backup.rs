@@ -4,11 +4,11 @@ use core::ffi::CStr;
 use core::mem::{forget, take};
 
 use super::engine::{Engine, Job};
-use super::failure::{During, Result, Step};
 use super::options::{Backup, Flags};
 use super::path::{basename, last_part, open_parent, trim_slashes};
-use super::plain::{self, NO_MODE};
 use super::walk::{DIRENT_BYTES, Walk};
+use crate::data::plain::{self, NO_MODE};
+use crate::report::{During, Message, Result};
 use crate::sys::{
     self, AtFlags, BorrowedFd, CWD, Errno, FileType, OFlags, Stat, decimal, until_nul,
 };
@@ -16,12 +16,12 @@ use crate::sys::{
 /// The longest name that Linux has.
 const NAME_MAX: usize = 255;
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Renames what is in the destination's place, if it is one of those that are kept.
     /// [`Self::backup`] is then its path.
     pub(super) fn back_up(&mut self, job: &mut Job<'_>) -> Result<()> {
         if self.options.backup != Backup::Numbered && self.is_backup(job) {
-            return Step::BackUpSource.into();
+            return Message::BackUpSource.into();
         }
         let (dir, name) = (job.dst.dir, job.dst.name);
         // Somebody else may take a number meanwhile, and one may be too long to be seen.
@@ -37,7 +37,7 @@ impl Engine<'_, '_> {
             if renamed != Err(Errno::EEXIST) || self.simple || !whole {
                 match renamed {
                     Err(Errno::ENOENT) => {}
-                    _ => renamed.during(Step::BackUp)?,
+                    _ => renamed.during(Message::BackUp)?,
                 }
                 job.backed_up = renamed.is_ok();
                 job.exists = false;
@@ -52,10 +52,12 @@ impl Engine<'_, '_> {
         let dir = job.dst.dir;
         let renamed = sys::renameat2(dir, self.backup_name(job), dir, job.dst.name, false);
         let names = [job.src_shown(), job.dst_shown(), self.backup_shown()];
-        let mut ui = self.shared.ui();
+        let mut ui = self.shared.reporter();
         match renamed {
-            Err(errno) => ui.tell(Step::PutBack.into(), &names, Some(errno)),
-            Ok(()) if self.options.has(Flags::VERBOSE) => ui.say("{2} -> {1} (unbackup)", &names),
+            Err(errno) => ui.error(Message::PutBack, &names, Some(errno)),
+            Ok(()) if self.options.has(Flags::VERBOSE) => {
+                ui.say(Message::PutBackKept, &names, None);
+            }
             Ok(()) => {}
         }
     }

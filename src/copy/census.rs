@@ -9,23 +9,13 @@
 //! was looked at stands for itself alone: else one of 400 MiB, among 600 that were looked at
 //! of 2,000 small ones, would be taken for three.
 
+use crate::data::progress::Opened;
+use crate::report::{Known, Total};
 use crate::sys::FileType;
 
 /// Of the first files all are looked at, and of more one in so many.
 const ALL_OF: u64 = 512;
 const ONE_IN: u64 = 16;
-
-/// How well a total is known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Known {
-    /// More is being found.
-    #[default]
-    Growing,
-    /// All names were found, and some sizes looked at.
-    Estimated,
-    /// All was looked at.
-    Exact,
-}
 
 /// Files and the bytes in them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,17 +29,6 @@ impl Looked {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
     }
-}
-
-/// What workers know of the regular files whose turn has come.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Opened {
-    /// How many they are.
-    pub files: u64,
-    /// The bytes of those that are copied.
-    pub bytes: u64,
-    /// The bytes of those that are not: they are skipped, or links to others.
-    pub left_out: u64,
 }
 
 /// What was found.
@@ -142,13 +121,17 @@ impl Census {
     }
 
     /// How many files there are to copy, their bytes, and how well that is known.
-    pub fn total(&self, opened: Opened) -> (u64, u64, Known) {
+    pub fn total(&self, opened: Opened) -> Total {
         let files = self.regular + self.others;
         let bytes = match self.known {
             Known::Exact => self.all.bytes.saturating_sub(opened.left_out),
             _ => self.estimate(opened),
         };
-        (files, bytes, self.known)
+        Total {
+            files,
+            bytes,
+            known: self.known,
+        }
     }
 
     fn estimate(&self, opened: Opened) -> u64 {
@@ -211,6 +194,15 @@ mod tests {
         }
     }
 
+    fn all(census: &Census) -> (u64, u64, Known) {
+        let Total {
+            files,
+            bytes,
+            known,
+        } = census.total(Opened::default());
+        (files, bytes, known)
+    }
+
     /// 2,000 tiny files, and a large one at `place`.
     fn skewed(place: usize) -> (Vec<u64>, u64) {
         let mut sizes = std::vec![4_u64; 2000];
@@ -227,7 +219,7 @@ mod tests {
     #[test]
     fn few_files_are_known_at_once() {
         let sizes: Vec<u64> = (0..500).map(|n| n * n).collect();
-        let (_, bytes, known) = named(&sizes).total(Opened::default());
+        let Total { bytes, known, .. } = named(&sizes).total(Opened::default());
         assert_eq!((bytes, known), (sizes.iter().sum(), Known::Exact));
     }
 
@@ -238,12 +230,16 @@ mod tests {
         let truth: u64 = sizes.iter().sum();
         let mut census = named(&sizes);
         for count in [0, 1, 600, 25_000, 49_999, 50_000] {
-            let (files, bytes, known) = census.total(opened(&sizes, count));
+            let Total {
+                files,
+                bytes,
+                known,
+            } = census.total(opened(&sizes, count));
             assert_eq!((files, known), (50_000, Known::Estimated));
             assert!(is_near(bytes, truth), "{count}: {bytes}, {truth}");
         }
         look_again(&mut census, &sizes, 25_000);
-        let (_, bytes, _) = census.total(Opened::default());
+        let Total { bytes, .. } = census.total(Opened::default());
         assert!(is_near(bytes, truth), "{bytes}, {truth}");
     }
 
@@ -256,7 +252,7 @@ mod tests {
             let mut census = named(&sizes);
             let seen = place < 512 || (place + 1) % 16 == 0;
             for count in (0..=2001).step_by(87) {
-                let (_, bytes, _) = census.total(opened(&sizes, count));
+                let Total { bytes, .. } = census.total(opened(&sizes, count));
                 if seen || count > place {
                     assert!(is_near(bytes, truth), "at {place}, {count} opened: {bytes}");
                 } else {
@@ -269,13 +265,17 @@ mod tests {
                 let mut census = named(&sizes);
                 look_again(&mut census, &sizes, count);
                 for count in [0, place, 2001] {
-                    let (_, bytes, _) = census.total(opened(&sizes, count));
+                    let Total { bytes, .. } = census.total(opened(&sizes, count));
                     assert!(is_near(bytes, truth), "at {place}, {count} opened: {bytes}");
                 }
             }
             look_again(&mut census, &sizes, 2001);
             census.end_of_sizes();
-            let (files, bytes, known) = census.total(Opened::default());
+            let Total {
+                files,
+                bytes,
+                known,
+            } = census.total(Opened::default());
             assert_eq!((files, bytes, known), (2001, truth, Known::Exact));
         }
         assert!(unseen > 0, "some are passed over at first");
@@ -288,7 +288,7 @@ mod tests {
             .map(|n| if n % 19 == 0 { 5 << 20 } else { 100 })
             .collect();
         let truth: u64 = sizes.iter().sum();
-        let (_, bytes, _) = named(&sizes).total(Opened::default());
+        let Total { bytes, .. } = named(&sizes).total(Opened::default());
         assert!(is_near(bytes, truth), "{bytes}, {truth}");
     }
 
@@ -302,10 +302,10 @@ mod tests {
             bytes: 0,
             left_out: 1_500_000,
         };
-        assert_eq!(census.total(half).1, 1_500_000);
+        assert_eq!(census.total(half).bytes, 1_500_000);
         look_again(&mut census, &sizes, 3000);
         census.end_of_sizes();
-        assert_eq!(census.total(half).1, 1_500_000);
+        assert_eq!(census.total(half).bytes, 1_500_000);
     }
 
     #[test]
@@ -321,15 +321,15 @@ mod tests {
         assert!(!census.passes_over(FileType::Regular));
         // It could not be looked at.
         census.look(None, false);
-        assert_eq!(census.total(Opened::default()), (5, 7, Known::Growing));
+        assert_eq!(all(&census), (5, 7, Known::Growing));
         assert!(!census.end_of_names());
-        assert_eq!(census.total(Opened::default()), (5, 7, Known::Exact));
+        assert_eq!(all(&census), (5, 7, Known::Exact));
         let mut followed = Census::new(true, false);
         assert!(!followed.passes_over(FileType::Symlink));
         let mut links = Census::new(false, true);
         assert!(links.passes_over(FileType::Regular));
         links.look(Some(99), true);
         assert!(!links.end_of_names());
-        assert_eq!(links.total(Opened::default()), (2, 0, Known::Exact));
+        assert_eq!(all(&links), (2, 0, Known::Exact));
     }
 }

@@ -1,21 +1,21 @@
 //! Directories: making the copy, opening both sides, and finishing once the contents are done.
 
 use super::engine::{Engine, Job};
-use super::failure::{During, Result, Step};
 use super::handle;
 use super::metadata::{Copied, KEPT_IN_ATTRIBUTES, Target, withheld};
 use super::options::{Flags, Preserve};
 use super::path::{Place, open_parent};
-use super::plain::{self, NO_MODE};
 use super::table::Role;
 use super::walk::{Level, Walk, open_same};
+use crate::data::plain::{self, NO_MODE};
+use crate::report::{During, Message, Result};
 use crate::sys::{self, BorrowedFd, CWD, FileType, Mode, OFlags};
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Makes the destination directory, or takes the one that is there, and opens both sides.
     pub(super) fn enter_directory(&mut self, job: &mut Job<'_>) -> Result<()> {
         let withheld = withheld(self.options.preserve, FileType::Directory, job.stat.mode);
-        self.make_directory(job, withheld, Step::CreateDirectory)?;
+        self.make_directory(job, withheld, Message::CreateDirectory)?;
         if !job.exists {
             // Whoever comes to what is below it comes by it, but for symlinks.
             if job.operand || !job.fresh {
@@ -37,7 +37,7 @@ impl Engine<'_, '_> {
         };
         // What was made gets its metadata all the same: entered, and found empty.
         let src = open_same(job.src.dir, job.src.name, follow, &job.stat.id);
-        job.open = Some(src.during(Step::AccessSource)?);
+        job.open = Some(src.during(Message::AccessSource)?);
         Ok(())
     }
 
@@ -46,7 +46,7 @@ impl Engine<'_, '_> {
         &mut self,
         job: &mut Job<'_>,
         withheld: Mode,
-        step: Step,
+        step: Message,
     ) -> Result<()> {
         let wanted = job.stat.mode & (Mode::PERMISSIONS | Mode::ISVTX);
         if !job.exists {
@@ -54,12 +54,13 @@ impl Engine<'_, '_> {
             let mode = (wanted - withheld) | Mode::RWXU;
             sys::mkdirat(job.dst.dir, job.dst.name, mode).during(step)?;
         }
-        open_made(job).during(Step::AccessDestination)?;
+        open_made(job).during(Message::AccessDestination)?;
         if !job.exists {
             // What the source has as far as the umask or the parent's default access list lets
             // it, and what the kernel added (setgid from the parent).
             let kernels = job.before.mode;
-            if self.options.preserve.contains(Preserve::NO_MODE) && step == Step::CreateDirectory {
+            if self.options.preserve.contains(Preserve::NO_MODE) && step == Message::CreateDirectory
+            {
                 // As GNU cp, which sets a mode where the directory around it has setgid, and
                 // elsewhere an access list.
                 let mut inherited = kernels & Mode::ISGID;
@@ -120,7 +121,7 @@ impl Engine<'_, '_> {
         };
         let finished = self.keep_metadata(&level.stat, &copied);
         if let (Err(failure), Target::Handle(_)) = (finished, target)
-            && failure.errno() == Some(handle::NO_WAY)
+            && failure.errno == Some(handle::NO_WAY)
         {
             let itself = itself(dir);
             copied.target = Target::Named(&itself);

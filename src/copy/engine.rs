@@ -1,26 +1,26 @@
 //! Copying one name: what is there, what is in the way, and who takes it from here.
 
-use super::data::DataMover;
-use super::failure::{During, Failure, Result, Step};
 use super::held::{self, Held, Opener};
 use super::options::{Backup, Flags, Follow, Options, Preserve, Update};
 use super::path::Place;
-use super::plain::NO_MODE;
 use super::same::same_entry;
 use super::table::{CopyId, Role};
-use super::trace::Trace;
-use super::ui::Ui;
 use super::walk::Level;
 use super::watch::Watch;
 use super::workers::Shared;
-use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OwnedFd, Stat, Team, Vec};
+use crate::data::mover::DataMover;
+use crate::data::plain::NO_MODE;
+use crate::data::trace::Trace;
+use crate::report::Reporter;
+use crate::report::{During, Failure, Message, Result};
+use crate::sys::{self, AtFlags, Errno, FileId, FileType, Mode, OwnedFd, Stat, Vec};
 
 /// So often at most it is looked again at what has appeared in a destination's place. Of several
 /// copies that go to one place each comes first once; what is always in the way is so for good.
 const MOST_LOOKS: u32 = 100;
 
 /// What a worker copies with.
-pub struct Engine<'a, 'ui> {
+pub struct Engine<'a> {
     pub(super) options: Options,
     /// How many names it has met.
     pub(super) names: u32,
@@ -30,12 +30,12 @@ pub struct Engine<'a, 'ui> {
     pub(super) euid: Option<u32>,
     /// The working directory, while the worker has left it.
     pub(super) home: Option<OwnedFd>,
-    pub(super) shared: &'a Shared<'ui>,
-    /// The other workers, for the first one to call in.
-    pub(super) team: Option<&'a Team<'a, Shared<'ui>>>,
+    pub(super) shared: &'a Shared<'a>,
+    /// Starts so many other workers, and says how many there are: for the first one.
+    pub(super) start_others: Option<&'a dyn Fn(u32) -> u32>,
     /// Where another worker has copied a file to.
     pub(super) earlier: Vec<u8>,
-    pub(super) data: DataMover<'a, 'ui>,
+    pub(super) data: DataMover<'a>,
     pub(super) opener: Opener,
     /// It counts what is to be copied, and copies nothing.
     pub(super) watch: Option<Watch>,
@@ -114,9 +114,12 @@ impl<'a> Job<'a> {
     }
 }
 
-impl<'a, 'ui> Engine<'a, 'ui> {
-    /// A worker's engine; the first one's with the `team` of the others.
-    pub(super) fn new(shared: &'a Shared<'ui>, team: Option<&'a Team<'a, Shared<'ui>>>) -> Self {
+impl<'a> Engine<'a> {
+    /// A worker's engine; the first one's with what starts the others.
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        start_others: Option<&'a dyn Fn(u32) -> u32>,
+    ) -> Self {
         Self {
             options: shared.options,
             names: 0,
@@ -125,12 +128,12 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             euid: None,
             watch: None,
             shared,
-            team,
+            start_others,
             earlier: Vec::new(),
             backup: Vec::new(),
             simple: false,
             home: None,
-            data: DataMover::new(&shared.options, &shared.reporter),
+            data: DataMover::new(shared.options.wish(), &shared.progress),
             opener: Opener::Untried,
         }
     }
@@ -139,9 +142,9 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     pub(super) fn settle(&self, shown: &[&[u8]; 2], result: Result<()>) {
         if self.watch.is_none()
             && let Err(failure) = result
-            && let Some(message) = failure.message()
+            && let Some(message) = failure.text()
         {
-            self.shared.ui().tell(message, shown, failure.errno());
+            self.shared.reporter().error(message, shown, failure.errno);
         }
     }
 
@@ -172,10 +175,10 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     fn try_copy(&mut self, job: &mut Job<'_>) -> Result<()> {
         job.follow = self.follows(job.operand);
         let links = self.options.has(Flags::LINK | Flags::SYMLINK);
-        self.look_at(job, !links).during(Step::StatSource)?;
+        self.look_at(job, !links).during(Message::StatSource)?;
         let directory = job.stat.kind == FileType::Directory;
         if directory && !self.options.has(Flags::RECURSIVE) {
-            return Step::OmitDirectory.into();
+            return Message::OmitDirectory.into();
         }
         let meets = job.operand && self.shared.many;
         if meets && !directory && self.options.backup == Backup::None {
@@ -211,7 +214,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             if job.backed_up && job.made.is_none() && !failure.is_harmless() {
                 self.settle(&job.shown, made);
                 self.put_back(job);
-                return Step::Told.into();
+                return Message::Told.into();
             }
             return made;
         }
@@ -228,8 +231,8 @@ impl<'a, 'ui> Engine<'a, 'ui> {
     /// something has appeared since, or has taken the place of what was just made. `None` if the
     /// failure is another one, or is final.
     fn clear_again(&mut self, job: &mut Job<'_>, failure: Failure) -> Option<Result<()>> {
-        let errno = failure.errno()?;
-        if errno == Errno::ENOENT && job.exists && failure.is(Step::CreateRegular) {
+        let errno = failure.errno?;
+        if errno == Errno::ENOENT && job.exists && failure.is(Message::CreateRegular) {
             job.exists = false;
             return Some(Ok(()));
         }
@@ -239,10 +242,10 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         }
         let has_data = matches!(job.stat.kind, FileType::Regular | FileType::Directory);
         let by_name = [
-            Step::Times,
-            Step::Owner,
-            Step::Mode,
-            Step::AccessDestination,
+            Message::Times,
+            Message::Owner,
+            Message::Mode,
+            Message::AccessDestination,
         ];
         let is_replaced = matches!(errno, Errno::ENOENT | Errno::ESTALE)
             && !has_data
@@ -264,7 +267,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         let path = job.src_shown();
         let is_same = |earlier: &[u8]| same_entry(earlier, path);
         if self.shared.met().any(Role::Given, &job.stat.id, &is_same) {
-            return Step::GivenTwice.into();
+            return Message::GivenTwice.into();
         }
         self.shared.remember(Role::Given, &job.stat.id, path);
         Ok(())
@@ -283,7 +286,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                 found = stat_dst(job, AtFlags::empty());
                 // A directory is in the way all the same.
                 if made_here && (found.is_err() || job.before.kind != FileType::Directory) {
-                    return Step::ThroughCreated.into();
+                    return Message::ThroughCreated.into();
                 }
                 // A loop is in the way like any file that cannot be opened.
                 if found == Err(Errno::ELOOP) && self.options.has(Flags::FORCE) {
@@ -307,14 +310,14 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if found == Err(Errno::ENOENT) {
             return Ok(());
         }
-        found.during(Step::StatDestination)?;
+        found.during(Message::StatDestination)?;
         job.exists = true;
         // Nothing is overwritten under -n, the source neither.
         let mut same = Ok(());
         if !matches!(self.options.update, Update::None | Update::NoneFail) {
             same = self.check_same(job);
             if let Err(failure) = same
-                && failure.is(Step::SameFile)
+                && failure.is(Message::SameFile)
             {
                 return same;
             }
@@ -339,19 +342,21 @@ impl<'a, 'ui> Engine<'a, 'ui> {
                             self.shared.met().settle(&id, Some(there));
                             self.shared.met_settled.give();
                         }
-                        Err(failure) if failure.is(Step::Nothing) => {}
+                        Err(failure) if failure.is(Message::Nothing) => {}
                         failed => return failed,
                     }
                 }
-                Step::Nothing
+                Message::Nothing
             }
-            Update::None => Step::Nothing,
-            Update::NoneFail => return Step::NotReplacing.into(),
-            _ if self.options.has(Flags::INTERACTIVE) && !self.may_overwrite(job) => Step::Told,
+            Update::None => Message::Nothing,
+            Update::NoneFail => return Message::NotReplacing.into(),
+            _ if self.options.has(Flags::INTERACTIVE) && !self.may_overwrite(job) => Message::Told,
             _ => return Ok(()),
         };
         if self.options.has(Flags::DEBUG) {
-            self.shared.ui().say("skipped {1}", &job.shown);
+            self.shared
+                .reporter()
+                .say(Message::Skipped, &job.shown, None);
         }
         skipped.into()
     }
@@ -378,13 +383,13 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             || sys::geteuid() == 0
             || sys::may_write(job.dst.dir, job.dst.name)
         {
-            Step::AskOverwrite
+            Message::AskOverwrite
         } else if self.options.has(Flags::FORCE | Flags::REMOVE_DESTINATION) {
-            Step::AskReplace
+            Message::AskReplace
         } else {
-            Step::AskUnwritable
+            Message::AskUnwritable
         };
-        self.shared.ui().ask(step.into(), &names)
+        self.shared.reporter().ask(step, &names)
     }
 
     /// Whether a source of type `kind` is written into what the destination leads to, and does
@@ -426,11 +431,11 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             return if directory || backs_up {
                 Ok(())
             } else {
-                Step::DirectoryByNonDirectory.into()
+                Message::DirectoryByNonDirectory.into()
             };
         }
         if directory && !backs_up {
-            return Step::NonDirectoryByDirectory.into();
+            return Message::NonDirectoryByDirectory.into();
         }
         if directory && !self.keeps_old(job) {
             // Making the directory says that it is in the way.
@@ -438,10 +443,10 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             return Ok(());
         }
         if options.backup != Backup::Numbered && self.made_here(job) {
-            return Step::JustCreated.into();
+            return Message::JustCreated.into();
         }
         if self.is_copied_there(job) {
-            return Step::Nothing.into();
+            return Message::Nothing.into();
         }
         if self.keeps_old(job) {
             return self.back_up(job);
@@ -467,13 +472,15 @@ impl<'a, 'ui> Engine<'a, 'ui> {
         if removed.is_ok() {
             self.say_removed(job);
         }
-        removed.during(Step::Remove)
+        removed.during(Message::Remove)
     }
 
     /// Says that something was removed that was in the way, if that is of interest.
     pub(super) fn say_removed(&self, job: &Job<'_>) {
         if self.options.has(Flags::VERBOSE) {
-            self.shared.ui().say("removed {1}", &job.shown);
+            self.shared
+                .reporter()
+                .say(Message::Removed, &job.shown, None);
         }
     }
 
@@ -501,7 +508,7 @@ impl<'a, 'ui> Engine<'a, 'ui> {
             _ if self.options.has(Flags::LINK) => self.link_hard(job),
             FileType::Symlink => self.copy_symlink(job),
             _ if self.copies_as_regular(kind) => self.copy_regular(job),
-            FileType::Unknown => Step::UnknownType.into(),
+            FileType::Unknown => Message::UnknownType.into(),
             _ => self.copy_node(job),
         };
         if again {
@@ -551,26 +558,26 @@ impl<'a, 'ui> Engine<'a, 'ui> {
 
     /// Says from where to where a name is copied.
     pub(super) fn say_copied(&self, job: &Job<'_>) {
-        self.say_copied_to(job, &mut **self.shared.ui());
+        self.say_copied_to(job, &mut *self.shared.reporter());
     }
 
-    fn say_copied_to(&self, job: &Job<'_>, ui: &mut dyn Ui) {
+    fn say_copied_to(&self, job: &Job<'_>, ui: &mut dyn Reporter) {
         let names = [job.src_shown(), job.dst_shown(), self.backup_shown()];
-        let mut line = "{0} -> {1}";
+        let mut line = Message::Copied;
         if job.backed_up && job.stat.kind != FileType::Directory {
-            line = "{0} -> {1} (backup: {2})";
+            line = Message::CopiedAndKept;
         }
-        ui.say(line, &names);
+        ui.say(line, &names, None);
     }
 
     /// Says which way the data went of what has any, after the names where those were not said.
     fn say_trace(&self, job: &Job<'_>, with_names: bool) {
-        let mut ui = self.shared.ui();
+        let mut ui = self.shared.reporter();
         if with_names {
-            self.say_copied_to(job, &mut **ui);
+            self.say_copied_to(job, &mut *ui);
         }
         if self.data.ranges.trace.has_data {
-            self.data.ranges.trace.say(&mut **ui);
+            self.data.ranges.trace.say(&mut *ui);
         }
     }
 }

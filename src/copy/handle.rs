@@ -8,8 +8,8 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::path::Place;
-use super::plain::{self, NO_MODE};
 use super::proc::{open_directory, path_of};
+use crate::data::plain::{self, NO_MODE};
 use crate::sys::{
     self, Access, AtFlags, Bearer, BorrowedFd, CWD, Errno, Mode, OFlags, OwnedFd, Stat, until_nul,
 };

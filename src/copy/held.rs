@@ -12,8 +12,8 @@
 
 use super::handle::{self, following};
 use super::path::Place;
-use super::plain::{self, NO_MODE};
 use super::proc::{DIRECTORY, open_directory, path_of};
+use crate::data::plain::{self, NO_MODE};
 use crate::sys::{
     self, BorrowedFd, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Stat, until_nul,
 };

@@ -5,18 +5,18 @@ use core::ffi::CStr;
 
 use super::apart::replace;
 use super::engine::{Engine, Job};
-use super::failure::{During, Result, Step};
 use super::handle;
 use super::options::{Flags, Follow, Preserve};
 use super::path::{Place, last_part, open_parent};
-use super::plain::{self, NO_MODE};
 use super::same::stat_parent;
 use super::table::{Claim, CopyId};
+use crate::data::plain::{self, NO_MODE};
+use crate::report::{During, Message, Result};
 use crate::sys::{
     self, AtFlags, BorrowedFd, CWD, Errno, FileType, Mode, OFlags, OwnedFd, Stat, until_nul,
 };
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Whether the source can be met under another name that is to be a link to its copy.
     pub(super) fn may_turn_up_again(&self, job: &Job<'_>) -> bool {
         self.options.preserve.contains(Preserve::LINKS)
@@ -42,7 +42,7 @@ impl Engine<'_, '_> {
             (job.open, job.held) = (None, None);
             // Given twice, and copied to where it is: not to be removed for a link to itself.
             if until_nul(&self.earlier).to_bytes() == job.dst_shown() {
-                return Step::Nothing.into();
+                return Message::Nothing.into();
             }
             let earlier = until_nul(&self.earlier);
             let below = self.earlier.get(shared.dst_root..).unwrap_or_default();
@@ -54,11 +54,11 @@ impl Engine<'_, '_> {
             );
             let linked = opened.and_then(|open| self.link_to(job, open.as_fd(), below));
             let Err(errno) = linked else {
-                return Step::Nothing.into();
+                return Message::Nothing.into();
             };
             is_gone |= errno == Errno::ESTALE;
             let names = [earlier.to_bytes(), job.dst_shown()];
-            let told = shared.tell(Step::HardLink, &names, Some(errno));
+            let told = shared.tell(Message::HardLink, &names, Some(errno));
             if !is_gone {
                 return told;
             }
@@ -117,7 +117,7 @@ impl Engine<'_, '_> {
         if linked == Err(Errno::EEXIST) && self.options.has(Flags::FORCE | Flags::INTERACTIVE) {
             linked = replace(&job.dst, &link);
         }
-        linked.during(Step::HardLink)
+        linked.during(Message::HardLink)
     }
 
     /// Makes the destination a symlink to the source by its path as it was given.
@@ -130,11 +130,11 @@ impl Engine<'_, '_> {
             && stat_parent(job.dst_shown(), &mut there).is_ok()
             && here.id != there.id
         {
-            return Step::LinkElsewhere.into();
+            return Message::LinkElsewhere.into();
         }
         let in_place = self.options.has(Flags::FORCE);
         let target = sys::c_string(&mut self.earlier, b"", target);
-        make_symlink(target, &job.dst, in_place).during(Step::Link)?;
+        make_symlink(target, &job.dst, in_place).during(Message::Link)?;
         job.stat.kind = FileType::Symlink;
         self.finish_special(job, Mode::empty())
     }

@@ -5,10 +5,10 @@
 //! setuid, setgid and capabilities, and the final permission bits may lock us out.
 
 use super::engine::Engine;
-use super::failure::{During, Result, Step};
 use super::handle;
 use super::options::Preserve;
 use super::path::Place;
+use crate::report::{During, Message, Result};
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Stat};
 
 /// What is not kept in metadata, or not there alone.
@@ -113,16 +113,16 @@ pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
     mode & bits
 }
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Gives a finished copy the times, owner and permission bits that the options ask for.
     /// What cannot be kept ends it, as in GNU cp.
     pub(super) fn keep_metadata(&mut self, from: &Stat, copied: &Copied<'_>) -> Result<()> {
         let preserve = self.options.preserve;
         if preserve.contains(Preserve::TIMESTAMPS) {
             let step = if copied.others {
-                Step::Times
+                Message::Times
             } else {
-                Step::ParentTimes
+                Message::ParentTimes
             };
             copied.target.set_times(from).during(step)?;
         }
@@ -153,14 +153,14 @@ impl Engine<'_, '_> {
     }
 
     /// What it is to set a mode: GNU cp has three messages.
-    pub(super) const fn mode_step(&self) -> Step {
+    pub(super) const fn mode_step(&self) -> Message {
         let preserve = self.options.preserve;
         if preserve.contains(Preserve::MODE) {
-            Step::Mode
+            Message::Mode
         } else if preserve.contains(Preserve::NO_MODE) {
-            Step::UsualMode
+            Message::UsualMode
         } else {
-            Step::RestoreMode
+            Message::RestoreMode
         }
     }
 
@@ -194,7 +194,7 @@ impl Engine<'_, '_> {
             if self.options.preserve.contains(Preserve::MODE) {
                 let common = before.mode & from.mode & Mode::RWXU;
                 self.drop_access_list(copied.target)?;
-                copied.target.set_mode(common).during(Step::ClearMode)?;
+                copied.target.set_mode(common).during(Message::ClearMode)?;
             }
         }
         let set = copied.target.set_owner(from.uid, from.gid);
@@ -213,6 +213,6 @@ impl Engine<'_, '_> {
                 return Ok(());
             }
         }
-        set.during(Step::Owner)
+        set.during(Message::Owner)
     }
 }

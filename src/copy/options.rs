@@ -2,32 +2,7 @@
 
 use bitflags::bitflags;
 
-/// Which way data goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Io {
-    /// Whichever is quickest.
-    Auto,
-    /// As that, but not the ring; of `cat`, reads and writes only.
-    Sync,
-    /// That one, as far as it goes: of large files, and the ring of all regular files, or there is
-    /// an error. Of `cat` the ring reads ahead.
-    Only(Way),
-}
-
-/// A way by which data goes from one file to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// `copy_file_range`.
-    CopyFileRange,
-    /// `splice`, through a pipe.
-    Splice,
-    /// Reads, and writes through the ring.
-    Ring,
-    /// Reads, and writes by another thread.
-    Thread,
-    /// Reads and writes.
-    ReadWrite,
-}
+use crate::data::wish::{Io, Reflink, Sparse, Wish};
 
 /// Which symlinks in the source are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,26 +12,6 @@ pub enum Follow {
     /// Operands (`-H`).
     Operands,
     /// All (`-L`).
-    Always,
-}
-
-/// When a copy shares its source's blocks (`FICLONE`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // as they are given: `--reflink=WHEN`
-pub enum Reflink {
-    Auto,
-    Always,
-    Never,
-}
-
-/// Where a copy has holes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sparse {
-    /// Nowhere.
-    Never,
-    /// Where the source has them.
-    Auto,
-    /// Wherever blocks hold nothing but zeros.
     Always,
 }
 
@@ -177,6 +132,17 @@ pub struct Options {
 }
 
 impl Options {
+    /// What is asked of the way that data goes.
+    #[must_use]
+    pub const fn wish(&self) -> Wish {
+        Wish {
+            io: self.io,
+            reflink: self.reflink,
+            sparse: self.sparse,
+            is_alone: self.jobs == 1,
+        }
+    }
+
     /// Whether any of `flags` is asked for.
     #[must_use]
     pub const fn has(&self, flags: Flags) -> bool {

@@ -7,14 +7,14 @@
 use core::ffi::CStr;
 
 use super::engine::{Engine, Job};
-use super::failure::{During, Result, Step};
 use super::metadata;
 use super::options::{Flags, Preserve};
 use super::path::{last_part, trim_slashes};
 use super::walk::Walk;
+use crate::report::{During, Message, Result};
 use crate::sys::{self, AtFlags, CWD, Errno, FileType, Mode, Stat};
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Copies `src`, relative to the working directory, to the same path below the engine's root.
     pub fn copy_with_parents(&mut self, walk: &mut Walk, src: &CStr) {
         let path = trim_slashes(src.to_bytes());
@@ -68,14 +68,14 @@ impl Engine<'_, '_> {
         job.exists = found.is_ok();
         job.through_link = job.exists;
         if job.exists && job.before.kind != FileType::Directory {
-            return Step::ParentNoDirectory.into();
+            return Message::ParentNoDirectory.into();
         }
         if !untouched && (!job.exists || self.options.preserve.intersects(kept)) {
             let mut answer = sys::stat_at(CWD, job.src.name, AtFlags::empty(), &mut job.stat);
             if answer.is_ok() && job.stat.kind != FileType::Directory {
                 answer = Err(Errno::ENOTDIR);
             }
-            answer.during(Step::ParentAttributes)?;
+            answer.during(Message::ParentAttributes)?;
         }
         let preserve = self.options.preserve;
         let mut withheld = Mode::empty();
@@ -85,9 +85,11 @@ impl Engine<'_, '_> {
         if preserve.contains(Preserve::NO_MODE) && !preserve.contains(Preserve::MODE) {
             job.stat.mode = Mode::PERMISSIONS;
         }
-        self.make_directory(&mut job, withheld, Step::MakeParent)?;
+        self.make_directory(&mut job, withheld, Message::MakeParent)?;
         if !job.exists && self.options.has(Flags::VERBOSE) {
-            self.shared.ui().say("{=0} -> {=1}", &job.shown);
+            self.shared
+                .reporter()
+                .say(Message::MadeParent, &job.shown, None);
         }
         let mut level = job.into_level(walk);
         level.is_parent = true;

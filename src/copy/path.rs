@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::plain::{self, NO_MODE};
+use crate::data::plain::{self, NO_MODE};
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, OFlags, OwnedFd, Result, Stat, Vec, until_nul};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use super::plain::{self, NO_MODE};
+use crate::data::plain::{self, NO_MODE};
 use crate::sys::{self, BorrowedFd, CWD, Errno, OFlags, OwnedFd, Result, decimal};
 
 /// Where this process's descriptors are names.

@@ -1,20 +1,21 @@
 //! Regular files, and what is copied as one.
 
 use super::engine::{Engine, Job};
-use super::failure::{During, Result, Step};
 use super::held::{self, Held};
 use super::metadata::{Copied, Target, withheld};
-use super::options::{Flags, Preserve, Reflink};
-use super::plain;
+use super::options::{Flags, Preserve};
+use crate::data::plain;
+use crate::data::wish::Reflink;
+use crate::report::{During, Message, Result};
 use crate::sys::{self, AtFlags, BorrowedFd, Errno, FileType, Mode, OFlags, OwnedFd, Stat};
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Copies data and metadata of one file.
     pub(super) fn copy_regular(&mut self, job: &mut Job<'_>) -> Result<()> {
         let source = self.open_source(job)?;
         self.data.ranges.trace.has_data = !self.options.has(Flags::ATTRIBUTES_ONLY);
         let copied = self.copy_from(job, source.as_fd());
-        self.close(job, source, Step::CloseSource, copied)
+        self.close(job, source, Message::CloseSource, copied)
     }
 
     fn copy_from(&mut self, job: &mut Job<'_>, source: BorrowedFd<'_>) -> Result<()> {
@@ -22,12 +23,12 @@ impl Engine<'_, '_> {
         let missing = withheld(self.options.preserve, FileType::Regular, mode);
         let destination = self.open_destination(job, mode - missing)?;
         let copied = self.fill(job, source, destination.as_fd(), missing);
-        self.close(job, destination, Step::Close, copied)
+        self.close(job, destination, Message::Close, copied)
     }
 
     /// Closes a file with which all went as `so_far`, and says it where both fail: some file
     /// systems tell only now that a write was lost.
-    fn close(&self, job: &Job<'_>, file: OwnedFd, step: Step, so_far: Result<()>) -> Result<()> {
+    fn close(&self, job: &Job<'_>, file: OwnedFd, step: Message, so_far: Result<()>) -> Result<()> {
         match file.close().during(step) {
             Ok(()) => so_far,
             failed => {
@@ -48,17 +49,17 @@ impl Engine<'_, '_> {
         if let Some(held) = job.held.take() {
             match self.opener.open(&held, OFlags::RDONLY) {
                 Err(Errno::EMFILE) => {}
-                opened => return opened.during(Step::OpenSource),
+                opened => return opened.during(Message::OpenSource),
             }
         }
         let looked_at = job.stat;
         let open = held::open_named(&job.src, job.follow, &looked_at, OFlags::RDONLY)
-            .during(Step::OpenSource)?;
-        sys::stat_fd(open.as_fd(), &mut job.stat).during(Step::FstatSource)?;
+            .during(Message::OpenSource)?;
+        sys::stat_fd(open.as_fd(), &mut job.stat).during(Message::FstatSource)?;
         if job.stat.id == looked_at.id {
             Ok(open)
         } else {
-            Step::Replaced.into()
+            Message::Replaced.into()
         }
     }
 
@@ -67,7 +68,7 @@ impl Engine<'_, '_> {
         if job.exists {
             let opened = self.reuse(job);
             match opened {
-                Err(failure) if failure.is(Step::CreateRegular) => match failure.errno() {
+                Err(failure) if failure.is(Message::CreateRegular) => match failure.errno {
                     // Gone; or the others are about this process, and a new file could not be
                     // opened either.
                     Some(Errno::ENOENT | Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => {
@@ -93,15 +94,15 @@ impl Engine<'_, '_> {
         let looked_at = job.before.id;
         // Found to be no symlink before: one that it is now was put there meanwhile.
         let held = held::hold(&job.dst, job.through_link, &mut job.before);
-        let held = held.during(Step::CreateRegular)?;
+        let held = held.during(Message::CreateRegular)?;
         // Not emptied by opening: only now it is certain that this is not the source.
         if job.before.id == job.stat.id {
-            return Step::SameFile.into();
+            return Message::SameFile.into();
         }
         let is_regular = job.before.kind == FileType::Regular;
         // Another file may have taken its name. A FIFO or a device was not there before.
         if !is_regular && job.before.id != looked_at {
-            return Err(Errno::ESTALE).during(Step::CreateRegular);
+            return Err(Errno::ESTALE).during(Message::CreateRegular);
         }
         let mut opened = self.opener.open(&held, OFlags::WRONLY);
         let mut held = Some(held);
@@ -117,7 +118,7 @@ impl Engine<'_, '_> {
                 .and_then(|file| sys::ftruncate(file.as_fd(), 0).map(|()| file))
                 .or_else(|refused| self.open_emptied(job, held, refused));
         }
-        opened.during(Step::CreateRegular)
+        opened.during(Message::CreateRegular)
     }
 
     /// Empties the destination by opening it, where another way was `refused`: some file systems
@@ -158,7 +159,7 @@ impl Engine<'_, '_> {
             // Of an existing file that is known.
             let mut copy = job.before;
             if !job.exists {
-                sys::stat_fd(fd, &mut copy).during(Step::FstatDestination)?;
+                sys::stat_fd(fd, &mut copy).during(Message::FstatDestination)?;
             }
             job.copy = Some(copy.id);
         }
@@ -202,26 +203,26 @@ impl Engine<'_, '_> {
     /// Deals with what is left of data that was not `moved` as a whole.
     fn clean_up(&mut self, job: &Job<'_>, fd: BorrowedFd<'_>, moved: Result<()>) -> Result<()> {
         if let Err(failure) = moved
-            && failure.is(Step::Clone)
+            && failure.is(Message::Clone)
             && !job.exists
         {
             // It was made for nothing.
             self.settle(&job.shown, moved);
             remove_made(job, fd)?;
-            return Step::Told.into();
+            return Message::Told.into();
         }
         let Some(uncut) = self.data.uncut.take() else {
             return moved;
         };
         self.settle(&job.shown, moved);
-        let mut step = Step::Truncate;
+        let mut step = Message::Truncate;
         if uncut.gaps {
-            step = Step::LeaveGaps;
+            step = Message::LeaveGaps;
             // Nothing is better than what looks like the file and is not.
             if !job.exists {
                 let removed = remove_made(job, fd);
                 if removed == Ok(true) {
-                    step = Step::RemoveGaps;
+                    step = Message::RemoveGaps;
                 }
                 self.settle(&job.shown, removed.map(drop));
             }
@@ -241,7 +242,7 @@ impl Engine<'_, '_> {
         {
             // Where all was made by this copy, it is somebody's who is not to be served.
             if job.fresh || !self.options.has(Flags::THROUGH_DANGLING) {
-                return Step::Dangling.into();
+                return Message::Dangling.into();
             }
             // What it leads to was not there when it was looked at.
             opened = open(flags | OFlags::NONBLOCK | OFlags::NOCTTY).and_then(if_regular);
@@ -250,7 +251,7 @@ impl Engine<'_, '_> {
         if opened == Err(Errno::EISDIR) && job.dst_shown().ends_with(b"/") {
             opened = Err(Errno::ENOTDIR);
         }
-        opened.during(Step::CreateRegular)
+        opened.during(Message::CreateRegular)
     }
 }
 
@@ -260,9 +261,9 @@ impl Engine<'_, '_> {
 fn hold_again(job: &mut Job<'_>) -> Result<()> {
     if job.held.take().is_some() {
         let looked_at = job.stat.id;
-        let held = held::hold(&job.src, job.follow, &mut job.stat).during(Step::OpenSource)?;
+        let held = held::hold(&job.src, job.follow, &mut job.stat).during(Message::OpenSource)?;
         if job.stat.id != looked_at {
-            return Step::Replaced.into();
+            return Message::Replaced.into();
         }
         job.held = Some(held);
     }
@@ -303,6 +304,6 @@ fn remove_made(job: &Job<'_>, fd: BorrowedFd<'_>) -> Result<bool> {
     }
     looked
         .and_then(|()| sys::unlinkat(job.dst.dir, job.dst.name, AtFlags::empty()))
-        .during(Step::Remove)?;
+        .during(Message::Remove)?;
     Ok(true)
 }

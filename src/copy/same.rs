@@ -1,20 +1,20 @@
 //! Whether source and destination are one file, and whether that does any harm.
 
 use super::engine::{Engine, Job};
-use super::failure::{Result, Step};
 use super::options::{Backup, Flags};
 use super::path::{Place, last_part, open_parent, trim_slashes};
+use crate::report::{Message, Result};
 use crate::sys::{self, AtFlags, CWD, FileType, Stat, Vec};
 
-impl Engine<'_, '_> {
-    /// Fails with [`Step::SameFile`] where going on would lose the source, and with
-    /// [`Step::Nothing`] where all is as it is to be.
+impl Engine<'_> {
+    /// Fails with [`Message::SameFile`] where going on would lose the source, and with
+    /// [`Message::Nothing`] where all is as it is to be.
     pub(super) fn check_same(&self, job: &Job<'_>) -> Result<()> {
         let options = &self.options;
         let one_file = job.before.id == job.stat.id;
         let links = options.has(Flags::LINK);
         if one_file && links {
-            return Step::Nothing.into();
+            return Message::Nothing.into();
         }
         let backs_up = options.backup != Backup::None;
         let never_follows = !job.follow;
@@ -33,14 +33,14 @@ impl Engine<'_, '_> {
         let one_inode = src.id == dst.id;
         let both_links = is_link(&src) && is_link(&dst);
         let one_name = || same_entry(job.src_shown(), job.dst_shown());
-        let same_file = Step::SameFile.into();
+        let same_file = Message::SameFile.into();
         if never_follows && both_links {
             // Two names of one symlink: nothing to do. For such GNU cp takes one name as well that
             // is given by way of a symlink to its directory.
             return match (one_name(), one_inode && !backs_up) {
-                (true, true) if are_held_apart(job) => Step::Nothing.into(),
+                (true, true) if are_held_apart(job) => Message::Nothing.into(),
                 (true, _) => same_file,
-                (_, true) => Step::Nothing.into(),
+                (_, true) => Message::Nothing.into(),
                 _ => Ok(()),
             };
         }
@@ -83,7 +83,7 @@ impl Engine<'_, '_> {
                 return if to_link {
                     Ok(())
                 } else {
-                    Step::Nothing.into()
+                    Message::Nothing.into()
                 };
             }
         }

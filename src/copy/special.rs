@@ -5,7 +5,6 @@ use core::sync::atomic::Ordering;
 
 use super::apart::while_apart;
 use super::engine::{Engine, Job};
-use super::failure::{During, Result, Step};
 use super::handle;
 use super::links::make_symlink;
 use super::metadata::{Copied, Target, withheld};
@@ -14,17 +13,18 @@ use super::path::Place;
 use super::same::same_entry;
 use super::table::Role;
 use super::workers::Shared;
+use crate::report::{During, Message, Result};
 use crate::sys::{self, Errno, FileType, Mode, OwnedFd, Stat, until_nul};
 
 /// The longest symlink target that Linux holds, and its NUL.
 const TARGET_BYTES: usize = 4096;
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Makes a symlink with the source's target.
     pub(super) fn copy_symlink(&mut self, job: &mut Job<'_>) -> Result<()> {
         let in_place = self.options.has(Flags::FORCE);
-        let target = self.read_target(&job.src).during(Step::ReadLink)?;
-        make_symlink(target, &job.dst, in_place).during(Step::CreateSymlink)?;
+        let target = self.read_target(&job.src).during(Message::ReadLink)?;
+        make_symlink(target, &job.dst, in_place).during(Message::CreateSymlink)?;
         self.finish_special(job, Mode::empty())
     }
 
@@ -47,9 +47,9 @@ impl Engine<'_, '_> {
         let (mode, kind) = (job.stat.mode, job.stat.kind);
         let withheld = withheld(self.options.preserve, kind, mode);
         let step = if kind == FileType::Fifo {
-            Step::CreateFifo
+            Message::CreateFifo
         } else {
-            Step::CreateSpecial
+            Message::CreateSpecial
         };
         sys::mknodat(
             job.dst.dir,
@@ -74,19 +74,19 @@ impl Engine<'_, '_> {
             return self.give_metadata(job, Target::Named(&dst), withheld);
         }
         let mut made = Stat::default();
-        let file = open_made(job, &mut made).during(Step::AccessDestination)?;
+        let file = open_made(job, &mut made).during(Message::AccessDestination)?;
         job.copy = Some(made.id);
         let file = Target::Handle(file.as_fd());
         let finished = self.give_metadata(job, file, withheld);
         if let Err(failure) = finished
-            && failure.errno() == Some(handle::NO_WAY)
+            && failure.errno == Some(handle::NO_WAY)
         {
             // By its name, which has to be nobody else's then.
             let dst = job.dst;
             return while_apart(&dst, &made.id, |place| {
                 self.give_metadata(job, Target::Named(place), withheld)
             })
-            .during(Step::AccessDestination)?;
+            .during(Message::AccessDestination)?;
         }
         finished
     }
@@ -160,7 +160,7 @@ impl Engine<'_, '_> {
             // stands in it: else it could go down for ever, by way of a symlink.
             is_made |= !level.existed && level.before.id == id;
             if level.stat.id == id && self.options.follow == Follow::Always {
-                further = Step::Cyclic.into();
+                further = Message::Cyclic.into();
             }
         }
         let earlier = met.find(Role::Copied, &id).map(CStr::to_bytes);
@@ -168,21 +168,21 @@ impl Engine<'_, '_> {
         is_made |= earlier.is_some_and(|earlier| same_entry(earlier, job.src_shown()));
         if is_made {
             shared.into_itself.store(true, Ordering::Relaxed);
-            return shared.tell(Step::IntoItself, &[src, dst], None);
+            return shared.tell(Message::IntoItself, &[src, dst], None);
         }
         let Some(earlier) = earlier else {
             return further;
         };
         if same_entry(earlier, job.dst_shown()) {
-            let _ = shared.tell(Step::DirectoryTwice, &[src], None);
-            return Step::Nothing.into();
+            let _ = shared.tell(Message::DirectoryTwice, &[src], None);
+            return Message::Nothing.into();
         }
         // Through symlinks a directory may rightly be met twice.
         if job.follow {
             return further;
         }
         let names = [job.dst_shown(), earlier];
-        shared.tell(Step::LinkToDirectory, &names, None)
+        shared.tell(Message::LinkToDirectory, &names, None)
     }
 }
 
@@ -199,8 +199,8 @@ fn open_made(job: &Job<'_>, made: &mut Stat) -> sys::Result<OwnedFd> {
 
 impl Shared<'_> {
     /// Tells that a name was not copied, which is then known.
-    pub(super) fn tell(&self, step: Step, names: &[&[u8]], errno: Option<Errno>) -> Result<()> {
-        self.ui().tell(step.into(), names, errno);
-        Step::Told.into()
+    pub(super) fn tell(&self, step: Message, names: &[&[u8]], errno: Option<Errno>) -> Result<()> {
+        self.reporter().error(step, names, errno);
+        Message::Told.into()
     }
 }

@@ -11,11 +11,11 @@ use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
 use super::engine::{Engine, Job};
-use super::failure::{During, Result, Step};
 use super::held;
 use super::path::{End, Path, Place, open_parent};
-use super::plain::{self, NO_MODE};
 use super::workers::{ALONE_NAMES, NO_NODE};
+use crate::data::plain::{self, NO_MODE};
+use crate::report::{During, Message, Result};
 use crate::sys::{
     self, BorrowedFd, CWD, Errno, FileId, FileType, Mode, OFlags, OwnedFd, Stat, Vec, Whence,
     until_nul,
@@ -101,7 +101,7 @@ pub struct Walk {
     pub(super) parents: usize,
 }
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Copies `src`, relative to the working directory, to `dst`, relative to the engine's
     /// root, with all it holds. `absent` says that nothing was found at `dst`.
     pub fn copy_operand(&mut self, walk: &mut Walk, src: &CStr, dst: &CStr, absent: bool) {
@@ -155,7 +155,7 @@ impl Engine<'_, '_> {
             } else if level.exhausted || into_itself {
                 self.go_up(walk);
             } else {
-                let read = self.read_batch(walk).during(Step::AccessSource);
+                let read = self.read_batch(walk).during(Message::AccessSource);
                 self.settle(&walk.shown(), read);
             }
         }
@@ -166,7 +166,7 @@ impl Engine<'_, '_> {
     pub(super) fn copy_here(&mut self, walk: &mut Walk, kind: FileType, absent: bool) {
         self.names += 1;
         if self.names == ALONE_NAMES {
-            self.shared.reporter.progress.begin();
+            self.shared.progress.begin();
         }
         let mut job = Job::new(walk, self.shared.root, kind);
         job.absent = absent;
@@ -182,13 +182,10 @@ impl Engine<'_, '_> {
             self.data.is_opened = false;
             self.copy_name(&mut job);
             if job.stat.kind == FileType::Regular && !self.data.is_opened {
-                self.shared
-                    .reporter
-                    .progress
-                    .open(job.stat.size_bytes, false);
+                self.shared.progress.open(job.stat.size_bytes, false);
             }
             if job.stat.kind != FileType::Directory {
-                self.shared.reporter.finished();
+                self.shared.progress.finished();
             }
         }
         if job.made.is_some() {
@@ -314,7 +311,7 @@ impl Engine<'_, '_> {
         let dst = walk.dst.shown().get(shared.dst_root..).unwrap_or_default();
         outer
             .reopen(level, walk.src.shown(), (shared.root, dst))
-            .during(Step::Return)
+            .during(Message::Return)
     }
 
     /// Puts the innermost level's next items on the stack, once it has none there any more.

@@ -6,10 +6,10 @@ use core::sync::atomic::Ordering;
 use super::census::Census;
 use super::engine::{Engine, Job};
 use super::options::{Flags, Follow};
-use super::plain::{self, NO_MODE};
-use super::progress::Occasion;
 use super::walk::Walk;
 use super::workers::{NO_NODE, Shared};
+use crate::data::plain::{self, NO_MODE};
+use crate::report::Occasion;
 use crate::sys::{self, AtFlags, FileType, OFlags};
 
 /// How often the line is renewed, and how often one is written where it cannot be.
@@ -39,19 +39,19 @@ pub(super) struct Watch {
     census: Census,
 }
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Counts what there is and shows how far the copy has come, until it ends.
     pub(super) fn watch(&mut self, walk: &mut Walk) {
         let shared = self.shared;
         // This thread alone answers signals: those that copy are not interrupted.
         sys::let_usr1(true);
-        shared.reporter.progress.begin();
+        shared.progress.begin();
         let mut step_ms = STEP_ELSEWHERE_MS;
-        if shared.ui().renews_progress() {
+        if shared.reporter().renews_progress() {
             step_ms = STEP_MS;
         }
         self.watch = Some(Watch {
-            next_ms: shared.reporter.progress.begun_ms() + step_ms,
+            next_ms: shared.progress.begun_ms() + step_ms,
             step_ms,
             looks: 0,
             rest_ms: 0,
@@ -78,7 +78,10 @@ impl Engine<'_, '_> {
             while !shared.wait_for_end(STEP_MS) {
                 watch.look(shared);
             }
-            shared.reporter.show(Some(&watch.census), Occasion::End);
+            shared.progress.show(
+                Some(watch.census.total(shared.progress.opened())),
+                Occasion::End,
+            );
         }
     }
 
@@ -151,13 +154,19 @@ impl Watch {
     /// Shows where the copy stands if it is time to, or a signal asks. Returns whether the copy
     /// has ended.
     fn look(&mut self, shared: &Shared<'_>) -> bool {
-        if shared.reporter.progress.is_asked() {
-            shared.reporter.show(Some(&self.census), Occasion::Signal);
+        if shared.progress.is_asked() {
+            shared.progress.show(
+                Some(self.census.total(shared.progress.opened())),
+                Occasion::Signal,
+            );
         }
         let now = sys::monotonic_ms();
         if now >= self.next_ms {
             self.next_ms = now + self.step_ms;
-            shared.reporter.show(Some(&self.census), Occasion::Renewal);
+            shared.progress.show(
+                Some(self.census.total(shared.progress.opened())),
+                Occasion::Renewal,
+            );
         }
         shared.wait_for_end(0)
     }

@@ -17,12 +17,12 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::engine::Engine;
 use super::options::{Backup, Flags, Follow, Options};
 use super::path::trim_slashes;
-use super::plain::{self, NO_MODE};
-use super::processors::usual_count;
-use super::progress::Reporter;
 use super::table::{FileTable, Role};
-use super::ui::Ui;
 use super::walk::{Level, OPEN_LEVELS, Walk};
+use crate::data::plain::{self, NO_MODE};
+use crate::data::processors::usual_count;
+use crate::data::progress::Progress;
+use crate::report::Reporter;
 use crate::sys::{self, BorrowedFd, CWD, FileId, Guard, Latch, Mutex, OFlags, Signal, Team, Vec};
 
 /// So many names are copied by one worker before others are called in: starting one takes as
@@ -79,7 +79,9 @@ pub struct Shared<'a> {
     ended: Latch,
     /// Where in a destination's shown path begins what is relative to the root.
     pub(super) dst_root: usize,
-    pub(super) reporter: Reporter<'a>,
+    /// Who shows messages.
+    reporter: &'a Mutex<dyn Reporter + Send>,
+    pub(super) progress: Progress<'a>,
     pool: Mutex<Pool>,
     /// The files that are remembered.
     met: Mutex<FileTable>,
@@ -116,16 +118,17 @@ struct Node {
 }
 
 impl<'a> Shared<'a> {
-    /// For a copy that works by `options` and speaks through `ui`.
+    /// For a copy that works by `options` and speaks through `reporter`.
     pub fn new(
         options: Options,
         sources: &'a [&'static CStr],
-        ui: &'a mut (dyn Ui + Send),
+        reporter: &'a Mutex<dyn Reporter + Send>,
     ) -> Self {
         Self {
             options,
             sources,
-            reporter: Reporter::new(ui, options.has(Flags::PROGRESS)),
+            reporter,
+            progress: Progress::new(reporter, options.has(Flags::PROGRESS)),
             watched: AtomicBool::new(!options.has(Flags::PROGRESS)),
             ended: Latch::new(),
             many: false,
@@ -155,19 +158,20 @@ impl<'a> Shared<'a> {
     }
 
     /// Runs `body` with the engine that operands are given to.
-    pub fn run(&self, body: impl FnOnce(&mut Engine<'_, '_>, &mut Walk)) {
+    pub fn run(&self, body: impl FnOnce(&mut Engine<'_>, &mut Walk)) {
         // One more may count.
         let most = self.options.jobs.max(COLD_WORKERS) + 1;
         Team::with(self, Self::work, most, |team| {
+            let start_others = |count| team.start(count);
             // The program ends after it: no time or code for giving things back.
-            let mut engine = ManuallyDrop::new(Engine::new(self, Some(team)));
+            let mut engine = ManuallyDrop::new(Engine::new(self, Some(&start_others)));
             let mut walk = ManuallyDrop::new(Walk::new());
             if self.options.has(Flags::PROGRESS) {
                 // The thread that counts answers signals.
                 sys::let_usr1(false);
                 engine.call_in();
                 if team.is_empty() {
-                    self.reporter.progress.give_up_watching();
+                    self.progress.give_up_watching();
                     sys::let_usr1(true);
                 }
             }
@@ -197,8 +201,8 @@ impl<'a> Shared<'a> {
     }
 
     /// The way to the user.
-    pub(super) fn ui(&self) -> Guard<'_, &'a mut (dyn Ui + Send)> {
-        self.reporter.ui()
+    pub(super) fn reporter(&self) -> Guard<'_, dyn Reporter + Send> {
+        self.reporter.lock()
     }
 
     /// The files that are remembered.
@@ -413,7 +417,7 @@ impl Pool {
     }
 }
 
-impl Engine<'_, '_> {
+impl Engine<'_> {
     /// Does what is to be done by anyone, until nothing is left.
     pub(super) fn help(&mut self, walk: &mut Walk, is_helper: bool) {
         while self.shared.next(walk, is_helper) {
@@ -464,7 +468,7 @@ impl Engine<'_, '_> {
         if walk.alone {
             return false;
         }
-        if self.team.is_some() && walk.base == NO_NODE && !walk.checked {
+        if self.start_others.is_some() && walk.base == NO_NODE && !walk.checked {
             if self.shared.options.jobs == 0 && self.names < ALONE_NAMES {
                 return false;
             }
@@ -485,7 +489,7 @@ impl Engine<'_, '_> {
     /// Calls more workers in if files have to be waited for: looks now and then how much had to
     /// be read from a disk.
     pub(super) fn notice_cold(&mut self) {
-        if self.team.is_none()
+        if self.start_others.is_none()
             || !self.names.is_multiple_of(COLD_NAMES)
             || self.shared.cold.load(Ordering::Relaxed)
         {
@@ -515,7 +519,9 @@ impl Engine<'_, '_> {
 
     /// Sees to it that `wanted` workers are there, as far as there may be that many.
     fn start(&self, wanted: u32) {
-        let Some(team) = self.team else { return };
+        let Some(start_others) = self.start_others else {
+            return;
+        };
         let mut most = 0;
         if let Ok(probe) = plain::open(CWD, c"/", OFlags::PATH, NO_MODE) {
             most = plain::descriptors_left(probe.as_fd()) / DESCRIPTORS_EACH;
@@ -528,7 +534,7 @@ impl Engine<'_, '_> {
         }
         let others = u64::from(wanted).min(most).saturating_sub(1);
         #[allow(clippy::cast_possible_truncation)] // no more than wanted
-        let started = team.start(others as u32 + watches);
+        let started = start_others(others as u32 + watches);
         // Relaxed: whoever is started reads it under the lock, or as a hint.
         let count = started.saturating_sub(watches) + 1;
         self.shared.count.store(count, Ordering::Relaxed);

@@ -83,17 +83,17 @@ impl Lock {
 
 /// A value that one thread at a time gets at.
 #[derive(Debug)]
-pub struct Mutex<T> {
+pub struct Mutex<T: ?Sized> {
     lock: Lock,
     value: UnsafeCell<T>,
 }
 
 // SAFETY: the lock hands the value to one thread at a time.
-unsafe impl<T: Send> Sync for Mutex<T> {}
+unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 /// The value of a locked [`Mutex`], unlocked when dropped.
 #[derive(Debug)]
-pub struct Guard<'a, T>(&'a Mutex<T>);
+pub struct Guard<'a, T: ?Sized>(&'a Mutex<T>);
 
 impl<T> Mutex<T> {
     /// A lock on `value`.
@@ -103,7 +103,9 @@ impl<T> Mutex<T> {
             value: UnsafeCell::new(value),
         }
     }
+}
 
+impl<T: ?Sized> Mutex<T> {
     /// Waits until nobody else has the value, and gives it.
     pub fn lock(&self) -> Guard<'_, T> {
         self.lock.lock();
@@ -111,7 +113,7 @@ impl<T> Mutex<T> {
     }
 }
 
-impl<T> Deref for Guard<'_, T> {
+impl<T: ?Sized> Deref for Guard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -120,14 +122,14 @@ impl<T> Deref for Guard<'_, T> {
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
+impl<T: ?Sized> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and borrowed mutably.
         unsafe { &mut *self.0.value.get() }
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T: ?Sized> Drop for Guard<'_, T> {
     fn drop(&mut self) {
         self.0.lock.unlock();
     }

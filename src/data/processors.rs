@@ -17,7 +17,8 @@ const USUAL_PERIOD: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
 
 /// As many workers as there are processors for them: those that the process may run on, or
 /// fewer where its control group's time on them is limited, and at most [`USUAL_MOST`].
-pub(super) fn usual_count() -> u32 {
+#[must_use]
+pub fn usual_count() -> u32 {
     let mut count = sys::processor_count().min(USUAL_MOST);
     if count > 1 {
         for version in 0..2 {

@@ -2,8 +2,7 @@
 
 use bitflags::bitflags;
 
-use super::failure::Step;
-use super::ui::Ui;
+use crate::report::{Message, Reporter};
 use crate::ring::Rung;
 use crate::sys::{Errno, Vec};
 
@@ -86,14 +85,15 @@ impl Trace {
     };
 
     /// Says it.
-    pub fn say(&self, ui: &mut dyn Ui) {
-        ui.say(
-            "copy offload: {=0}, reflink: {=1}, sparse detection: {=2}",
+    pub fn say(&self, reporter: &mut dyn Reporter) {
+        reporter.say(
+            Message::TraceOffload,
             &[
                 self.offload().as_bytes(),
                 self.reflink().as_bytes(),
                 self.sparse_detection().as_bytes(),
             ],
+            None,
         );
         let by_ring = match self.ring {
             None | Some(Rung::Plain) => "io_uring (no flags)",
@@ -111,23 +111,21 @@ impl Trace {
         let mut line = Vec::new();
         for (way, word) in ways {
             if self.ways.contains(way) {
-                let before = if line.is_empty() { "data: " } else { ", " };
-                line.extend_from_slice(before.as_bytes());
+                if !line.is_empty() {
+                    line.extend_from_slice(b", ");
+                }
                 line.extend_from_slice(word.as_bytes());
             }
         }
         if line.is_empty() {
-            line.extend_from_slice(b"data: none");
+            line.extend_from_slice(b"none");
         }
-        ui.say("{=0}", &[&line]);
+        reporter.say(Message::TraceWays, &[&line], None);
         if self.disordered {
-            ui.say(
-                "io_uring did not keep the order of writes, and was given up",
-                &[],
-            );
+            reporter.say(Message::TraceDisordered, &[], None);
         }
         if let Some(errno) = self.ring_refused {
-            ui.say_message(Step::TraceRefused.into(), &[], Some(errno));
+            reporter.say(Message::TraceRefused, &[], Some(errno));
         }
     }
 

@@ -3,18 +3,18 @@
 //! A way that fails hands over at the offset it reached, so that plain reads and writes, which
 //! work everywhere, give the final word: the rest of the data, or the error to report.
 
-use super::conduit::{Conduit, FILE_TO_FILE_BYTES, PIPE_BYTES};
-use super::failure::{During, Result, Step};
 use super::holes::write_but_zeros;
 use super::lazy_ring::LazyRing;
-use super::options::{Io, Options, Reflink, Sparse, Way};
+use super::pipe::{FILE_TO_FILE_BYTES, PIPE_BYTES, Pipe};
 use super::pipeline::{self, Files, Fitness, Range, SLOT_BYTES, SLOTS, Writer};
 use super::plain;
 use super::processors::usual_count;
-use super::progress::Reporter;
+use super::progress::Progress;
 use super::route::{self, Facts, LARGE_BYTES, Route};
 use super::trace::{Trace, Ways};
+use super::wish::{Io, Way, Wish};
 use super::writers::{Handover, RingWriter, ThreadWriter};
+use crate::report::{During, Message, Result};
 use crate::sys::{self, BorrowedFd, Buffer, Errno, KernelVersion, Stat, Team};
 
 /// How much of the buffer plain copies use. It fits a processor's own cache.
@@ -45,7 +45,7 @@ const AHEAD_BYTES: u64 = 64 << 20;
 
 /// The file system that a file is on, asked for once for all files of a device.
 #[derive(Debug)]
-pub(super) struct FileSystem {
+pub struct FileSystem {
     dev: u64,
     /// See [`super::route`]; of the unknown 0.
     pub kind: u64,
@@ -65,9 +65,9 @@ impl FileSystem {
 }
 
 /// What is done each time more of a file is whole.
-struct Advance<'a, 'ui> {
+struct Advance<'a> {
     /// Is told how far the copy has come.
-    reporter: &'a Reporter<'ui>,
+    progress: &'a Progress<'a>,
     /// Blocks are allocated ahead of what is written. What is left of them `ftruncate` gives back.
     allocates: bool,
     /// Up to where they are.
@@ -77,10 +77,10 @@ struct Advance<'a, 'ui> {
     lap_ns: u64,
 }
 
-impl Advance<'_, '_> {
+impl Advance<'_> {
     /// All up to `at` is whole, where it was up to `from`; no blocks are needed behind `end`.
     fn to(&mut self, files: Files<'_>, from: u64, at: u64, end: u64) {
-        self.reporter.moved(at - from);
+        self.progress.moved(at - from);
         // Behind a hole not before the file reaches there: cutting it gives back what lies behind its
         // end, making it longer does not.
         let reaches = at > from || at == 0;
@@ -99,14 +99,14 @@ impl Advance<'_, '_> {
 }
 
 /// Copies ranges; keeps the buffer, the ring and what was learnt from file to file.
-pub(super) struct RangeMover<'a, 'ui> {
-    options: &'a Options,
+pub struct RangeMover<'a> {
+    wish: Wish,
     /// Which way the last file went.
     pub trace: Trace,
     buffer: Option<Buffer>,
     /// What is read into where another thread writes.
     slots: Option<Buffer>,
-    conduit: Option<Conduit>,
+    pipe: Option<Pipe>,
     pub ring: LazyRing,
     /// Whether `copy_file_range` can be trusted, once that was of interest.
     kernel_copies: Option<bool>,
@@ -123,17 +123,17 @@ pub(super) struct RangeMover<'a, 'ui> {
     is_looked_at: bool,
     /// Whether the ring may be used for the last file. One that broke is not used again.
     ring_fitness: Fitness,
-    advance: Advance<'a, 'ui>,
+    advance: Advance<'a>,
 }
 
-impl<'a, 'ui> RangeMover<'a, 'ui> {
-    pub(super) const fn new(options: &'a Options, reporter: &'a Reporter<'ui>) -> Self {
+impl<'a> RangeMover<'a> {
+    pub const fn new(wish: Wish, progress: &'a Progress<'a>) -> Self {
         Self {
-            options,
+            wish,
             trace: Trace::NEW,
             buffer: None,
             slots: None,
-            conduit: None,
+            pipe: None,
             ring: LazyRing::UNTRIED,
             kernel_copies: None,
             processors: None,
@@ -144,7 +144,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             is_looked_at: false,
             ring_fitness: Fitness::Fit,
             advance: Advance {
-                reporter,
+                progress,
                 allocates: false,
                 allocated_to: 0,
                 lap_at: u64::MAX,
@@ -154,34 +154,29 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     }
 
     /// Who is told how far the copy has come.
-    pub(super) const fn reporter(&self) -> &'a Reporter<'ui> {
-        self.advance.reporter
+    pub const fn progress(&self) -> &'a Progress<'a> {
+        self.advance.progress
     }
 
     /// The buffer, made when first used.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub(super) fn buffer(&mut self) -> sys::Result<&mut [u8]> {
+    pub fn buffer(&mut self) -> sys::Result<&mut [u8]> {
         if self.buffer.is_none() {
             self.buffer = Some(Buffer::new(BUFFER_BYTES)?);
         }
         self.buffer.as_deref_mut().ok_or(Errno::ENOMEM)
     }
 
-    /// Blocks of zeros are left out.
-    fn leaves_holes(&self) -> bool {
-        self.options.sparse == Sparse::Always
-    }
-
     /// Takes down what is to be known of two files of which `size` bytes are to be copied.
-    pub(super) fn look_at(&mut self, files: Files<'_>, devices: (u64, u64), size: u64) {
+    pub fn look_at(&mut self, files: Files<'_>, devices: (u64, u64), size: u64) {
         self.source.look_at(files.from, devices.0);
         if self.ring_fitness == Fitness::Disordered {
             self.ring_fitness = Fitness::Fit;
         }
         self.advance.allocated_to = 0;
-        self.is_looked_at = size > LARGE_BYTES || self.options.io == Io::Only(Way::Ring);
+        self.is_looked_at = size > LARGE_BYTES || self.wish.io == Io::Only(Way::Ring);
         if !self.is_looked_at {
             return;
         }
@@ -189,15 +184,15 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(files.from);
         self.advance.allocates =
-            route::allocates_ahead(self.destination.kind) && !self.leaves_holes();
+            route::allocates_ahead(self.destination.kind) && !self.wish.leaves_holes();
         self.is_cached = [0, size / 2].iter().all(|&at| is_cached(files.from, at));
     }
 
     /// Whether `copy_file_range` may be asked to copy: it may share blocks, and leave holes.
     fn may_copy_within_kernel(&mut self) -> bool {
-        shares_blocks(self.options)
+        self.wish.shares_blocks()
             && matches!(
-                self.options.io,
+                self.wish.io,
                 Io::Auto | Io::Sync | Io::Only(Way::CopyFileRange)
             )
             && *self.kernel_copies.get_or_insert_with(kernel_copies)
@@ -208,8 +203,8 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     ///
     /// # Errors
     /// The first that no way could get around.
-    pub(super) fn copy(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
-        let way = match self.options.io {
+    pub fn copy(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
+        let way = match self.wish.io {
             Io::Only(way) if end - *at > LARGE_BYTES || way == Way::Ring => way,
             Io::Only(_) => Way::ReadWrite,
             Io::Auto | Io::Sync => self.choose(files, at, end)?,
@@ -229,7 +224,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     /// Chooses which way a range goes; where that has to be found out, by copying the first of it.
     fn choose(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<Way> {
         let Route { way, is_tried } = self.route(end - *at);
-        if !is_tried || self.leaves_holes() {
+        if !is_tried || self.wish.leaves_holes() {
             return Ok(way);
         }
         let devices = (self.source.dev, self.destination.dev);
@@ -253,8 +248,8 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             bytes,
             is_cached: self.is_cached,
             processors: 1,
-            is_alone: self.options.jobs == 1,
-            has_ring: self.options.io == Io::Auto
+            is_alone: self.wish.is_alone,
+            has_ring: self.wish.io == Io::Auto
                 && self.is_looked_at
                 && self.ring_fitness == Fitness::Fit,
         };
@@ -292,7 +287,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     fn copy_by(&mut self, way: Way, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
         match way {
             Way::CopyFileRange => self.copy_within_kernel(files, at, end),
-            Way::Splice if !self.leaves_holes() => self.splice(files, at, end),
+            Way::Splice if !self.wish.leaves_holes() => self.splice(files, at, end),
             Way::Splice | Way::ReadWrite => {}
             Way::Ring => return self.copy_by_ring(files, at, end),
             Way::Thread => return self.copy_by_thread(files, at, end),
@@ -350,7 +345,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     }
 
     fn range<'f>(&self, files: Files<'f>, end: u64, depth: u32) -> Range<'f> {
-        let leaves_holes = self.leaves_holes();
+        let leaves_holes = self.wish.leaves_holes();
         Range {
             files,
             end,
@@ -376,7 +371,7 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
             };
             *at += count as u64;
             self.trace.ways |= Ways::COPY_FILE_RANGE;
-            self.advance.reporter.moved(count as u64);
+            self.advance.progress.moved(count as u64);
         }
         self.trace.kernel_refused |= *at == start;
     }
@@ -384,18 +379,18 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     /// Lets the kernel move data through a pipe. What goes through it are the source's own pages: where
     /// that was cut meanwhile, they end in zeros that no read would have given.
     fn splice(&mut self, files: Files<'_>, at: &mut u64, end: u64) {
-        if self.conduit.is_none() {
+        if self.pipe.is_none() {
             // Without a pipe plain calls do it.
-            self.conduit = Conduit::new(FILE_TO_FILE_BYTES, PIPE_BYTES).ok();
+            self.pipe = Pipe::new(FILE_TO_FILE_BYTES, PIPE_BYTES).ok();
         }
         let start = *at;
         self.advance.to(files, start, start, end);
-        while let Some(conduit) = &self.conduit
+        while let Some(pipe) = &self.pipe
             && *at < end
         {
             let (part_start, part_end) = (*at, end.min(*at + PART_BYTES));
-            if !conduit.carry(files.from, files.to, at, part_end) {
-                self.conduit = None;
+            if !pipe.carry(files.from, files.to, at, part_end) {
+                self.pipe = None;
             }
             let mut now = Stat::default();
             if sys::stat_fd(files.from, &mut now).is_ok() && now.size_bytes < *at {
@@ -417,25 +412,25 @@ impl<'a, 'ui> RangeMover<'a, 'ui> {
     ///
     /// # Errors
     /// The final word about what can be read and written.
-    pub(super) fn copy_plainly(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
-        let leaves_holes = self.leaves_holes();
+    pub fn copy_plainly(&mut self, files: Files<'_>, at: &mut u64, end: u64) -> Result<()> {
+        let leaves_holes = self.wish.leaves_holes();
         while *at < end {
-            let buffer = self.buffer().during(Step::Read)?;
+            let buffer = self.buffer().during(Message::Read)?;
             let want = usize::try_from(end - *at).unwrap_or(BUFFER_BYTES);
             let room = buffer.get_mut(..want.min(BUFFER_BYTES)).unwrap_or_default();
-            let count = plain::read_at(files.from, room, *at).during(Step::Read)?;
+            let count = plain::read_at(files.from, room, *at).during(Message::Read)?;
             match room.get(..count) {
                 Some(data @ [_, ..]) if leaves_holes => {
-                    write_but_zeros(files.to, data, *at).during(Step::Write)?;
+                    write_but_zeros(files.to, data, *at).during(Message::Write)?;
                 }
                 Some(data @ [_, ..]) => {
-                    plain::write_all_at(files.to, data, *at).during(Step::Write)?;
+                    plain::write_all_at(files.to, data, *at).during(Message::Write)?;
                 }
                 _ => break,
             }
             *at += count as u64;
             self.trace.ways |= Ways::PLAIN;
-            self.advance.reporter.moved(count as u64);
+            self.advance.progress.moved(count as u64);
         }
         Ok(())
     }
@@ -446,7 +441,7 @@ fn carry_by(
     writer: &mut dyn Writer,
     range: &Range<'_>,
     at: &mut u64,
-    advance: &mut Advance<'_, '_>,
+    advance: &mut Advance<'_>,
 ) -> Result<Fitness> {
     let (files, mut whole) = (range.files, *at);
     advance.to(files, whole, whole, range.end);
@@ -454,11 +449,6 @@ fn carry_by(
         advance.to(files, whole, now, range.end);
         whole = now;
     })
-}
-
-/// Whether a copy may have blocks in common with its source, and holes where that has them.
-pub(super) fn shares_blocks(options: &Options) -> bool {
-    options.reflink != Reflink::Never && options.sparse == Sparse::Auto
 }
 
 /// Whether `copy_file_range` is to be used: kernels before 5.3 lose data with it, and between

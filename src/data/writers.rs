@@ -17,7 +17,7 @@ use crate::sys::{BorrowedFd, Errno, Mutex, Result, Signal};
 /// takes such writes at once, in 6 of 70. So none of these flags is set, elsewhere one write is
 /// in flight at a time ([`Range::depth`](super::pipeline::Range)), and a completion out of order
 /// is noticed.
-pub(super) struct RingWriter<'a> {
+pub struct RingWriter<'a> {
     pub ring: &'a mut SlotRing,
     pub to: BorrowedFd<'a>,
     /// The slot that was handed over last.
@@ -77,7 +77,7 @@ const fn final_word(errno: Errno) -> Option<Errno> {
 }
 
 /// What goes from who reads to the thread that writes, and back.
-pub(super) struct Handover<'a> {
+pub struct Handover<'a> {
     to: BorrowedFd<'a>,
     state: Mutex<State<'a>>,
     /// There is something to write, or the end was reached.
@@ -102,7 +102,7 @@ struct Load<'a> {
 }
 
 impl<'a> Handover<'a> {
-    pub(super) fn new(to: BorrowedFd<'a>) -> Self {
+    pub fn new(to: BorrowedFd<'a>) -> Self {
         Self {
             to,
             state: Mutex::new(State::default()),
@@ -112,7 +112,7 @@ impl<'a> Handover<'a> {
     }
 
     /// Writes what is handed over until the end: what the thread does.
-    pub(super) fn write_all(&self) {
+    pub fn write_all(&self) {
         let mut turn = 0;
         let mut state = self.state.lock();
         loop {
@@ -149,14 +149,14 @@ impl<'a> Handover<'a> {
     }
 
     /// There is nothing more to write.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         self.state.lock().ended = true;
         self.handed_over.give();
     }
 }
 
 /// A thread of ours, as who reads sees it.
-pub(super) struct ThreadWriter<'h, 'a> {
+pub struct ThreadWriter<'h, 'a> {
     handover: &'h Handover<'a>,
     /// What is not handed over.
     memory: [Option<&'a mut [u8]>; SLOTS as usize],
@@ -166,10 +166,7 @@ pub(super) struct ThreadWriter<'h, 'a> {
 
 impl<'h, 'a> ThreadWriter<'h, 'a> {
     /// By way of `handover`, whose thread has begun, with those slots.
-    pub(super) fn new(
-        handover: &'h Handover<'a>,
-        mut slots: impl Iterator<Item = &'a mut [u8]>,
-    ) -> Self {
+    pub fn new(handover: &'h Handover<'a>, mut slots: impl Iterator<Item = &'a mut [u8]>) -> Self {
         Self {
             handover,
             memory: array::from_fn(|_| slots.next()),

@@ -16,7 +16,7 @@ pub const FILE_TO_FILE_BYTES: usize = 256 << 10;
 
 /// A pipe that data is moved through.
 #[derive(Debug)]
-pub struct Conduit {
+pub struct Pipe {
     /// Where what is in the pipe comes out.
     pub outlet: OwnedFd,
     /// Where it goes in.
@@ -25,7 +25,7 @@ pub struct Conduit {
     pub at_a_time: usize,
 }
 
-impl Conduit {
+impl Pipe {
     /// Makes a pipe to move `at_a_time` bytes at a time through, and widens it to `holds` if that
     /// may be.
     ///

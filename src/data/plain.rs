@@ -113,7 +113,8 @@ pub const NO_MODE: Mode = Mode::empty();
 const COUNTED_DESCRIPTORS: u64 = 256;
 
 /// How many descriptors there may be besides those that are open, of which this is the `newest`.
-pub(super) fn descriptors_left(newest: BorrowedFd<'_>) -> u64 {
+#[must_use]
+pub fn descriptors_left(newest: BorrowedFd<'_>) -> u64 {
     let Ok(limit) = sys::descriptor_limit() else {
         return u64::MAX;
     };

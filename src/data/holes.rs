@@ -8,14 +8,14 @@ const HOLE_BYTES: usize = 4 << 10;
 
 /// Which blocks of some data are zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Zeros {
+pub enum Zeros {
     None,
     Some,
     All,
 }
 
 /// Which blocks of `data` are zeros.
-pub(super) fn zeros(data: &[u8]) -> Zeros {
+pub fn zeros(data: &[u8]) -> Zeros {
     let count = data
         .chunks(HOLE_BYTES)
         .filter(|block| is_zero(block))
@@ -31,7 +31,7 @@ pub(super) fn zeros(data: &[u8]) -> Zeros {
 ///
 /// # Errors
 /// As [`plain::write_all_at`].
-pub(super) fn write_but_zeros(to: BorrowedFd<'_>, data: &[u8], mut at: u64) -> Result<()> {
+pub fn write_but_zeros(to: BorrowedFd<'_>, data: &[u8], mut at: u64) -> Result<()> {
     for block in data.chunks(HOLE_BYTES) {
         if !is_zero(block) {
             plain::write_all_at(to, block, at)?;

@@ -5,9 +5,9 @@
 //! (`writers.rs`) is either a worker of the kernel's, fed through `io_uring`, or a thread
 //! of ours: who reads does not know which.
 
-use super::failure::{During, Result, Step};
 use super::holes::{Zeros, write_but_zeros, zeros};
 use super::plain;
+use crate::report::{During, Message, Result};
 use crate::sys::{self, BorrowedFd, Errno};
 
 /// How many slots a writer has.
@@ -112,13 +112,13 @@ pub fn carry(
         match pipeline.read(range) {
             Ok(0) => break,
             Ok(count) => pipeline.hand_over(range, count),
-            Err(errno) => read = Err(errno).during(Step::Read),
+            Err(errno) => read = Err(errno).during(Message::Read),
         }
     }
     pipeline.wait_until_fewer_than(1);
     *at = pipeline.whole();
     if let Some(errno) = pipeline.errno {
-        return Err(errno).during(Step::Write);
+        return Err(errno).during(Message::Write);
     }
     read.map(|()| pipeline.fitness)
 }

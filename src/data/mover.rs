@@ -4,15 +4,15 @@
 //! left of it is a prefix of the source, and whoever reads it meanwhile sees no byte that is not
 //! the source's.
 
-use super::failure::{During, Result, Step};
 use super::holes::write_but_zeros;
-use super::options::{Io, Options, Reflink, Sparse, Way};
 use super::pipeline::Files;
 use super::plain;
-use super::progress::Reporter;
-use super::ranges::{RangeMover, shares_blocks};
+use super::progress::Progress;
+use super::ranges::RangeMover;
 use super::route::{LARGE_BYTES, is_exact};
 use super::trace::{Blocks, Ways};
+use super::wish::{Io, Reflink, Sparse, Way, Wish};
+use crate::report::{During, Message, Result};
 use crate::sys::{self, BorrowedFd, Errno, FileType, Ready, Stat, Whence};
 
 /// How long a signal may wait for its answer at the most where nothing else is to be done.
@@ -20,34 +20,36 @@ const ANSWER_MS: u16 = 250;
 
 /// Why a copy could not be cut to what is whole of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Uncut {
+pub struct Uncut {
+    /// What the kernel answered.
     pub errno: Errno,
     /// It is longer, and there may be gaps behind what is whole.
     pub gaps: bool,
 }
 
 /// Copies files' data; keeps what was learnt from file to file.
-pub struct DataMover<'a, 'ui> {
-    options: &'a Options,
+pub struct DataMover<'a> {
+    wish: Wish,
     /// The last file's data is to be copied.
-    pub(super) is_opened: bool,
+    pub is_opened: bool,
     /// Of the last file, if it was to be cut and could not be.
-    pub(super) uncut: Option<Uncut>,
+    pub uncut: Option<Uncut>,
     /// Source and destination devices between which blocks cannot be shared.
     unshareable: (u64, u64),
-    pub(super) ranges: RangeMover<'a, 'ui>,
+    /// Moves ranges.
+    pub ranges: RangeMover<'a>,
 }
 
-impl<'a, 'ui> DataMover<'a, 'ui> {
+impl<'a> DataMover<'a> {
     /// A mover that goes the way that is asked for. Takes nothing yet.
     #[must_use]
-    pub(super) const fn new(options: &'a Options, reporter: &'a Reporter<'ui>) -> Self {
+    pub const fn new(wish: Wish, progress: &'a Progress<'a>) -> Self {
         Self {
-            options,
+            wish,
             is_opened: false,
             uncut: None,
             unshareable: (0, 0),
-            ranges: RangeMover::new(options, reporter),
+            ranges: RangeMover::new(wish, progress),
         }
     }
 
@@ -61,25 +63,25 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
         (from, stat): (BorrowedFd<'_>, &Stat),
         (to, to_stat): (BorrowedFd<'_>, &Stat),
     ) -> Result<()> {
-        let reporter = self.ranges.reporter();
+        let progress = self.ranges.progress();
         let files = Files { from, to };
         let devices = (stat.id.dev, to_stat.id.dev);
         let is_file = stat.kind == FileType::Regular;
         if is_file {
             self.is_opened = true;
-            reporter.progress.open(stat.size_bytes, true);
+            progress.open(stat.size_bytes, true);
         }
         if !is_file || stat.size_bytes > LARGE_BYTES {
-            reporter.progress.begin();
+            progress.begin();
         }
-        self.ranges.trace.kernel_avoided = !shares_blocks(self.options);
+        self.ranges.trace.kernel_avoided = !self.wish.shares_blocks();
         self.ranges.trace.blocks = Blocks::Own;
         self.uncut = None;
-        if self.options.reflink == Reflink::Always {
+        if self.wish.reflink == Reflink::Always {
             self.unshareable = (0, 0);
             self.share(files, devices)?;
             if to_stat.size_bytes > stat.size_bytes {
-                return sys::ftruncate(to, stat.size_bytes).during(Step::Truncate);
+                return sys::ftruncate(to, stat.size_bytes).during(Message::Truncate);
             }
             return Ok(());
         }
@@ -89,23 +91,21 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
             return self.stream(files, (stat.kind, to_stat.kind));
         }
         let size = stat.size_bytes;
-        if self.options.io == Io::Only(Way::Ring)
-            && self.ranges.ring.is_missed(&mut **reporter.ui())
-        {
-            return Step::Told.into();
+        if self.wish.io == Io::Only(Way::Ring) {
+            self.ranges.ring.require()?;
         }
-        if shares_blocks(self.options)
-            && !matches!(self.options.io, Io::Only(_))
+        if self.wish.shares_blocks()
+            && !matches!(self.wish.io, Io::Only(_))
             && self.share(files, devices)?
         {
-            reporter.moved(size);
+            progress.moved(size);
             return Ok(());
         }
         self.ranges.trace.began = true;
         self.ranges.look_at(files, devices, size);
         // Half a block less than it needs is none less: that may be kept elsewhere.
-        let has_holes = stat.blocks < size / 512 && self.options.sparse != Sparse::Never;
-        self.ranges.trace.zeros = self.options.sparse == Sparse::Always;
+        let has_holes = stat.blocks < size / 512 && self.wish.sparse != Sparse::Never;
+        self.ranges.trace.zeros = self.wish.sparse == Sparse::Always;
         if has_holes {
             self.copy_sparse(files, size)
         } else {
@@ -120,7 +120,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
         Files { from, to }: Files<'_>,
         (from_kind, to_kind): (FileType, FileType),
     ) -> Result<()> {
-        let leaves_holes = self.options.sparse == Sparse::Always && to_kind == FileType::Regular;
+        let leaves_holes = self.wish.sparse == Sparse::Always && to_kind == FileType::Regular;
         self.ranges.trace.began = true;
         self.ranges.trace.zeros = leaves_holes;
         let mut at = 0;
@@ -131,25 +131,25 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
                 while let Ok(false) | Err(Errno::EINTR) =
                     sys::wait_ready_for(from, Ready::Read, ANSWER_MS)
                 {
-                    self.ranges.reporter().answer();
+                    self.ranges.progress().answer();
                 }
             }
-            let buffer = self.ranges.buffer().during(Step::Read)?;
-            let count = plain::read(from, buffer).during(Step::Read)?;
+            let buffer = self.ranges.buffer().during(Message::Read)?;
+            let count = plain::read(from, buffer).during(Message::Read)?;
             match buffer.get(..count) {
                 Some(data @ [_, ..]) if leaves_holes => {
-                    write_but_zeros(to, data, at).during(Step::Write)?;
+                    write_but_zeros(to, data, at).during(Message::Write)?;
                 }
-                Some(data @ [_, ..]) => plain::write_all(to, data).during(Step::Write)?,
+                Some(data @ [_, ..]) => plain::write_all(to, data).during(Message::Write)?,
                 _ => break,
             }
             at += count as u64;
             self.ranges.trace.ways |= Ways::PLAIN;
-            self.ranges.reporter().moved(count as u64);
+            self.ranges.progress().moved(count as u64);
         }
         if leaves_holes {
             // What it ends with may be a hole.
-            return sys::ftruncate(to, at).during(Step::Extend);
+            return sys::ftruncate(to, at).during(Message::Extend);
         }
         Ok(())
     }
@@ -187,8 +187,8 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
                 | Errno::EACCES
                 | Errno::EFBIG
                 | Errno::ENOENT,
-            ) if self.options.reflink != Reflink::Always => Ok(false),
-            shared => shared.during(Step::Clone).map(|()| true),
+            ) if self.wish.reflink != Reflink::Always => Ok(false),
+            shared => shared.during(Message::Clone).map(|()| true),
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
         }
         // Where the source has lost, or something failed, there may be blocks behind what is whole,
         // or what was written while an earlier write failed; before its end, a hole.
-        if at < size || moved.is_err() || self.options.sparse == Sparse::Always {
+        if at < size || moved.is_err() || self.wish.sparse == Sparse::Always {
             return self.end_at(files.to, at, moved);
         }
         moved
@@ -228,7 +228,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
         if moved.is_ok() && length <= at {
             // Where no length can be set, it may be the right one all the same.
             let extended = if length == at { Ok(()) } else { Err(errno) };
-            return extended.during(Step::Extend);
+            return extended.during(Message::Extend);
         }
         self.uncut = Some(Uncut {
             errno,
@@ -240,7 +240,7 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
 
     /// Copies all data from `at` on, leaving out holes; the source is expected to end at `size`.
     fn copy_extents(&mut self, files: Files<'_>, at: &mut u64, size: u64) -> Result<()> {
-        let reporter = self.ranges.reporter();
+        let progress = self.ranges.progress();
         loop {
             // Both move forward, whatever a file system answers: no answer makes this loop.
             let data = sys::lseek(files.from, *at, Whence::Data);
@@ -250,16 +250,16 @@ impl<'a, 'ui> DataMover<'a, 'ui> {
                 // A hole up to the source's end, which may be another by now.
                 Err(Errno::ENXIO) => {
                     let mut now = Stat::default();
-                    sys::stat_fd(files.from, &mut now).during(Step::Read)?;
+                    sys::stat_fd(files.from, &mut now).during(Message::Read)?;
                     let hole_end = now.size_bytes.max(*at);
-                    reporter.moved(hole_end - *at);
+                    progress.moved(hole_end - *at);
                     *at = hole_end;
                     return Ok(());
                 }
                 // It was told before: what cannot be read says why.
                 Err(_) => *at,
             };
-            reporter.moved(data - *at);
+            progress.moved(data - *at);
             *at = data;
             // Where none can be found, all of it is copied as data.
             let hole =

@@ -33,7 +33,7 @@
 //! one thread is quicker. So some of a long file is copied that way as well, and the rest on the
 //! quicker one.
 
-use super::options::Way;
+use super::wish::Way;
 use file_systems::{CEPH, CIFS, EXT4, FUSE, NFS, OVERLAYFS, SMB2, TMPFS};
 
 /// File systems by `statfs` (`include/uapi/linux/magic.h`).
