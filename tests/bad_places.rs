@@ -13,9 +13,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cp::child::{self, Proc, Refused, Setting, cp as run_cp, mknod, refuse, set_times};
-use cp::compare::{NOBODY, gnu_cp};
+use cp::child::{self, NOBODY, Proc, Refused, Setting, cp as run_cp, mknod, refuse, set_times};
 use cp::fuse;
+use cp::oracle::gnu_cp;
 use cp::scene::{Node, Scene, give};
 use support::{
     Agree, Ran, TempDir, annulet, assert_same_tree, differences, is_root, noise, skip, temp_dir,
@@ -243,7 +243,7 @@ fn few_descriptors() {
                         // Its times are of this run.
                         tree.remove(Path::new(""));
                         found.push(tree);
-                        cp::compare::remove(&to);
+                        cp::trees::remove(&to);
                     }
                 }
                 found
@@ -292,8 +292,8 @@ fn few_descriptors_and_folders_that_are_shut() {
                 });
                 let ran = cp(&format!("-j1 {flags} s t"), dir, &setting).expect_status(1);
                 let to = dir.join("t");
-                let found = cp::compare::snapshot(&to).expect("a tree");
-                cp::compare::remove(&to);
+                let found = cp::trees::snapshot(&to).expect("a tree");
+                cp::trees::remove(&to);
                 (ran.stderr, found)
             };
             let (told, expected) = run(Vec::new());
@@ -461,7 +461,7 @@ fn little_memory() {
                     let ran = with_memory(line, dir, limit);
                     for to in ["t", "there"].map(|name| dir.join(name)) {
                         if to.is_dir() {
-                            cp::compare::remove(&to);
+                            cp::trees::remove(&to);
                         } else if to.exists() {
                             fs::remove_file(&to).expect("a copy");
                         }
@@ -1474,7 +1474,7 @@ fn several_copies_at_once_into_one_place() {
                 }
             }
             assert!(found.len() > 1, "{line}");
-            cp::compare::remove(&to);
+            cp::trees::remove(&to);
         }
     });
 }
@@ -1586,10 +1586,10 @@ fn deeper_than_any_path() {
                     }
                 });
                 assert_eq!(depth, DEPTH, "{line}");
-                cp::compare::remove(&to);
+                cp::trees::remove(&to);
             }
         }
-        cp::compare::remove(&top);
+        cp::trees::remove(&top);
     };
     child::in_memory(deep);
 }
@@ -1689,7 +1689,7 @@ fn files_whose_size_is_a_lie() {
                 sizes.push(entry.expect("an entry").metadata().expect("metadata").len());
             }
             // A folder that its owner may not write to, as the source is.
-            cp::compare::remove(&dir.path().join("tree"));
+            cp::trees::remove(&dir.path().join("tree"));
         }
         assert!(sizes.iter().any(|&size| size > 0), "{way}: {sizes:?}");
     }

@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use cp::child::{self, Setting, cp as run_cp, set_xattr};
-use cp::compare::{Case, NOBODY};
+use cp::case::{Case, Input};
+use cp::child::{self, NOBODY, Setting, cp as run_cp, set_xattr};
 use cp::scene::Scene;
 use cp::table::{as_user, check_all, check_on_disk, commands, each, open_dir};
 use support::{Agree, Kind, Ran, annulet, assert_same_tree, is_root, noise, skip, temp_dir, tree};
@@ -185,8 +185,7 @@ fn questions() {
         "a b; b ro; a b ro d; -r s t/s; -r s/. t/s; a l; -P l ll; a d/b; -T a d; a new; a a; -a s/. t/s; \
          p b -R",
     );
-    let dir = open_dir();
-    for (number, answers) in [
+    for answers in [
         "",
         "y\n",
         "n\n",
@@ -194,15 +193,10 @@ fn questions() {
         "y",
         " y\n\ny\n",
         "n\ny\ny\nn\ny\n",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let path = dir.path().join(number.to_string());
-        fs::write(&path, answers).expect("a file");
+    ] {
         for mut case in commands(FILES, &lines) {
             case.name = format!("{answers:?} {}", case.name);
-            case.setting.stdin = Some(path.clone());
+            case.input = Input::Bytes(answers.into());
             cases.push(case);
         }
     }

@@ -287,7 +287,7 @@ fn totals_of_skewed_trees() {
                     last.contains("  400.0 MiB of 400.0 MiB  2701 of 2701 files  "),
                     "{text}"
                 );
-                cp::compare::remove(&dir.join("t"));
+                cp::trees::remove(&dir.join("t"));
             }
         }
     });
@@ -321,7 +321,7 @@ fn totals_of_what_is_left_out() {
             for name in ["tiny", "large/599", "p"] {
                 let path = dir.join("t").join(name);
                 if path.is_dir() {
-                    cp::compare::remove(&path);
+                    cp::trees::remove(&path);
                 } else {
                     let _ = fs::remove_file(path);
                 }
@@ -372,7 +372,7 @@ fn the_line_on_a_terminal() {
                 text.ends_with('\n') && text.matches('\n').count() == 1,
                 "{text:?}"
             );
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
     });
 }
@@ -410,7 +410,7 @@ fn nothing_but_lines() {
                     "{text}"
                 );
             }
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
     });
 }
@@ -564,7 +564,7 @@ fn signals_during_a_tree() {
             if !flags.contains("-as") {
                 assert_same_tree(&expected, &tree(&dir.join("t")), Agree::ALL);
             }
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
         assert!(answers > 7, "{answers} answers");
     });
@@ -711,7 +711,7 @@ fn interrupted_calls_are_made_again() {
             let ran = ran.expect_success();
             assert_eq!(ran.stdout_text(), "", "{call}");
             assert_same_tree(&expected, &tree(&dir.join("t")), Agree::ALL);
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
         assert!(interrupted > 15, "{interrupted} calls were interrupted");
     });

@@ -16,8 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use cp::child::{self, Proc, Setting, c_path, mknod, refuse};
-use cp::compare::gnu_cp;
 use cp::fuse::{self, Rules};
+use cp::oracle::gnu_cp;
 use support::{Ran, TempDir, annulet, is_root, noise, skip, temp_dir};
 
 fn with(change: impl FnOnce(&mut Setting)) -> Setting {

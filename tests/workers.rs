@@ -16,12 +16,15 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cp::child::{self, Setting, c_path, cp as run_cp, in_memory, refuse};
-use cp::compare::{Case, NOBODY, gnu_cp, remove, snapshot};
-use cp::forest::{forest, undergrowth};
+use cp::case::Case;
+use cp::child::{self, NOBODY, Setting, c_path, cp as run_cp, in_memory, refuse};
+use cp::random_tree::{Knobs, RandomTree};
 use cp::scene::{Node, Scene, give};
+use cp::table::check_all;
+use cp::trees::{remove, snapshot};
 use support::{
-    Agree, Ran, annulet, assert_same_tree, differences, is_root, noise, skip, temp_dir, tree,
+    Agree, Ran, Random, annulet, assert_same_tree, differences, is_root, noise, skip, temp_dir,
+    tree,
 };
 
 /// Numbers of workers.
@@ -93,15 +96,15 @@ struct Outcome {
     trees: Vec<support::Tree>,
 }
 
-/// Copies `s` to `t` with `flags`, where `t` may be partly there.
-fn grow(dir: &Path, scenes: &[&Scene], flags: &str, setting: &Setting) -> Outcome {
+/// Copies `s` to `d` with `flags`, where `d` may be partly there.
+fn copied(dir: &Path, scenes: &[&Scene], flags: &str, setting: &Setting) -> Outcome {
     fs::create_dir(dir).expect("a folder");
     open_to_all(dir);
     for scene in scenes {
         scene.build(dir);
     }
-    let ran = cp(&format!("{flags} -T s t"), dir, setting);
-    let trees = ["s", "t", "elsewhere"]
+    let ran = cp(&format!("{flags} -T s d"), dir, setting);
+    let trees = ["s", "d", "elsewhere"]
         .iter()
         .map(|name| dir.join(name))
         .filter(|path| path.exists())
@@ -113,65 +116,57 @@ fn grow(dir: &Path, scenes: &[&Scene], flags: &str, setting: &Setting) -> Outcom
 
 /// One seed's tree, copied by 1, 2 and 8 workers: all the same, and under `-a` for root the
 /// same as the source.
-fn check_forest(dir: &Path, seed: u64, user: Option<u32>) {
-    let (mut from, agree) = (forest(seed), Agree::ALL);
-    let mut there = undergrowth(&from, seed);
+fn check_random_tree(dir: &Path, seed: u64, user: Option<u32>) {
     let id = if is_root() { user } else { None };
-    for scene in [&mut from, &mut there] {
-        for item in &mut scene.items {
-            item.owner = match id {
-                Some(id) => Some((id, id)),
-                None => item.owner.filter(|_| is_root()),
-            };
+    let tree = RandomTree::new(&mut Random(seed), Knobs::large(id));
+    let (from, there) = tree.scene.parted(|path| path.starts_with("s"));
+    for flags in ["-a", "-r", "-av"] {
+        check_copies(dir, &[&from], flags, (seed, id));
+        // Which of several links to a file gives way is chance there.
+        if flags != "-av" {
+            check_copies(dir, &[&from, &there], flags, (seed, id));
         }
     }
-    let setting = with(|s| s.user = id);
-    for flags in ["-a", "-r", "-av"] {
-        for scenes in [&[&from][..], &[&from, &there]] {
-            // Which of several links to a file gives way is chance there.
-            if flags == "-av" && scenes.len() > 1 {
-                continue;
-            }
-            let run = |jobs: &str| {
-                let flags = format!("{jobs} {flags}");
-                grow(&dir.join("place"), scenes, &flags, &setting)
-            };
-            let first = run("-j1");
-            let what = format!(
-                "seed {seed}, user {user:?}, {flags}, {} scenes",
-                scenes.len()
-            );
-            if user.is_none() && is_root() && scenes.len() == 1 {
-                assert!(first.ran.stderr.is_empty(), "{what}: {:?}", first.ran);
-                if flags != "-r" {
-                    let lines = differences(&first.trees[0], &first.trees[1], agree);
-                    assert!(lines.is_empty(), "{what} -j1: {}", lines.join("\n"));
-                }
-            }
-            for jobs in ["-j2", "-j8", "-j3 --io=sync", "-j8 --io=ring"] {
-                let other = run(jobs);
-                let what = format!("{what}, {jobs}");
-                assert_eq!(
-                    other.ran.status, first.ran.status,
-                    "{what}: {:?}",
-                    other.ran
-                );
-                let said = [&first, &other].map(|o| messages(&o.ran));
-                assert_same_lines(&said, &what);
-                let said = [&first, &other].map(|o| sorted(&o.ran.stdout));
-                assert_same_lines(&said, &what);
-                assert_eq!(first.trees.len(), other.trees.len(), "{what}");
-                let agree = Agree {
-                    // Not kept, so those of the runs.
-                    times: flags != "-r" && scenes.len() == 1 && first.ran.status == 0,
-                    link_times: flags != "-r" && first.ran.status == 0,
-                    ..agree
-                };
-                for (a, b) in first.trees.iter().zip(&other.trees) {
-                    let lines = differences(a, b, agree);
-                    assert!(lines.is_empty(), "{what}:\n{}", lines.join("\n"));
-                }
-            }
+}
+
+fn check_copies(dir: &Path, scenes: &[&Scene], flags: &str, (seed, user): (u64, Option<u32>)) {
+    let setting = with(|s| s.user = user);
+    let run = |jobs: &str| {
+        let flags = format!("{jobs} {flags}");
+        copied(&dir.join("place"), scenes, &flags, &setting)
+    };
+    let is_new = scenes.len() == 1;
+    let what = format!("seed {seed}, user {user:?}, {flags}, new: {is_new}");
+    let first = run("-j1");
+    if user.is_none() && is_root() && is_new {
+        assert!(first.ran.stderr.is_empty(), "{what}: {:?}", first.ran);
+        if flags != "-r" {
+            let lines = differences(&first.trees[0], &first.trees[1], Agree::ALL);
+            assert!(lines.is_empty(), "{what} -j1: {}", lines.join("\n"));
+        }
+    }
+    let agree = Agree {
+        // Not kept, so those of the runs.
+        times: flags != "-r" && is_new && first.ran.status == 0,
+        link_times: flags != "-r" && first.ran.status == 0,
+        ..Agree::ALL
+    };
+    for jobs in ["-j2", "-j8", "-j3 --io=sync", "-j8 --io=ring"] {
+        first.assert_same(&run(jobs), agree, &format!("{what}, {jobs}"));
+    }
+}
+
+impl Outcome {
+    #[track_caller]
+    fn assert_same(&self, other: &Self, agree: Agree, what: &str) {
+        let status = other.ran.status;
+        assert_eq!(status, self.ran.status, "{what}: {:?}", other.ran);
+        assert_same_lines(&[self, other].map(|o| messages(&o.ran)), what);
+        assert_same_lines(&[self, other].map(|o| sorted(&o.ran.stdout)), what);
+        assert_eq!(self.trees.len(), other.trees.len(), "{what}");
+        for (a, b) in self.trees.iter().zip(&other.trees) {
+            let lines = differences(a, b, agree);
+            assert!(lines.is_empty(), "{what}:\n{}", lines.join("\n"));
         }
     }
 }
@@ -187,31 +182,31 @@ fn seeds() -> std::ops::RangeInclusive<u64> {
 }
 
 #[test]
-fn forests() {
+fn random_trees() {
     in_memory(|dir| {
         for seed in seeds() {
-            check_forest(dir, seed, None);
+            check_random_tree(dir, seed, None);
         }
     });
 }
 
 #[test]
-fn forests_as_an_ordinary_user() {
+fn random_trees_as_an_ordinary_user() {
     if !is_root() {
-        return skip("forests_as_an_ordinary_user", "as `forests` here");
+        return skip("random_trees_as_an_ordinary_user", "as `random_trees` here");
     }
     in_memory(|dir| {
         for seed in seeds() {
-            check_forest(dir, seed + 1000, Some(NOBODY));
+            check_random_tree(dir, seed + 1000, Some(NOBODY));
         }
     });
 }
 
 #[test]
-fn a_forest_on_disk() {
+fn a_random_tree_on_disk() {
     let dir = temp_dir();
     open_to_all(dir.path());
-    check_forest(dir.path(), *seeds().start(), None);
+    check_random_tree(dir.path(), *seeds().start(), None);
 }
 
 // Hard links.
@@ -1133,39 +1128,29 @@ fn numbers_of_jobs() {
 
 #[test]
 fn into_itself() {
-    let Some(gnu) = gnu_cp("into_itself") else {
-        return;
-    };
     let mut scene = Scene::parse("dir a; dir a/b; file a/b/f; dir a/c; dir e");
     for number in 0..40 {
         scene.add(format!("a/c/{number}"), Node::Dir);
         scene.add(format!("a/c/{number}/f"), Node::File(9, vec![(0, 9)]));
     }
-    in_memory(|dir| {
-        let mut failed = Vec::new();
-        for command in [
-            "-r a a/b",
-            "-r a a/new",
-            "-rT a a/b",
-            "-r a/b/. a",
-            "-r a/. a/b",
-            "-a a/c/. a/b",
-            "-r a/c a/c/7",
-            "-r a e a/c/3",
-            "-r . a/b",
-            "-a ./a a/b/../c",
-            "-r a/b a/c a/b",
-        ] {
-            let case = Case {
-                name: format!("cp {command}"),
-                scene: scene.clone(),
-                args: child::words(command),
-                setting: with(|_| ()),
-            };
-            failed.extend(case.check(&gnu, dir, &["", "-j1", "-j2", "-j8"]).err());
-        }
-        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let cases = [
+        "-r a a/b",
+        "-r a a/new",
+        "-rT a a/b",
+        "-r a/b/. a",
+        "-r a/. a/b",
+        "-a a/c/. a/b",
+        "-r a/c a/c/7",
+        "-r a e a/c/3",
+        "-r . a/b",
+        "-a ./a a/b/../c",
+        "-r a/b a/c a/b",
+    ]
+    .map(|command| Case {
+        setting: with(|_| ()),
+        ..Case::cp(scene.clone(), command)
     });
+    check_all("into_itself", cases, &["", "-j1", "-j2", "-j8"]);
 }
 
 // Memory and time.
