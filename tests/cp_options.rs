@@ -722,41 +722,44 @@ fn blocks_that_are_shared() {
         .args(["-o", "loop"])
         .arg(&image)
         .arg(&at));
-    let tried = std::panic::catch_unwind(|| {
-        fs::write(at.join("a"), noise(3 << 20, 1)).expect("a file");
-        fs::write(at.join("long"), noise(4 << 20, 2)).expect("a file");
-        for line in [
-            "--reflink=always a b",
-            "--reflink a long",
-            "--reflink=always -a a c",
-        ] {
-            as_usual(line, &at).expect_success();
-            let copy = at.join(line.rsplit(' ').next().unwrap());
-            assert_eq!(
-                fs::read(&copy).unwrap(),
-                fs::read(at.join("a")).unwrap(),
-                "{line}"
-            );
-            assert!(shares_blocks(&copy), "{line}");
-        }
-        for line in [
-            "--reflink=never a n",
-            "--sparse=never a s",
-            "--sparse=always a h",
-        ] {
-            as_usual(line, &at).expect_success();
-            assert!(
-                !shares_blocks(&at.join(line.rsplit(' ').next().unwrap())),
-                "{line}"
-            );
-        }
-        as_usual("a auto", &at).expect_success();
-        assert!(shares_blocks(&at.join("auto")));
-    });
+    let tried = std::panic::catch_unwind(|| check_shared_blocks(&at));
     run(Command::new("umount").arg(&at));
     if let Err(panic) = tried {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// What shares blocks, and what does not, in a folder on a file system that can.
+fn check_shared_blocks(at: &Path) {
+    fs::write(at.join("a"), noise(3 << 20, 1)).expect("a file");
+    fs::write(at.join("long"), noise(4 << 20, 2)).expect("a file");
+    for line in [
+        "--reflink=always a b",
+        "--reflink a long",
+        "--reflink=always -a a c",
+    ] {
+        as_usual(line, at).expect_success();
+        let copy = at.join(line.rsplit(' ').next().unwrap());
+        assert_eq!(
+            fs::read(&copy).unwrap(),
+            fs::read(at.join("a")).unwrap(),
+            "{line}"
+        );
+        assert!(shares_blocks(&copy), "{line}");
+    }
+    for line in [
+        "--reflink=never a n",
+        "--sparse=never a s",
+        "--sparse=always a h",
+    ] {
+        as_usual(line, at).expect_success();
+        assert!(
+            !shares_blocks(&at.join(line.rsplit(' ').next().unwrap())),
+            "{line}"
+        );
+    }
+    as_usual("a auto", at).expect_success();
+    assert!(shares_blocks(&at.join("auto")));
 }
 
 /// Whether a file's first extent is shared (`FIEMAP_EXTENT_SHARED` of the ioctl `FIEMAP`).

@@ -46,18 +46,20 @@ fn of_arguments(case: &Case, steps: &mut Vec<Step<Case>>) {
         let word = word.as_bytes();
         let is_short = word.len() > 2 && word[0] == b'-' && word[1] != b'-';
         for letter in (1..word.len()).rev().filter(|_| is_short) {
-            add(steps, move |case| {
-                let Some(arg) = case.args.get_mut(at) else {
-                    return;
-                };
-                let mut word = std::mem::take(arg).into_vec();
-                if letter < word.len() {
-                    word.remove(letter);
-                }
-                *arg = OsString::from_vec(word);
-            });
+            add(steps, move |case| without_letter(case, at, letter));
         }
     }
+}
+
+fn without_letter(case: &mut Case, at: usize, letter: usize) {
+    let Some(arg) = case.args.get_mut(at) else {
+        return;
+    };
+    let mut word = std::mem::take(arg).into_vec();
+    if letter < word.len() {
+        word.remove(letter);
+    }
+    *arg = OsString::from_vec(word);
 }
 
 fn of_surroundings(case: &Case, steps: &mut Vec<Step<Case>>) {
@@ -78,14 +80,15 @@ fn of_descriptors(case: &Case, steps: &mut Vec<Step<Case>>) {
         Input::Pipe(bytes, step) => *step = (*step).max(bytes.len()),
         _ => {}
     });
-    if let Input::Bytes(bytes) | Input::Pipe(bytes, _) = &case.input {
-        for (from, to) in pieces(bytes.len()) {
-            add(steps, move |case| {
-                if let Input::Bytes(bytes) | Input::Pipe(bytes, _) = &mut case.input {
-                    cut(bytes, from, to);
-                }
-            });
-        }
+    let len = match &case.input {
+        Input::Bytes(bytes) | Input::Pipe(bytes, _) => bytes.len(),
+        _ => 0,
+    };
+    for (from, to) in pieces(len) {
+        add(steps, move |case| match &mut case.input {
+            Input::Bytes(bytes) | Input::Pipe(bytes, _) => cut(bytes, from, to),
+            _ => {}
+        });
     }
     add(steps, |case| case.output = Output::Kept);
     add(steps, |case| {
@@ -145,17 +148,19 @@ fn of_item(item: &Item, at: usize, steps: &mut Vec<Step<Case>>) {
     change(Box::new(|item, _| item.mode = item.node.usual_mode()));
     let seconds = 1_000_000_000 + 1000 * i64::try_from(at).expect("a small number");
     change(Box::new(move |item, _| item.mtime = (seconds, 0)));
-    if let Node::Bytes(bytes) = &item.node {
-        for (from, to) in pieces(bytes.len()) {
-            change(Box::new(move |item, _| {
-                if let Node::Bytes(bytes) = &mut item.node {
-                    cut(bytes, from, to);
-                }
-            }));
-        }
-        return;
+    let parts = match &item.node {
+        Node::Bytes(bytes) => bytes.len(),
+        Node::Parts(parts) => parts.len(),
+        _ => 0,
+    };
+    for (from, to) in pieces(parts) {
+        change(Box::new(move |item, _| match &mut item.node {
+            Node::Bytes(bytes) => cut(bytes, from, to),
+            Node::Parts(parts) => cut(parts, from, to),
+            _ => {}
+        }));
     }
-    if matches!(item.node, Node::Dir | Node::Hard(_)) {
+    if matches!(item.node, Node::Dir | Node::Hard(_) | Node::Bytes(_)) {
         return;
     }
     change(Box::new(|item, _| item.node = Node::File(0, Vec::new())));
@@ -164,13 +169,4 @@ fn of_item(item: &Item, at: usize, steps: &mut Vec<Step<Case>>) {
             item.node = Node::File(10, vec![(0, 10)]);
         }
     }));
-    if let Node::Parts(parts) = &item.node {
-        for (from, to) in pieces(parts.len()) {
-            change(Box::new(move |item, _| {
-                if let Node::Parts(parts) = &mut item.node {
-                    cut(parts, from, to);
-                }
-            }));
-        }
-    }
 }

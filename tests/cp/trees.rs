@@ -62,6 +62,15 @@ fn is_deep(top: &Path, levels: usize) -> bool {
             .any(|entry| is_deep(&entry.path(), levels - 1))
 }
 
+/// Removes whatever is there, if anything is.
+pub fn remove_any(path: &Path) {
+    if path.is_dir() {
+        remove(path);
+    } else {
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// Removes a tree, also one that its owner may not write to.
 pub fn remove(top: &Path) {
     if is_deep(top, 100) {

@@ -556,6 +556,17 @@ pub fn odd_names() -> Vec<OsString> {
     names
 }
 
+/// Each of one list with each of another.
+pub fn pairs<A: Clone, B>(
+    one: impl IntoIterator<Item = A>,
+    other: impl IntoIterator<Item = B> + Clone,
+) -> impl Iterator<Item = (A, B)> {
+    one.into_iter().flat_map(move |a| {
+        let other = other.clone().into_iter();
+        other.map(move |b| (a.clone(), b))
+    })
+}
+
 /// The number in the environment under that name.
 ///
 /// # Panics
