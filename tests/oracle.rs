@@ -44,6 +44,7 @@ fn found(test: &str, case: &Case, then: &str) -> Option<Vec<String>> {
             annulet: &program,
             folder,
             is_alone: true,
+            is_old: false,
         };
         let difference = oracle.ask(case).differs("");
         Some(difference.map_or_else(Vec::new, |difference| {

@@ -16,6 +16,7 @@ use super::trees::snapshot;
 use crate::support::{Agree, Kind, Ran, Tree, differences};
 
 /// What came of one run.
+#[derive(Clone)]
 pub struct Outcome {
     pub ran: Ran,
     /// `None` if it could not be listed.
@@ -128,6 +129,23 @@ impl Outcome {
         path.file_name().is_some_and(around)
     }
 
+    /// The outcome less what GNU cp before 9.5 does not do on every file system: it sets modes as
+    /// POSIX access lists where it can, which cannot take away special bits. So folders keep the
+    /// setgid bit of the folder around them, folders and nodes the bits they were made with, and
+    /// files that were there before the bits they had, whether or not the source has them.
+    pub fn with_modes_of(&self, other: &Self) -> Self {
+        let mut excused = self.clone();
+        for (path, entry) in excused.tree.iter_mut().flatten() {
+            if entry.kind != Kind::Link
+                && let Some(found) = other.tree.as_ref().and_then(|tree| tree.get(path))
+                && found.mode | (entry.mode & 0o7000) == entry.mode
+            {
+                entry.mode = found.mode;
+            }
+        }
+        excused
+    }
+
     /// Everything that differs from this in `other`, a line each. Where both are not `ordered`,
     /// lines of output may come in another order.
     pub fn differences(&self, other: &Self, ordered: bool) -> Vec<String> {
@@ -232,7 +250,7 @@ fn sorted(text: &[u8]) -> Vec<&[u8]> {
 }
 
 /// What a [`Tree`] does not hold of a file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
     /// Names, and values in hexadecimal.
     xattrs: BTreeMap<String, String>,

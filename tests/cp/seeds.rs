@@ -60,6 +60,7 @@ pub fn check_seeds(
             annulet: &program,
             folder: dir,
             is_alone: true,
+            is_old: false,
         };
         check(test, seed..seed + count, &oracle, &make);
     };

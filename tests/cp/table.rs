@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::case::Case;
 use super::child::{self, NOBODY, Setting};
-use super::oracle::{Oracle, gnu_cp};
+use super::oracle::Oracle;
 use super::scene::{Node, Scene};
-use crate::support::{TempDir, annulet, is_root, temp_dir};
+use crate::support::{TempDir, annulet, gnu, is_root, temp_dir};
 
 /// Every way to move data and several numbers of workers, and nothing given. With a number
 /// given, workers are called in for the smallest tree.
@@ -50,7 +50,7 @@ pub fn check_on_disk(test: &str, cases: impl IntoIterator<Item = Case>, ways: &[
 }
 
 pub fn check_in(dir: &Path, test: &str, cases: impl IntoIterator<Item = Case>, ways: &[&str]) {
-    let Some(gnu) = gnu_cp(test) else {
+    let Some((gnu, version)) = gnu("cp", test) else {
         return;
     };
     let program = annulet();
@@ -59,6 +59,7 @@ pub fn check_in(dir: &Path, test: &str, cases: impl IntoIterator<Item = Case>, w
         annulet: &program,
         folder: dir,
         is_alone: false,
+        is_old: version < (9, 5),
     };
     let mut count = 0;
     let failed: Vec<_> = cases
