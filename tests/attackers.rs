@@ -99,6 +99,15 @@ fn build_links(path: &Path) {
     fs::hard_link(path.join("s/a/f"), path.join("s/b/f")).expect("a link");
 }
 
+/// Expects no folder of the program's own to be left.
+fn assert_nothing_hidden(folder: &Path, what: &str) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.display().to_string();
+        assert!(!name.starts_with('.'), "{what}: {name} is left");
+    }
+}
+
 /// Copies two names of one file, while the attacker does what he likes with the first copy.
 /// Returns in how many runs it was found to be gone.
 fn strike_links(line: &str, build: &dyn Fn(&Path), strike: Strike<'_>) {
@@ -120,13 +129,8 @@ fn strike_links(line: &str, build: &dyn Fn(&Path), strike: Strike<'_>) {
                 let gone = "cp: cannot create hard link 't/b/f' to 't/a/f': ";
                 let mut lines = ran.stderr.lines();
                 told.set(told.get() + usize::from(lines.any(|line| line.starts_with(gone))));
-                for folder in ["t", "t/b"] {
-                    for entry in fs::read_dir(path.join(folder)).expect("a folder") {
-                        let name = entry.expect("an entry").file_name();
-                        let name = name.display().to_string();
-                        assert!(!name.starts_with('.'), "{what}: {name} is left");
-                    }
-                }
+                assert_nothing_hidden(&path.join("t"), &what);
+                assert_nothing_hidden(&path.join("t/b"), &what);
             },
         );
         println!("{line}, {way}: {runs} runs, {} found it gone", told.get());

@@ -74,6 +74,33 @@ fn goes(dir: &Path, way: &str) -> bool {
     ran.status == 0
 }
 
+/// Appends lines until it is told to end, and says how many.
+fn append_lines(log: &Path, ended: &AtomicBool) -> usize {
+    let mut file = appending(log);
+    let mut lines = 0;
+    while !ended.load(Ordering::Relaxed) {
+        file.write_all(b"a line\n").unwrap();
+        lines += 1;
+        thread::yield_now();
+    }
+    lines
+}
+
+/// How many lines there are, each of which must be whole, and how many letters around them.
+fn lines_and_letters(mut rest: &[u8]) -> (usize, usize) {
+    let (mut lines, mut letters) = (0, 0);
+    while let Some(first) = rest.first() {
+        if *first == b'x' {
+            letters += 1;
+            rest = &rest[1..];
+        } else {
+            rest = rest.strip_prefix(b"a line\n").expect("a whole line");
+            lines += 1;
+        }
+    }
+    (lines, letters)
+}
+
 #[test]
 fn lines_that_another_program_appends() {
     let dir = temp_dir();
@@ -84,17 +111,8 @@ fn lines_that_another_program_appends() {
             let log = dir.child("log");
             let _ = fs::remove_file(&log);
             let ended = AtomicBool::new(false);
-            let mut lines = thread::scope(|scope| {
-                let writer = scope.spawn(|| {
-                    let mut file = appending(&log);
-                    let mut lines = 0;
-                    while !ended.load(Ordering::Relaxed) {
-                        file.write_all(b"a line\n").unwrap();
-                        lines += 1;
-                        thread::yield_now();
-                    }
-                    lines
-                });
+            let lines = thread::scope(|scope| {
+                let writer = scope.spawn(|| append_lines(&log, &ended));
                 let mut command = cat_that_cuts_late(dir.path(), way);
                 command.arg("big").stdout(appending(&log));
                 let status = command.status();
@@ -102,19 +120,8 @@ fn lines_that_another_program_appends() {
                 assert!(status.unwrap().success());
                 writer.join().unwrap()
             });
-            // Each is whole wherever it is.
-            let mut rest = &fs::read(&log).unwrap()[..];
-            let mut letters = 0;
-            while let Some(first) = rest.first() {
-                if *first == b'x' {
-                    letters += 1;
-                    rest = &rest[1..];
-                } else {
-                    rest = rest.strip_prefix(b"a line\n").expect("a whole line");
-                    lines -= 1;
-                }
-            }
-            assert_eq!((lines, letters), (0, len), "{way}, round {round}: missing");
+            let found = lines_and_letters(&fs::read(&log).unwrap());
+            assert_eq!(found, (lines, len), "{way}, round {round}: missing");
         }
     }
 }

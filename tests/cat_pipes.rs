@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::refused::{Refused, refuse};
-use support::{TempDir, annulet, is_root, noise, skip, temp_dir};
+use support::{TempDir, annulet, is_root, noise, pairs, skip, temp_dir};
 
 const PAGE: usize = 4096;
 
@@ -260,15 +260,13 @@ fn what_is_printed_stays() {
     let mut left_in_all = 0;
     for pipe_bytes in [8 << 10, 64 << 10, 1 << 20] {
         for operands in OPERANDS {
-            for change in CHANGES {
-                for step in [5000, 64 << 10, 1 << 20] {
-                    let context = format!("{pipe_bytes} {operands:?} {change:?} {step}");
-                    let files = Files::new();
-                    let command = cat(&files, operands);
-                    let (bytes, left) = printed(&files, command, pipe_bytes, step, change);
-                    assert_same(&bytes, &files.expected(operands), &context);
-                    left_in_all += left;
-                }
+            for (change, step) in pairs(CHANGES, [5000, 64 << 10, 1 << 20]) {
+                let context = format!("{pipe_bytes} {operands:?} {change:?} {step}");
+                let files = Files::new();
+                let command = cat(&files, operands);
+                let (bytes, left) = printed(&files, command, pipe_bytes, step, change);
+                assert_same(&bytes, &files.expected(operands), &context);
+                left_in_all += left;
             }
         }
         let files = Files::new();

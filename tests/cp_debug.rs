@@ -10,10 +10,10 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use cp::child::{self, Setting, cp as run_cp, in_memory, refuse};
-use cp::compare::{NOBODY, remove};
+use cp::child::{self, NOBODY, Setting, cp as run_cp, in_memory, refuse};
 use cp::scene::Scene;
 use cp::table::{as_user, each};
+use cp::trees::remove;
 use support::{Ran, annulet, is_root, noise, skip, temp_dir};
 
 fn cp(line: &str, dir: &Path, setting: &Setting) -> Ran {

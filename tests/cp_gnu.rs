@@ -7,13 +7,14 @@ mod support;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use cp::child::{self, Setting, words};
-use cp::compare::{Case, NOBODY};
+use cp::case::Case;
+use cp::child::{self, NOBODY, Setting, words};
+use cp::random_tree::SIZES;
 use cp::scene::{Node, Scene, bytes_path};
 use cp::table::{WAYS, check_all, check_on_disk, commands, each, open_dir};
-use support::{Random, from_env, is_root, odd_names};
+use support::{is_root, odd_names};
 
 #[test]
 fn usage() {
@@ -42,11 +43,9 @@ fn empty_operands() {
         &["-r", "", "d"],
         &["-t", "", "a"],
     ]
-    .map(|args| Case {
-        name: format!("{args:?}"),
-        scene: Scene::parse("file a; dir d"),
-        args: args.iter().map(Into::into).collect(),
-        setting: Setting::default(),
+    .map(|args| {
+        let args = args.iter().map(Into::into).collect();
+        Case::cp_with(Scene::parse("file a; dir d"), args)
     });
     check_all("empty_operands", cases, WAYS);
 }
@@ -242,13 +241,11 @@ fn posixly_correct() {
     .into_iter()
     .flat_map(|command| {
         [vec![], vec![("POSIXLY_CORRECT", "1")]].map(move |env| Case {
-            name: format!("{env:?} cp {command}"),
-            scene: Scene::parse(text),
-            args: words(command),
             setting: Setting {
                 env,
                 ..Setting::default()
             },
+            ..Case::cp(Scene::parse(text), command)
         })
     });
     check_all("posixly_correct", cases, &[""]);
@@ -298,12 +295,7 @@ fn odd_names_everywhere() {
             vec![word("-t"), operand("s"), word("w")],
             vec![word("-rT"), operand("t"), operand("t").also("/in")],
         ]
-        .map(|args| Case {
-            name: format!("{args:?}"),
-            scene: scene.clone(),
-            args,
-            setting: Setting::default(),
-        })
+        .map(|args| Case::cp_with(scene.clone(), args))
     });
     check_all("odd_names_everywhere", cases, &["", "--io=sync"]);
 }
@@ -320,33 +312,6 @@ impl Also for OsString {
     }
 }
 
-/// Sizes on both sides of every buffer's border.
-const SIZES: &[u64] = &[
-    0,
-    1,
-    511,
-    512,
-    513,
-    4095,
-    4096,
-    4097,
-    (128 << 10) - 1,
-    128 << 10,
-    (128 << 10) + 1,
-    (256 << 10) - 1,
-    256 << 10,
-    (256 << 10) + 1,
-    (512 << 10) - 1,
-    (512 << 10) + 1,
-    (1 << 20) - 1,
-    1 << 20,
-    (1 << 20) + 1,
-    (5 << 18) - 1,
-    5 << 18,
-    (5 << 18) + 1,
-    (8 << 20) + 12345,
-];
-
 #[test]
 fn sizes() {
     let mut scene = Scene::parse("dir s; dir t");
@@ -360,12 +325,7 @@ fn sizes() {
             Node::File(other as u64, vec![(0, other)]),
         );
     }
-    let cases = ["-r s new", "-a s/. t"].map(|command| Case {
-        name: format!("sizes: cp {command}"),
-        scene: scene.clone(),
-        args: words(command),
-        setting: Setting::default(),
-    });
+    let cases = ["-r s new", "-a s/. t"].map(|command| Case::cp(scene.clone(), command));
     check_on_disk("sizes", cases, WAYS);
 }
 
@@ -376,12 +336,7 @@ fn large_files() {
         let data = vec![(0, usize::try_from(size).unwrap())];
         scene.add(format!("s/{size}"), Node::File(size, data));
     }
-    let case = Case {
-        name: "large files".into(),
-        scene,
-        args: words("-a s new"),
-        setting: Setting::default(),
-    };
+    let case = Case::cp(scene, "-a s new");
     check_on_disk("large_files", std::iter::once(case), WAYS);
 }
 
@@ -397,12 +352,7 @@ fn holes() {
                  file t/middle 12; file t/end 5000000";
     let cases = ["-r s new", "-a s/. t", "s/all new", "-L s/many new"]
         .into_iter()
-        .map(|command| Case {
-            name: format!("holes: cp {command}"),
-            scene: Scene::parse(scene),
-            args: words(command),
-            setting: Setting::default(),
-        });
+        .map(|command| Case::cp(Scene::parse(scene), command));
     // The 4 GiB file is hashed as any other, holes and all: in one way only.
     let short = |case: Case| {
         let mut case = case;
@@ -445,274 +395,4 @@ fn offsets_beyond_32_bits() {
             fs::remove_file(dir.path().join(name)).unwrap();
         }
     }
-}
-
-/// Few names, so that they meet.
-const NAMES: &[&str] = &[
-    "a",
-    "b",
-    "c",
-    "dir",
-    "l",
-    "x y",
-    "new\nline",
-    "-r",
-    "q'uote",
-];
-
-const MODES: &[u32] = &[
-    0o644, 0o644, 0o755, 0o755, 0o777, 0o600, 0o444, 0o555, 0o000, 0o4755, 0o2755, 0o1777, 0o200,
-    0o711, 0o400, 0o6777, 0o500, 0o300,
-];
-
-fn random_size(random: &mut Random) -> u64 {
-    match random.below(12) {
-        0 => random.pick(SIZES).min(2 << 20),
-        1 => random.next() % 700_000,
-        2 => 0,
-        _ => random.next() % 6000,
-    }
-}
-
-fn random_node(random: &mut Random, before: &[(PathBuf, bool)], path: &Path) -> Node {
-    match random.below(20) {
-        0..=6 => {
-            let size = random_size(random);
-            if random.one_in(6) && size > 5000 {
-                let at = random.next() % size;
-                let len = usize::try_from((size - at).min(9000)).unwrap();
-                return Node::File(size, vec![(at, len)]);
-            }
-            Node::File(size, vec![(0, usize::try_from(size).unwrap())])
-        }
-        7..=9 => {
-            let name = random.pick(NAMES);
-            let up = "../".repeat(path.components().count() - 1);
-            Node::Link(match random.below(6) {
-                0 => name.into(),
-                1 => format!("../{name}").into(),
-                2 => ".".into(),
-                3 => "nowhere".into(),
-                _ => match before {
-                    [] => "nowhere".into(),
-                    before => Path::new(&up).join(random.pick(before).0).into_os_string(),
-                },
-            })
-        }
-        10..=11 => {
-            let files: Vec<_> = before.iter().filter(|(_, dir)| !dir).collect();
-            if files.is_empty() {
-                return Node::Link("nowhere".into());
-            }
-            Node::Hard(random.pick(&files).0.clone())
-        }
-        // A FIFO makes whoever opens it wait: only under s, where it is only copied.
-        12 if path.starts_with("s") => Node::Fifo,
-        13 => Node::Socket,
-        14 if is_root() => random.pick(&[Node::Char(1, 3), Node::Block(240, 77)]),
-        _ => Node::Dir,
-    }
-}
-
-fn random_scene(random: &mut Random, id: Option<u32>) -> (Scene, Vec<PathBuf>) {
-    let mut scene = Scene::default();
-    let mut paths: Vec<(PathBuf, bool)> = Vec::new();
-    let mut dirs: Vec<PathBuf> = Vec::new();
-    let tops: &[&str] = match random.below(4) {
-        0 => &["s"],
-        1 => &["s", "d", "o"],
-        _ => &["s", "d"],
-    };
-    for top in tops {
-        dirs.push(top.into());
-        paths.push((top.into(), true));
-        scene.add(*top, Node::Dir);
-        let mut own = vec![PathBuf::from(top)];
-        // What is copied meets what is there: s/x in d or in d/s.
-        if *top == "d" && random.one_in(2) {
-            scene.add("d/s", Node::Dir);
-            paths.push(("d/s".into(), true));
-            own.push("d/s".into());
-            own.push("d/s".into());
-        }
-        for _ in 0..random.below(9) {
-            let path = random.pick(&own).join(random.pick(NAMES));
-            if paths.iter().any(|(p, _)| *p == path) {
-                continue;
-            }
-            let node = random_node(random, &paths, &path);
-            let is_dir = matches!(node, Node::Dir);
-            if is_dir && path.components().count() < 5 {
-                own.push(path.clone());
-            }
-            paths.push((path.clone(), is_dir));
-            let item = scene.add(path, node);
-            if random.one_in(3) {
-                item.mode = random.pick(MODES);
-            }
-            if id.is_some() && random.one_in(8) {
-                item.owner = Some((1234, 4321));
-            }
-        }
-    }
-    for _ in 0..random.below(3) {
-        let path = PathBuf::from(random.pick(NAMES));
-        if !paths.iter().any(|(p, _)| *p == path) {
-            let node = random_node(random, &paths, &path);
-            paths.push((path.clone(), matches!(node, Node::Dir)));
-            scene.add(path, node);
-        }
-    }
-    if let Some(id) = id {
-        scene.own(id);
-    }
-    (scene, paths.into_iter().map(|(path, _)| path).collect())
-}
-
-/// A path with what changes nothing, or little, about what it means.
-fn dressed(random: &mut Random, path: &Path) -> OsString {
-    let mut word = match random.below(12) {
-        0 => OsString::from("./"),
-        1 => OsString::from("s/../"),
-        _ => OsString::new(),
-    };
-    word.push(path);
-    if random.one_in(10) {
-        word.push(random.pick(&["/", "//", "/.", "/..", "/./"]));
-    }
-    // A name like an option goes behind --, or shows that it is an option.
-    word
-}
-
-fn random_case(seed: u64, user: Option<u32>) -> Case {
-    let mut random = Random(seed);
-    let (scene, paths) = random_scene(&mut random, user);
-    let has_fifo = scene
-        .items
-        .iter()
-        .any(|item| matches!(item.node, Node::Fifo));
-    let mut args: Vec<OsString> = Vec::new();
-    let mut flags = vec![
-        "-r", "-a", "-R", "-p", "-d", "-P", "-L", "-H", "-f", "-n", "-v",
-    ];
-    let base = random.pick(&["-r", "-a", "-r", "-a", "-rp", "-rL", ""]);
-    // Without -r a FIFO is read from.
-    let base = if has_fifo && base.is_empty() {
-        "-r"
-    } else {
-        base
-    };
-    if !base.is_empty() {
-        args.push(base.into());
-    }
-    for _ in 0..random.below(4) {
-        let at = random.below(flags.len());
-        args.push(flags.swap_remove(at).into());
-    }
-    let mut sources = Vec::new();
-    for _ in 0..random.pick(&[1, 1, 1, 2, 2, 3]) {
-        let source = if random.one_in(25) {
-            PathBuf::from("no")
-        } else if random.one_in(2) {
-            random.pick(&paths)
-        } else {
-            PathBuf::from("s")
-        };
-        sources.push(dressed(&mut random, &source));
-    }
-    let target = match random.below(8) {
-        0 => PathBuf::from("new"),
-        1 => random.pick(&paths),
-        2 => random.pick(&paths).join("new"),
-        _ => PathBuf::from("d"),
-    };
-    let target = dressed(&mut random, &target);
-    match random.below(6) {
-        0 => {
-            args.push("-t".into());
-            args.push(target);
-            args.push("--".into());
-            args.extend(sources);
-        }
-        1 => {
-            args.extend(["-T".into(), "--".into()]);
-            args.extend(sources);
-            args.push(target);
-        }
-        _ => {
-            args.push("--".into());
-            args.extend(sources);
-            args.push(target);
-        }
-    }
-    Case {
-        name: format!("ANNULET_SEED={seed} ANNULET_CASES=1"),
-        scene,
-        args,
-        setting: Setting {
-            user,
-            umask: random.pick(&[0o022, 0o022, 0o077, 0o002, 0]),
-            // FIFOs in the way: both wait for ever.
-            limit: std::time::Duration::from_secs(3),
-            ..Setting::default()
-        },
-    }
-}
-
-const MET_AGAIN: &str = "files met again under the names they were copied to, by another path: \
-                        GNU removes them to link them to themselves";
-
-/// Seeds whose cases end differently for a reason that is nobody's fault.
-const EXCUSED: &[(u64, &str)] = &[
-    (
-        72,
-        "two hard links in one folder: which is copied first, and lost where it cannot be \
-         linked any more, is each program's own order",
-    ),
-    (110, MET_AGAIN),
-    (114, MET_AGAIN),
-    (
-        473,
-        "-L into itself through symlinks: GNU goes down until names are too long, annulet \
-         notices and stops",
-    ),
-    (723, MET_AGAIN),
-];
-
-/// Generated scenes and commands. `ANNULET_SEED` gives the first case's seed, `ANNULET_CASES`
-/// how many there are; the seed of a case that failed gives just that case again. Without
-/// them it is the same cases every time: a change is judged by what it changes. To explore,
-/// give another seed.
-fn generated(test: &str, user: Option<u32>) {
-    let seed = from_env("ANNULET_SEED").unwrap_or(1);
-    let count = from_env("ANNULET_CASES").unwrap_or(1000);
-    println!("{test}: ANNULET_SEED={seed} ANNULET_CASES={count}");
-    let ways: &[&[&str]] = &[
-        &["", "--io=ring"],
-        &["--io=sync"],
-        &["--io=ring"],
-        &["--io=auto"],
-    ];
-    let count = usize::try_from(count).expect("a count");
-    // Other ways for each seed, the same whenever it is run.
-    for (number, ways) in ways.iter().enumerate() {
-        let excused = |seed: &u64| EXCUSED.iter().any(|(number, _)| number == seed);
-        let cases = (seed..).take(count).filter(|seed| !excused(seed));
-        let cases = cases.filter(|seed| *seed % 4 == number as u64);
-        check_all(test, cases.map(|seed| random_case(seed, user)), ways);
-    }
-}
-
-#[test]
-fn generated_cases() {
-    generated("generated_cases", None);
-}
-
-#[test]
-fn generated_cases_as_an_ordinary_user() {
-    if !is_root() {
-        // Then the other test is run by one.
-        return;
-    }
-    generated("generated_cases_as_an_ordinary_user", Some(NOBODY));
 }

@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use cp::child::{self, Setting, cp as run_cp, set_xattr};
-use cp::compare::{Case, NOBODY};
+use cp::case::{Case, Input};
+use cp::child::{self, NOBODY, Setting, cp as run_cp, set_xattr};
 use cp::scene::Scene;
 use cp::table::{as_user, check_all, check_on_disk, commands, each, open_dir};
 use support::{Agree, Kind, Ran, annulet, assert_same_tree, is_root, noise, skip, temp_dir, tree};
@@ -185,8 +185,7 @@ fn questions() {
         "a b; b ro; a b ro d; -r s t/s; -r s/. t/s; a l; -P l ll; a d/b; -T a d; a new; a a; -a s/. t/s; \
          p b -R",
     );
-    let dir = open_dir();
-    for (number, answers) in [
+    for answers in [
         "",
         "y\n",
         "n\n",
@@ -194,15 +193,10 @@ fn questions() {
         "y",
         " y\n\ny\n",
         "n\ny\ny\nn\ny\n",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let path = dir.path().join(number.to_string());
-        fs::write(&path, answers).expect("a file");
+    ] {
         for mut case in commands(FILES, &lines) {
             case.name = format!("{answers:?} {}", case.name);
-            case.setting.stdin = Some(path.clone());
+            case.input = Input::Bytes(answers.into());
             cases.push(case);
         }
     }
@@ -728,41 +722,44 @@ fn blocks_that_are_shared() {
         .args(["-o", "loop"])
         .arg(&image)
         .arg(&at));
-    let tried = std::panic::catch_unwind(|| {
-        fs::write(at.join("a"), noise(3 << 20, 1)).expect("a file");
-        fs::write(at.join("long"), noise(4 << 20, 2)).expect("a file");
-        for line in [
-            "--reflink=always a b",
-            "--reflink a long",
-            "--reflink=always -a a c",
-        ] {
-            as_usual(line, &at).expect_success();
-            let copy = at.join(line.rsplit(' ').next().unwrap());
-            assert_eq!(
-                fs::read(&copy).unwrap(),
-                fs::read(at.join("a")).unwrap(),
-                "{line}"
-            );
-            assert!(shares_blocks(&copy), "{line}");
-        }
-        for line in [
-            "--reflink=never a n",
-            "--sparse=never a s",
-            "--sparse=always a h",
-        ] {
-            as_usual(line, &at).expect_success();
-            assert!(
-                !shares_blocks(&at.join(line.rsplit(' ').next().unwrap())),
-                "{line}"
-            );
-        }
-        as_usual("a auto", &at).expect_success();
-        assert!(shares_blocks(&at.join("auto")));
-    });
+    let tried = std::panic::catch_unwind(|| check_shared_blocks(&at));
     run(Command::new("umount").arg(&at));
     if let Err(panic) = tried {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// What shares blocks, and what does not, in a folder on a file system that can.
+fn check_shared_blocks(at: &Path) {
+    fs::write(at.join("a"), noise(3 << 20, 1)).expect("a file");
+    fs::write(at.join("long"), noise(4 << 20, 2)).expect("a file");
+    for line in [
+        "--reflink=always a b",
+        "--reflink a long",
+        "--reflink=always -a a c",
+    ] {
+        as_usual(line, at).expect_success();
+        let copy = at.join(line.rsplit(' ').next().unwrap());
+        assert_eq!(
+            fs::read(&copy).unwrap(),
+            fs::read(at.join("a")).unwrap(),
+            "{line}"
+        );
+        assert!(shares_blocks(&copy), "{line}");
+    }
+    for line in [
+        "--reflink=never a n",
+        "--sparse=never a s",
+        "--sparse=always a h",
+    ] {
+        as_usual(line, at).expect_success();
+        assert!(
+            !shares_blocks(&at.join(line.rsplit(' ').next().unwrap())),
+            "{line}"
+        );
+    }
+    as_usual("a auto", at).expect_success();
+    assert!(shares_blocks(&at.join("auto")));
 }
 
 /// Whether a file's first extent is shared (`FIEMAP_EXTENT_SHARED` of the ioctl `FIEMAP`).

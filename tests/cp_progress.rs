@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use cp::child;
 use cp::scene::Scene;
 use support::{
-    Agree, TempDir, annulet, assert_same_tree, find_program, is_root, noise, skip, temp_dir, tree,
+    Agree, TempDir, annulet, assert_same_tree, find_program, is_root, noise, pairs, skip, temp_dir,
+    tree,
 };
 
 /// How long anything may take here.
@@ -60,6 +61,17 @@ impl Drop for Running {
     }
 }
 
+/// Hands on what comes out of a program until it ends, or nobody wants it.
+fn send_pieces(output: &mut dyn Read, sender: &mpsc::Sender<Vec<u8>>) {
+    let mut buffer = [0; 4096];
+    // A terminal that nobody has open any more gives EIO.
+    while let Ok(count @ 1..) = output.read(&mut buffer) {
+        if sender.send(buffer[..count].to_vec()).is_err() {
+            break;
+        }
+    }
+}
+
 impl Running {
     /// Starts `cp` with the words of `line` in `dir`.
     fn start(line: &str, dir: &Path, shown: Shown) -> Self {
@@ -98,15 +110,7 @@ impl Running {
         // It holds the other end of what is read below.
         drop(command);
         let (sender, pieces) = mpsc::channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // A terminal that nobody has open any more gives EIO.
-            while let Ok(count @ 1..) = output.read(&mut buffer) {
-                if sender.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        thread::spawn(move || send_pieces(&mut output, &sender));
         Self {
             child,
             pieces,
@@ -287,7 +291,7 @@ fn totals_of_skewed_trees() {
                     last.contains("  400.0 MiB of 400.0 MiB  2701 of 2701 files  "),
                     "{text}"
                 );
-                cp::compare::remove(&dir.join("t"));
+                cp::trees::remove(&dir.join("t"));
             }
         }
     });
@@ -319,18 +323,31 @@ fn totals_of_what_is_left_out() {
             let last = text.lines().last().unwrap_or_default();
             assert!(last.starts_with("100% [####"), "{line}: {text}");
             for name in ["tiny", "large/599", "p"] {
-                let path = dir.join("t").join(name);
-                if path.is_dir() {
-                    cp::compare::remove(&path);
-                } else {
-                    let _ = fs::remove_file(path);
-                }
+                cp::trees::remove_any(&dir.join("t").join(name));
             }
         }
     });
 }
 
 // The line.
+
+/// A line as wide as the terminal lets it be; a late one has all that there is room for.
+fn assert_fits(line: &str, columns: u16, is_late: bool) {
+    let line = line.trim_end_matches('\n');
+    assert!(!line.contains(['\r', '\n', '\x1b']), "{line:?}");
+    assert!(line.len() < usize::from(columns), "{columns}: {line:?}");
+    assert_eq!(line.find("% ["), Some(3), "{columns}: {line:?}");
+    // The bar takes all the room there is.
+    assert_eq!(line.len(), usize::from(columns) - 1, "{line:?}");
+    let has = |word: &str| line.contains(word);
+    if is_late {
+        assert!(
+            has("100%") || has(" left") == (columns >= 40),
+            "{columns}: {line:?}"
+        );
+        assert_eq!(has(" files"), columns >= 200, "{columns}: {line:?}");
+    }
+}
 
 /// On a terminal the line is renewed in its place, begins with the percentage, and is never longer
 /// than the terminal is wide.
@@ -353,26 +370,13 @@ fn the_line_on_a_terminal() {
             for line in text.split("\r\x1b[K") {
                 let is_late = at > held_at;
                 at += line.len();
-                let line = line.trim_end_matches('\n');
-                assert!(!line.contains(['\r', '\n', '\x1b']), "{text:?}");
-                assert!(line.len() < usize::from(columns), "{columns}: {line:?}");
-                assert_eq!(line.find("% ["), Some(3), "{columns}: {line:?}");
-                // The bar takes all the room there is.
-                assert_eq!(line.len(), usize::from(columns) - 1, "{line:?}");
-                let has = |word: &str| line.contains(word);
-                if is_late {
-                    assert!(
-                        has("100%") || has(" left") == (columns >= 40),
-                        "{columns}: {line:?}"
-                    );
-                    assert_eq!(has(" files"), columns >= 200, "{columns}: {line:?}");
-                }
+                assert_fits(line, columns, is_late);
             }
             assert!(
                 text.ends_with('\n') && text.matches('\n').count() == 1,
                 "{text:?}"
             );
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
     });
 }
@@ -410,7 +414,7 @@ fn nothing_but_lines() {
                     "{text}"
                 );
             }
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
     });
 }
@@ -497,32 +501,31 @@ fn signals_during_a_large_copy() {
             holes.write_all_at(&source[..200_000], at).expect("data");
         }
         let mut answers = 0;
-        for from in ["large", "holes"] {
-            for flags in [
-                "-j1",
-                "-j2",
-                "-j1 -g",
-                "-j2 -g",
-                "--io=ring",
-                "--io=ring -g",
-                "-j1 --sparse=always",
-                "-j2 --sparse=always",
-                "-j1 --reflink=never",
-            ] {
-                let line = format!("{flags} {from} c");
-                let (status, text) = signalled(&line, dir);
-                assert!(status.success(), "{line}: {status} {text}");
-                for said in text.lines() {
-                    assert!(is_progress(said, flags.contains("-g")), "{line}: {said:?}");
-                    answers += 1;
-                }
-                let copy = fs::read(dir.join("c")).expect("a copy");
-                assert!(
-                    copy == fs::read(dir.join(from)).expect("a source"),
-                    "{line}"
-                );
-                fs::remove_file(dir.join("c")).expect("a copy");
+        let flags = [
+            "-j1",
+            "-j2",
+            "-j1 -g",
+            "-j2 -g",
+            "--io=ring",
+            "--io=ring -g",
+            "-j1 --sparse=always",
+            "-j2 --sparse=always",
+            "-j1 --reflink=never",
+        ];
+        for (from, flags) in pairs(["large", "holes"], flags) {
+            let line = format!("{flags} {from} c");
+            let (status, text) = signalled(&line, dir);
+            assert!(status.success(), "{line}: {status} {text}");
+            for said in text.lines() {
+                assert!(is_progress(said, flags.contains("-g")), "{line}: {said:?}");
+                answers += 1;
             }
+            let copy = fs::read(dir.join("c")).expect("a copy");
+            assert!(
+                copy == fs::read(dir.join(from)).expect("a source"),
+                "{line}"
+            );
+            fs::remove_file(dir.join("c")).expect("a copy");
         }
         assert!(answers > 20, "{answers} answers");
     };
@@ -538,10 +541,11 @@ fn signals_during_a_tree() {
         for folder in 0..60 {
             let path = dir.join(format!("s/{folder}/in"));
             fs::create_dir_all(&path).expect("a folder");
-            for number in 0..100 {
-                let len = if number % 10 == 0 { 100_000 } else { 900 };
-                fs::write(path.join(number.to_string()), noise(len, number)).expect("a file");
-            }
+        }
+        for (folder, number) in pairs(0..60, 0..100) {
+            let path = dir.join(format!("s/{folder}/in/{number}"));
+            let len = if number % 10 == 0 { 100_000 } else { 900 };
+            fs::write(path, noise(len, number)).expect("a file");
         }
         let expected = tree(&dir.join("s"));
         let mut answers = 0;
@@ -564,7 +568,7 @@ fn signals_during_a_tree() {
             if !flags.contains("-as") {
                 assert_same_tree(&expected, &tree(&dir.join("t")), Agree::ALL);
             }
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
         assert!(answers > 7, "{answers} answers");
     });
@@ -711,7 +715,7 @@ fn interrupted_calls_are_made_again() {
             let ran = ran.expect_success();
             assert_eq!(ran.stdout_text(), "", "{call}");
             assert_same_tree(&expected, &tree(&dir.join("t")), Agree::ALL);
-            cp::compare::remove(&dir.join("t"));
+            cp::trees::remove(&dir.join("t"));
         }
         assert!(interrupted > 15, "{interrupted} calls were interrupted");
     });

@@ -161,6 +161,23 @@ fn compare(a: &[u8], b: &[u8]) -> i32 {
     unsafe { memory::compare(a.as_ptr(), b.as_ptr(), a.len()) }.signum()
 }
 
+/// The first difference decides, as unsigned bytes, whatever follows.
+fn compare_changed(a: &[u8], b: &mut [u8]) {
+    let len = a.len();
+    for differs in [0, len / 2, len.saturating_sub(1)] {
+        if len == 0 {
+            continue;
+        }
+        for other in [0, 0x7f, 0x80, 0xff] {
+            let kept = b[differs];
+            b[differs] = other;
+            let expected = a.cmp(b) as i32;
+            assert_eq!(compare(a, b), expected, "{len} bytes, {differs} differs");
+            b[differs] = kept;
+        }
+    }
+}
+
 #[test]
 fn comparing() {
     let bytes = pattern((1 << 20) + 100);
@@ -172,19 +189,7 @@ fn comparing() {
                 let b = &mut room[b_at..b_at + len];
                 b.copy_from_slice(a);
                 assert_eq!(compare(a, b), 0, "{len} bytes at {a_at} and {b_at}");
-                // The first difference decides, as unsigned bytes, whatever follows.
-                for differs in [0, len / 2, len.saturating_sub(1)] {
-                    if len == 0 {
-                        continue;
-                    }
-                    for other in [0, 0x7f, 0x80, 0xff] {
-                        let kept = b[differs];
-                        b[differs] = other;
-                        let expected = a.cmp(b) as i32;
-                        assert_eq!(compare(a, b), expected, "{len} bytes, {differs} differs");
-                        b[differs] = kept;
-                    }
-                }
+                compare_changed(a, b);
             }
         }
     }

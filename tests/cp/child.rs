@@ -18,8 +18,11 @@ use std::time::Duration;
 
 use crate::support::{Ran, is_root, temp_dir, temp_dir_in};
 
+/// The user that tests become who must not be root: `nobody`.
+pub const NOBODY: u32 = 65534;
+
 /// A system call that is answered with an errno instead of being made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The call's number.
     pub call: libc::c_long,
@@ -40,7 +43,7 @@ pub const fn refuse(call: libc::c_long, errno: i32) -> Refused {
 }
 
 /// Where and as whom a program runs. The default is: as the test itself, all as usual.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
     /// The user and group to become.
     pub user: Option<u32>,
@@ -112,9 +115,20 @@ impl Default for Setting {
 /// A command that starts `program` under the name `cp`, in the C locale and nothing else.
 #[must_use]
 pub fn cp_command<S: AsRef<OsStr>>(program: &Path, args: &[S], dir: &Path) -> Command {
+    command_named("cp", program, args, dir)
+}
+
+/// The same under another name.
+#[must_use]
+pub fn command_named<S: AsRef<OsStr>>(
+    name: &str,
+    program: &Path,
+    args: &[S],
+    dir: &Path,
+) -> Command {
     let mut command = Command::new(program);
     command
-        .arg0("cp")
+        .arg0(name)
         .args(args)
         .current_dir(dir)
         .env_clear()
@@ -144,9 +158,33 @@ pub fn cp<S: AsRef<OsStr>>(program: &Path, args: &[S], dir: &Path, setting: &Set
 pub fn run(command: &mut Command, setting: &Setting) -> Ran {
     let line = format!("{command:?}");
     let (mut stdout, mut stderr) = (memory_file(), memory_file());
-    let pid = spawn(command, setting, &stdout, &stderr, false, &line);
-    let (status, hung) = wait(pid, setting.limit);
-    ran((status, hung), &mut stdout, &mut stderr, line)
+    let pid = spawn(
+        command,
+        setting,
+        usual(setting, &stdout, &stderr),
+        false,
+        &line,
+    );
+    let ended = wait(pid, setting.limit);
+    ran(ended, &mut stdout, &mut stderr, line)
+}
+
+/// As [`run`], with a standard input and output of the caller's. Of them nothing is open any more
+/// when it returns, but for what the caller has.
+///
+/// # Panics
+///
+/// If it cannot be started.
+#[must_use]
+pub fn run_between(command: &mut Command, setting: &Setting, ends: [Stdio; 2]) -> Ran {
+    let line = format!("{command:?}");
+    let (mut nothing, mut stderr) = (memory_file(), memory_file());
+    let [stdin, stdout] = ends;
+    let ends = [stdin, stdout, own(&stderr)];
+    let pid = spawn(command, setting, ends, false, &line);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let ended = wait(pid, setting.limit);
+    ran(ended, &mut nothing, &mut stderr, line)
 }
 
 /// What became of a child that has ended, or that hung and was killed.
@@ -187,7 +225,13 @@ pub fn cp_measured(
     let mut command = cp_command(program, args, dir);
     let line = format!("{command:?}");
     let (stdout, stderr) = (memory_file(), memory_file());
-    let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);
+    let pid = spawn(
+        &mut command,
+        setting,
+        usual(setting, &stdout, &stderr),
+        true,
+        &line,
+    );
     assert!(stopped(pid), "{line}: not stopped at exec");
     ptrace(
         libc::PTRACE_SETOPTIONS,
@@ -223,7 +267,13 @@ pub fn cp_watched<S: AsRef<OsStr>>(
     let mut command = cp_command(program, args, dir);
     let line = format!("{command:?}");
     let (mut stdout, mut stderr) = (memory_file(), memory_file());
-    let pid = spawn(&mut command, setting, &stdout, &stderr, true, &line);
+    let pid = spawn(
+        &mut command,
+        setting,
+        usual(setting, &stdout, &stderr),
+        true,
+        &line,
+    );
     assert!(stopped(pid), "{line}: not stopped at exec");
     let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
     ptrace(libc::PTRACE_SETOPTIONS, pid, options);
@@ -299,24 +349,32 @@ fn stopped(pid: libc::pid_t) -> bool {
     waited == pid && libc::WIFSTOPPED(status)
 }
 
+/// The standard descriptors as `setting` has them; what is said goes to `stdout` and `stderr`.
+fn usual(setting: &Setting, stdout: &File, stderr: &File) -> [Stdio; 3] {
+    let open = |path: &Path, how: &OpenOptions| Stdio::from(how.open(path).expect("a file"));
+    let (read, write) = (&mut OpenOptions::new(), &mut OpenOptions::new());
+    let (read, write) = (read.read(true), write.write(true));
+    let stdin = setting.stdin.as_ref().map(|path| open(path, read));
+    let to = setting.stdout.as_ref().map(|path| open(path, write));
+    [
+        stdin.unwrap_or_else(Stdio::null),
+        to.unwrap_or_else(|| own(stdout)),
+        own(stderr),
+    ]
+}
+
+fn own(file: &File) -> Stdio {
+    file.try_clone().expect("a descriptor").into()
+}
+
 fn spawn(
     command: &mut Command,
     setting: &Setting,
-    stdout: &File,
-    stderr: &File,
+    [stdin, stdout, stderr]: [Stdio; 3],
     traced: bool,
     line: &str,
 ) -> libc::pid_t {
-    let open = |path: &Option<PathBuf>, how: &OpenOptions| -> Option<Stdio> {
-        path.as_ref().map(|p| how.open(p).expect("a file").into())
-    };
-    let own = |file: &File| Stdio::from(file.try_clone().expect("a descriptor"));
-    command
-        .stdin(open(&setting.stdin, OpenOptions::new().read(true)).unwrap_or_else(Stdio::null))
-        .stdout(
-            open(&setting.stdout, OpenOptions::new().write(true)).unwrap_or_else(|| own(stdout)),
-        )
-        .stderr(own(stderr));
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
     let mut prepare = Prepare::new(setting, traced);
     // SAFETY: between fork and exec only system calls are made; nothing is allocated.
     unsafe {
@@ -544,7 +602,7 @@ fn wait(pid: libc::pid_t, limit: Duration) -> (ExitStatus, bool) {
 }
 
 /// A file without a name, in memory: takes what a program says however much it is.
-fn memory_file() -> File {
+pub fn memory_file() -> File {
     // SAFETY: a name that ends in NUL.
     let fd = unsafe { libc::memfd_create(c"output".as_ptr(), libc::MFD_CLOEXEC) };
     assert!(fd >= 0, "memfd_create: {}", io::Error::last_os_error());
@@ -552,7 +610,7 @@ fn memory_file() -> File {
     unsafe { File::from_raw_fd(fd) }
 }
 
-fn contents(file: &mut File) -> Vec<u8> {
+pub fn contents(file: &mut File) -> Vec<u8> {
     let mut bytes = Vec::new();
     file.rewind().expect("rewind");
     file.read_to_end(&mut bytes).expect("what was written");
@@ -800,6 +858,11 @@ pub fn set_xattr(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
 /// As `listxattr(2)` and `getxattr(2)`; nothing is more than 64 KiB.
 pub fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let path = c_path(path);
+    // SAFETY: a text that ends in NUL, and no room: only how much there is is told.
+    let len = unsafe { libc::llistxattr(path.as_ptr(), std::ptr::null_mut(), 0) };
+    if len == 0 {
+        return Ok(BTreeMap::new());
+    }
     let mut names = vec![0_u8; 64 << 10];
     let room = names.len();
     // SAFETY: a text that ends in NUL, and room of the length given.

@@ -14,6 +14,8 @@ pub struct Found<'a> {
     pub ordinary: bool,
     /// annulet had one worker.
     pub ordered: bool,
+    /// What was there to be copied was written to.
+    pub changed: bool,
     pub gnu: &'a str,
     pub ours: &'a str,
     /// As `Outcome::differences` has them.
@@ -23,6 +25,12 @@ pub struct Found<'a> {
 impl Found<'_> {
     /// Why it need not be alike, if it is one of the exceptions.
     pub fn exception(&self) -> Option<&'static str> {
+        if self.has("--pa") && self.gnu_lost_its_way() {
+            return Some("GNU cp --parents looked for what it had made in `.`");
+        }
+        if !self.ordered && self.changed {
+            return Some("what was written led to what was read: an open order");
+        }
         self.of_everybody()
             .or_else(|| self.of_links())
             .or_else(|| self.of_an_ordinary_user())
@@ -179,9 +187,22 @@ impl Found<'_> {
         None
     }
 
+    /// Whether GNU cp ended as it compared a name below the destination with one it had made
+    /// before, and took both for names below the current folder: the path alone, unquoted.
+    fn gnu_lost_its_way(&self) -> bool {
+        let last = self.gnu.lines().last().unwrap_or_default();
+        let path = last
+            .strip_prefix("cp: ")
+            .and_then(|line| line.split_once(": "));
+        path.is_some_and(|(path, why)| {
+            let alone = path.starts_with(['\'', '"']) || !path.contains(' ');
+            matches!(why, "No such file or directory" | "Permission denied") && alone
+        })
+    }
+
     /// Whether both said the same, in whatever order.
     fn same_words(&self) -> bool {
-        let [gnu, ours] = [self.gnu, self.ours].map(|text| normal(text.as_bytes()));
+        let [gnu, ours] = [self.gnu, self.ours].map(|text| normal(text, self.gnu));
         let [gnu, ours] = [&gnu, &ours].map(|text| String::from_utf8_lossy(text));
         sorted(&gnu) == sorted(&ours)
     }
@@ -270,25 +291,31 @@ fn sorted(text: &str) -> Vec<&str> {
 /// Messages, less what is not compared in them: of an attribute, GNU cp gives its name for the
 /// file's as well; of several slashes at an operand's end annulet shows one where it comes back to
 /// the operand; of a folder that is copied into itself it has two messages, and which one it
-/// takes depends on the spelling of the path that leads there.
-pub fn normal(messages: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(messages);
+/// takes depends on the spelling of the path that leads there. Where the messages `of_gnu` show
+/// that it is older than 9.5, a folder that a file would overwrite stands there without the file.
+pub fn normal(messages: &str, of_gnu: &str) -> Vec<u8> {
+    const OVERWRITE: &str = "cp: cannot overwrite directory ";
+    const WITH: &str = " with non-directory";
+    let is_old = of_gnu
+        .lines()
+        .any(|line| line.starts_with(OVERWRITE) && line.ends_with(WITH));
     let mut normal = String::new();
-    for line in text.split_inclusive('\n') {
+    for line in messages.split_inclusive('\n') {
         let begins = |starts: &[&str]| starts.iter().any(|start| line.starts_with(start));
         let of_attribute = begins(&["cp: setting attribute ", "cp: getting attribute "]);
         let into_itself = begins(&["cp: cannot copy a directory, "])
             || (begins(&["cp: will not create hard link "]) && line.contains(" to directory "));
-        match (line.find("' "), line.rfind(": ")) {
-            (Some(from), Some(to)) if of_attribute => {
+        match (line.find("' "), line.rfind(": "), line.find(WITH)) {
+            (Some(from), Some(to), _) if of_attribute => {
                 normal.push_str(&line[..=from]);
                 normal.push_str(&line[to..]);
             }
-            _ => normal.push_str(if into_itself {
-                "cp: into itself\n"
-            } else {
-                line
-            }),
+            (.., Some(at)) if is_old && begins(&[OVERWRITE]) => {
+                normal.push_str(&line[..at + WITH.len()]);
+                normal.push('\n');
+            }
+            _ if into_itself => normal.push_str("cp: into itself\n"),
+            _ => normal.push_str(line),
         }
     }
     while normal.contains("//'") {

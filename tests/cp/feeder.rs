@@ -19,6 +19,18 @@ struct Ends {
     writer: Option<File>,
 }
 
+/// Closes each writer of which all is read, until it is told that all is done.
+fn close_when_empty(ends: &mut [Ends], done: &AtomicBool) {
+    while !done.load(Ordering::Relaxed) {
+        for end in &mut *ends {
+            if end.writer.is_some() && waiting(&end.reader) == 0 {
+                end.writer = None;
+            }
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
 /// Runs `work` while the FIFOs can be read from, once each, and written to. Returns what was
 /// left in them besides: all that was written there by somebody else, and all that was not read.
 pub fn feed<T>(fifos: &[PathBuf], work: impl FnOnce() -> T) -> (T, Vec<Vec<u8>>) {
@@ -43,16 +55,7 @@ pub fn feed<T>(fifos: &[PathBuf], work: impl FnOnce() -> T) -> (T, Vec<Vec<u8>>)
     let done = AtomicBool::new(fifos.is_empty());
     let result = thread::scope(|scope| {
         if !fifos.is_empty() {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    for end in &mut ends {
-                        if end.writer.is_some() && waiting(&end.reader) == 0 {
-                            end.writer = None;
-                        }
-                    }
-                    thread::sleep(Duration::from_micros(200));
-                }
-            });
+            scope.spawn(|| close_when_empty(&mut ends, &done));
         }
         let result = work();
         done.store(true, Ordering::Relaxed);

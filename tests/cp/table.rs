@@ -4,10 +4,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::child::{self, Setting, words};
-use super::compare::{Case, NOBODY, gnu_cp};
+use super::case::Case;
+use super::child::{self, NOBODY, Setting};
+use super::oracle::Oracle;
 use super::scene::{Node, Scene};
-use crate::support::{TempDir, is_root, temp_dir};
+use crate::support::{TempDir, annulet, gnu, is_root, temp_dir};
 
 /// Every way to move data and several numbers of workers, and nothing given. With a number
 /// given, workers are called in for the smallest tree.
@@ -49,14 +50,22 @@ pub fn check_on_disk(test: &str, cases: impl IntoIterator<Item = Case>, ways: &[
 }
 
 pub fn check_in(dir: &Path, test: &str, cases: impl IntoIterator<Item = Case>, ways: &[&str]) {
-    let Some(gnu) = gnu_cp(test) else {
+    let Some((gnu, version)) = gnu("cp", test) else {
         return;
+    };
+    let program = annulet();
+    let oracle = Oracle {
+        gnu: &gnu,
+        annulet: &program,
+        folder: dir,
+        is_alone: false,
+        is_old: version < (9, 5),
     };
     let mut count = 0;
     let failed: Vec<_> = cases
         .into_iter()
         .inspect(|_| count += 1)
-        .filter_map(|case| case.check(&gnu, dir, ways).err())
+        .filter_map(|case| oracle.check(&case, ways).err())
         .collect();
     assert!(
         failed.is_empty(),
@@ -84,10 +93,8 @@ pub fn commands(scene: &str, list: &str) -> Vec<Case> {
                 scene.own(id);
             }
             cases.push(Case {
-                name: format!("cp {command}"),
-                scene,
-                args: words(command),
                 setting: as_user(user),
+                ..Case::cp(scene, command)
             });
         }
     }

@@ -12,7 +12,7 @@ use crate::copies::{
 };
 use crate::file_systems::{Kind, on_each};
 use crate::notified::{Answer, READING, notified};
-use crate::support::{Ran, skip};
+use crate::support::{Ran, pairs, skip};
 
 const SIZE_MIB: usize = 16;
 /// No multiple of a page or of anything else.
@@ -114,16 +114,14 @@ fn change(test: &str, changes: &[(&str, Change)]) {
                 Err(error) => return skip(test, &format!("no notification of calls: {error}")),
             };
             let mut done = 0;
-            for (name, change) in changes {
-                for (part, of) in MOMENTS {
-                    let call = (calls * part / of).saturating_sub(1);
-                    let what = format!("{what}, {name} before call {call} of {calls}");
-                    let source = (&content[..], size);
-                    let verdict = copy_changing(&line, dir, source, (call, *change));
-                    done += usize::from(verdict == Ok(true));
-                    add(&what, verdict.map(|_| ()));
-                    fs::remove_file(dir.join("copy")).ok();
-                }
+            for ((name, change), (part, of)) in pairs(changes, MOMENTS) {
+                let call = (calls * part / of).saturating_sub(1);
+                let what = format!("{what}, {name} before call {call} of {calls}");
+                let source = (&content[..], size);
+                let verdict = copy_changing(&line, dir, source, (call, *change));
+                done += usize::from(verdict == Ok(true));
+                add(&what, verdict.map(|_| ()));
+                fs::remove_file(dir.join("copy")).ok();
             }
             println!("{what}: {done} times");
         }

@@ -29,6 +29,18 @@ pub const READING: [libc::c_long; 9] = [
     libc::SYS_io_uring_enter,
 ];
 
+/// Answers the next call, if there is one by now. Says whether it was one of the program's: the
+/// thread `own` waits for what it started, and reads what that said.
+fn answer_next(listener: &File, own: libc::pid_t, answer: impl FnOnce() -> Answer) -> bool {
+    let Some(mut call) = next_call(listener) else {
+        return false;
+    };
+    let is_own = call.pid.cast_signed() == own;
+    let decided = if is_own { Answer::Made } else { answer() };
+    reply(listener, &mut call, decided);
+    !is_own
+}
+
 /// Runs `work` in a thread of its own, and has `answer` decide on each of `calls` that processes
 /// started by it make: it is given how many there were before. Returns what `work` gives, and how
 /// many calls there were.
@@ -57,16 +69,8 @@ pub fn notified<T: Send>(
         });
         if let Ok((own, listener)) = receiver.recv() {
             while !worker.is_finished() {
-                let Some(mut call) = next_call(&listener) else {
-                    continue;
-                };
-                let mut decided = Answer::Made;
-                // The thread itself waits for what it started, and reads what that said.
-                if call.pid.cast_signed() != own {
-                    decided = answer(before);
-                    before += 1;
-                }
-                reply(&listener, &mut call, decided);
+                let is_counted = answer_next(&listener, own, || answer(before));
+                before += usize::from(is_counted);
             }
         }
         match worker.join() {

@@ -39,6 +39,38 @@ fn judge(ran: &Ran, text: &str, to: &Path, content: &[u8]) -> Verdict<usize> {
     Ok(len)
 }
 
+/// Has calls fail from a part of all on, and the one there alone.
+fn fail_at(
+    line: &str,
+    dir: &Path,
+    content: &[u8],
+    (calls, (part, of)): (usize, (usize, usize)),
+) -> [(String, Verdict<()>); 2] {
+    let to = dir.join("copy");
+    let call = calls * part / of;
+    fs::remove_file(&to).ok();
+    let (ran, _) = failing(line, dir, call, usize::MAX).expect("notified");
+    let verdict = judge(&ran, TEXT, &to, content);
+    // Of many one is by and large as good as another.
+    let least = if calls < 16 {
+        0
+    } else {
+        content.len() * part / of / 2
+    };
+    let from_it_on = verdict.and_then(|len| is_at_least(len, least));
+    fs::remove_file(&to).ok();
+    let (ran, _) = failing(line, dir, call, call + 1).expect("notified");
+    let alone = if ran.status == 0 {
+        ended(&ran, 0, "").and_then(|()| is_whole(&to, content))
+    } else {
+        judge(&ran, TEXT, &to, content).map(|_| ())
+    };
+    [
+        (format!("from call {call} of {calls} on"), from_it_on),
+        (format!("only call {call} of {calls}"), alone),
+    ]
+}
+
 /// Each call that reads fails from one on, by whichever way; or only that one, and then the copy
 /// may have got around it.
 #[test]
@@ -61,29 +93,11 @@ fn calls_that_fail() {
                 }
                 Err(error) => return skip(TEST, &format!("no notification of calls: {error}")),
             };
-            for (part, of) in [(1, 4), (1, 2), (9, 10)] {
-                let call = calls * part / of;
-                let what = format!("{what}, from call {call} of {calls} on");
-                fs::remove_file(&to).ok();
-                let (ran, _) = failing(&line, dir, call, usize::MAX).expect("notified");
-                let verdict = judge(&ran, TEXT, &to, content);
-                println!("{what}: {verdict:?}");
-                // Of many one is by and large as good as another.
-                let least = if calls < 16 {
-                    0
-                } else {
-                    content.len() * part / of / 2
-                };
-                add(&what, verdict.and_then(|len| is_at_least(len, least)));
-                let what = what.replace("from call", "only call");
-                fs::remove_file(&to).ok();
-                let (ran, _) = failing(&line, dir, call, call + 1).expect("notified");
-                let verdict = if ran.status == 0 {
-                    ended(&ran, 0, "").and_then(|()| is_whole(&to, content))
-                } else {
-                    judge(&ran, TEXT, &to, content).map(|_| ())
-                };
-                add(&what, verdict);
+            let parts = [(1, 4), (1, 2), (9, 10)].into_iter();
+            let told = parts.flat_map(|part| fail_at(&line, dir, content, (calls, part)));
+            for (told, verdict) in told {
+                println!("{what}, {told}: {verdict:?}");
+                add(&format!("{what}, {told}"), verdict);
             }
             fs::remove_file(&to).ok();
         }
@@ -113,13 +127,12 @@ fn data_behind_a_hole_that_fails() {
             fs::remove_file(&to).expect("a copy");
             // The first two look whether it is in memory.
             let (ran, _) = failing(&line, dir, 2, usize::MAX).expect("notified");
-            let verdict = judge(&ran, TEXT, &to, &content).and_then(|len| {
-                let blocks = fs::metadata(&to).map_or(0, |copy| copy.blocks());
-                if len == HOLE_BYTES && blocks < 64 {
-                    return Ok(());
-                }
-                Err(format!("{len} bytes, {blocks} blocks"))
-            });
+            let blocks = || fs::metadata(&to).map_or(0, |copy| copy.blocks());
+            let verdict = match judge(&ran, TEXT, &to, &content) {
+                Ok(HOLE_BYTES) if blocks() < 64 => Ok(()),
+                Ok(len) => Err(format!("{len} bytes, {} blocks", blocks())),
+                Err(why) => Err(why),
+            };
             let what = format!("{}: {line}", kind.name());
             verdicts.lock().unwrap().add(&what, verdict);
             fs::remove_file(&to).ok();

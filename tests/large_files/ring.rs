@@ -1,6 +1,7 @@
 //! When a large file goes through `io_uring`, and what becomes of it where that fails in its
 //! middle.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use std::sync::Mutex;
 use crate::copies::{Verdicts, alone, content, cp, ended, has_no_blocks_beyond, is_whole};
 use crate::file_systems::{self, Kind, on_each};
 use crate::notified::{Answer, notified};
-use crate::support::{Ran, skip};
+use crate::support::{Ran, pairs, skip};
 
 const SIZE_MIB: usize = 16;
 /// A file of this size goes through the ring where that is quicker.
@@ -68,33 +69,27 @@ fn a_ring_that_fails() {
             return skip(TEST, &format!("no io_uring: {}", ran.stderr.trim_end()));
         }
         assert!(calls > 0, "--io=ring, and io_uring_enter was not called");
-        for (errno, call) in ERRORS
-            .iter()
-            .flat_map(|errno| [0, calls / 2, calls - 1].map(|call| (*errno, call)))
-        {
-            for lasts in [false, true] {
-                if lasts && MOMENTARY.contains(&errno) {
-                    continue;
-                }
-                let error = std::io::Error::from_raw_os_error(errno);
-                let times = if lasts { "from it on" } else { "once" };
-                let kind = kind.name();
-                let what = format!("{kind}: call {call} of {calls}, {times}: {error}");
-                let answer = |before| {
-                    if before == call || (lasts && before > call) {
-                        Answer::Refused(errno)
-                    } else {
-                        Answer::Made
-                    }
-                };
-                let (ran, _) = entering(line, dir, answer).expect("notified");
-                let to = dir.join("copy");
-                let verdict = ended(&ran, 0, "")
-                    .and_then(|()| is_whole(&to, content))
-                    .and_then(|()| has_no_blocks_beyond(&to));
-                verdicts.lock().unwrap().add(&what, verdict);
-                fs::remove_file(to).ok();
+        let moments = pairs([0, calls / 2, calls - 1], [false, true]);
+        for (errno, (call, lasts)) in pairs(ERRORS, moments.collect::<Vec<_>>()) {
+            if lasts && MOMENTARY.contains(&errno) {
+                continue;
             }
+            let error = std::io::Error::from_raw_os_error(errno);
+            let times = if lasts { "from it on" } else { "once" };
+            let kind = kind.name();
+            let what = format!("{kind}: call {call} of {calls}, {times}: {error}");
+            let answer = |before: usize| match before.cmp(&call) {
+                Ordering::Equal => Answer::Refused(errno),
+                Ordering::Greater if lasts => Answer::Refused(errno),
+                _ => Answer::Made,
+            };
+            let (ran, _) = entering(line, dir, answer).expect("notified");
+            let to = dir.join("copy");
+            let verdict = ended(&ran, 0, "")
+                .and_then(|()| is_whole(&to, content))
+                .and_then(|()| has_no_blocks_beyond(&to));
+            verdicts.lock().unwrap().add(&what, verdict);
+            fs::remove_file(to).ok();
         }
     });
     verdicts.into_inner().unwrap().all_good();

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 mod programs;
+mod random;
 pub mod refused;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,9 @@ use std::thread;
 use std::time::Duration;
 
 #[allow(unused_imports)] // each test file takes what it needs
-pub use programs::{annulet, command, gnu, lonely_user};
+pub use programs::{annulet, command, gnu, lonely_user, temp_parent};
+#[allow(unused_imports)]
+pub use random::{Random, noise};
 pub use temp_dir::TempDir;
 
 /// Says that a test cannot run here, and why. Fails instead where nothing may be missing:
@@ -530,23 +533,6 @@ pub fn assert_same_tree(expected: &Tree, found: &Tree, agree: Agree) {
     );
 }
 
-/// Bytes that repeat nowhere near, so that a block left out, written twice or put in the
-/// wrong place shows. The same `seed` gives the same bytes.
-#[must_use]
-pub fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        // A xorshift generator: three shifts, period 2^64 - 1; never at rest unless 0.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
-
 /// Names that upset programs: leading dash, space, newline, bytes that are no UTF-8, quotes,
 /// the longest there is.
 #[must_use]
@@ -570,34 +556,15 @@ pub fn odd_names() -> Vec<OsString> {
     names
 }
 
-/// Pseudo-random numbers (splitmix64), the same for the same seed everywhere.
-#[derive(Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("a small number")
-    }
-
-    /// True in one of `n` cases.
-    pub fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    /// One of `from`.
-    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
+/// Each of one list with each of another.
+pub fn pairs<A: Clone, B>(
+    one: impl IntoIterator<Item = A>,
+    other: impl IntoIterator<Item = B> + Clone,
+) -> impl Iterator<Item = (A, B)> {
+    one.into_iter().flat_map(move |a| {
+        let other = other.clone().into_iter();
+        other.map(move |b| (a.clone(), b))
+    })
 }
 
 /// The number in the environment under that name.

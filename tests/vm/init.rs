@@ -8,11 +8,12 @@
 //! `annulet-vm: PASS` or `annulet-vm: FAIL`. Then the machine is switched off.
 
 mod order;
+#[path = "../support/random.rs"]
+mod random;
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, c_char, c_int, c_long, c_ulong, c_void};
 use std::fs::{self, File, Permissions};
-use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -21,6 +22,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use order::Order;
+use random::noise;
 
 // rustc links std against the C library already; the few functions std does not offer
 // are declared here, so that no package is needed to compile this one file.
@@ -116,7 +118,7 @@ fn run() -> u32 {
         mount_at("/dev/vda", "/mnt", "ext4", None)
     });
 
-    let big = noise(20 << 20);
+    let big = noise(20 << 20, 1);
     report.step("make the 20 MiB file", || {
         fs::write("/big", &big).map_err(text)
     });
@@ -245,8 +247,8 @@ fn make_tree(root: &Path) -> std::io::Result<()> {
         b"a line\nanother line\nno newline at the end",
     )?;
     fs::write(root.join("empty"), b"")?;
-    fs::write(folder.join("a/b/c/d/deep"), noise(70_000))?;
-    fs::write(folder.join("page"), noise(4096))?;
+    fs::write(folder.join("a/b/c/d/deep"), noise(70_000, 1))?;
+    fs::write(folder.join("page"), noise(4096, 1))?;
     fs::write(folder.join("program"), b"#!/bin/false\n")?;
     fs::set_permissions(folder.join("program"), Permissions::from_mode(0o755))?;
     symlink("plain", root.join("link"))?;
@@ -268,7 +270,7 @@ fn make_tree(root: &Path) -> std::io::Result<()> {
     }
     fs::write(names.join("n".repeat(255)), b"long")?;
     for i in 0..150 {
-        fs::write(folder.join(format!("file-{i}")), noise(i * 37))?;
+        fs::write(folder.join(format!("file-{i}")), noise(i * 37, 1))?;
     }
 
     let sparse = File::create(root.join("sparse"))?;
@@ -454,23 +456,6 @@ fn fails(args: &[&str], message: &str) -> Step {
         return Ok(());
     }
     Err(format!("{}: {stderr}", output.status))
-}
-
-/// Bytes that repeat nowhere near: a block written twice or in the wrong place shows.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        // A xorshift generator: three shifts, period 2^64 - 1.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes
-            .write_all(&state.to_le_bytes())
-            .expect("a Vec takes everything");
-    }
-    bytes.truncate(len);
-    bytes
 }
 
 /// FNV-1a, 64 bits.

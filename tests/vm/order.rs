@@ -11,6 +11,7 @@ use std::process::{Child, Stdio};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::random::Random;
 use super::{Report, Step, command, same_bytes, succeeded, text};
 
 unsafe extern "C" {
@@ -27,7 +28,7 @@ const CASES: u32 = 24;
 const LOOKED_AT_EVERY: Duration = Duration::from_micros(50);
 
 /// It goes on after that for 2^0 to 2^10 microseconds.
-const LONGEST_DELAY_LOG2: u64 = 10;
+const LONGEST_DELAY_LOG2: usize = 10;
 
 /// What is copied, where to, and how often.
 pub struct Order<'a> {
@@ -86,7 +87,7 @@ impl<'a> Order<'a> {
     /// Stops copies one after the other. Half of them have to be stopped in their middle, or
     /// nothing was tried.
     fn stop_some(&self, io: &str) -> Step {
-        let mut random = Random(from_env("ANNULET_SEED").unwrap_or(1).max(1));
+        let mut random = Random(from_env("ANNULET_SEED").unwrap_or(1));
         let (mut in_the_middle, mut bad) = (0, Vec::new());
         for case in 0..self.cases {
             let copy = self.copy(0);
@@ -117,12 +118,12 @@ impl<'a> Order<'a> {
     /// Stops a copy by a signal and says how long it is. It has to be a prefix of the source, or
     /// whole if it ended before.
     fn stop(&self, io: &str, random: &mut Random) -> Result<usize, String> {
-        let signal = [SIGTERM, SIGKILL][random.below(2) as usize];
-        let least = random.below(self.content.len() as u64);
+        let signal = random.pick(&[SIGTERM, SIGKILL]);
+        let least = random.below(self.content.len());
         let delay = Duration::from_micros(1 << random.below(LONGEST_DELAY_LOG2 + 1));
         let mut child = self.start(io, 0)?;
         let copy = self.copy(0);
-        let len = || fs::metadata(&copy).map_or(0, |meta| meta.len());
+        let len = || fs::metadata(&copy).map_or(0, |meta| meta.len() as usize);
         while len() < least && child.try_wait().map_err(text)?.is_none() {
             std::thread::sleep(LOOKED_AT_EVERY);
         }
@@ -179,17 +180,4 @@ fn is_all_by_ring(said: &str) -> bool {
 /// A number from the kernel's command line.
 fn from_env<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
-}
-
-/// A xorshift generator. The seed is not 0.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        // The upper bits are the better ones, and small seeds have only zeros there at first.
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % end
-    }
 }

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::case::HERE;
 use super::child::words;
-use super::forest::Random;
-use super::thicket::{Thicket, name};
-use super::trial::HERE;
+use super::random_tree::{RandomTree, name};
+use crate::support::Random;
 
 /// Options, how often each is taken beside the others, and how it may be written: `{}` stands
 /// for one of the values that come after.
-const OPTIONS: &[(usize, &[&str], &[&str])] = &[
+pub const OPTIONS: &[(usize, &[&str], &[&str])] = &[
     (5, &["-f", "--force"], &[]),
     (4, &["-i", "--interactive"], &[]),
     (3, &["-n", "--no-clobber"], &[]),
@@ -131,8 +131,8 @@ const WRONG: &[&str] = &[
     "-tno",
 ];
 
-/// What a command line is made of, beside its operands.
-pub struct Command {
+/// A command line, and what goes with it.
+pub struct RandomCommand {
     pub args: Vec<OsString>,
     pub env: Vec<(&'static str, &'static str)>,
     /// What is answered to questions.
@@ -140,17 +140,17 @@ pub struct Command {
 }
 
 /// A random command in a scene.
-pub fn command(random: &mut Random, thicket: &Thicket) -> Command {
+pub fn random_command(random: &mut Random, tree: &RandomTree) -> RandomCommand {
     let mut options = options(random);
     let recursive = random.pick(&["-r", "-a", "-R", "-a", "-r", "-rp", "-dR", "-a", "", ""]);
     if !recursive.is_empty() {
         options.push(words(recursive));
     }
     let said = Said::of(&options);
-    let (mut sources, target) = operands(random, thicket, &said);
+    let (mut sources, target) = operands(random, tree, &said);
     match random.below(8) {
         0 => options.push(with_value(random, "-t", "--target-directory", &target)),
-        1 if sources.len() == 1 && (!said.parents || random.below(8) == 0) => {
+        1 if sources.len() == 1 && (!said.parents || random.one_in(8)) => {
             options.push(vec![
                 random.pick(&["-T", "-T", "--no-target-directory"]).into(),
             ]);
@@ -162,14 +162,14 @@ pub fn command(random: &mut Random, thicket: &Thicket) -> Command {
     let mut behind = Vec::new();
     while !options.is_empty() {
         let option = options.swap_remove(random.below(options.len()));
-        if random.below(8) == 0 {
+        if random.one_in(8) {
             behind.push(option);
         } else {
             args.extend(option);
         }
     }
     bundle(random, &mut args);
-    if random.below(3) == 0 {
+    if random.one_in(3) {
         args.extend(behind.into_iter().flatten());
         args.push("--".into());
         args.extend(sources);
@@ -182,13 +182,13 @@ pub fn command(random: &mut Random, thicket: &Thicket) -> Command {
             } else {
                 args.push(source);
             }
-            if random.below(3) == 0 {
+            if random.one_in(3) {
                 args.extend(behind.pop().unwrap_or_default());
             }
         }
         args.extend(behind.into_iter().flatten());
     }
-    Command {
+    RandomCommand {
         args,
         env: environment(random),
         answers: answers(random),
@@ -230,7 +230,7 @@ fn spelled(random: &mut Random, spellings: &[&str], values: &[&str]) -> Vec<OsSt
     let value = |random: &mut Random| {
         if values.is_empty() {
             ""
-        } else if random.below(6) == 0 {
+        } else if random.one_in(6) {
             random.pick(values)
         } else {
             random.pick(&values[..usual.min(values.len())])
@@ -258,11 +258,7 @@ fn shortened(random: &mut Random, text: String) -> String {
     if name.len() < 7 || !name.starts_with("--") || random.below(10) > 0 {
         return text;
     }
-    let most = if random.below(2) == 0 {
-        3
-    } else {
-        name.len() / 2
-    };
+    let most = if random.one_in(2) { 3 } else { name.len() / 2 };
     let len = name.len() - 1 - random.below(most);
     format!("{}{}", &name[..len], &text[name.len()..])
 }
@@ -296,7 +292,7 @@ fn bundle(random: &mut Random, args: &mut Vec<OsString>) {
         if is_short(&args[at - 1])
             && is_short(&args[at])
             && !takes(&args[at - 1])
-            && random.below(3) == 0
+            && random.one_in(3)
         {
             let more = args.remove(at);
             let letters = OsString::from_vec(more.as_bytes()[1..].to_vec());
@@ -329,17 +325,17 @@ impl Said {
     }
 }
 
-fn operands(random: &mut Random, thicket: &Thicket, said: &Said) -> (Vec<OsString>, OsString) {
+fn operands(random: &mut Random, tree: &RandomTree, said: &Said) -> (Vec<OsString>, OsString) {
     let count = random.pick(&[1, 1, 1, 1, 1, 2, 2, 3, 4]);
-    let dirs = said.recursive || random.below(10) == 0;
+    let dirs = said.recursive || random.one_in(10);
     let one = |random: &mut Random| {
-        let dir = dirs && random.below(2) == 0;
+        let dir = dirs && random.one_in(2);
         let top = random.pick(&["s", "s", "s", "d", "o", ""]);
-        thicket.below(random, top, dir)
+        tree.below(random, top, dir)
     };
     let into = |random: &mut Random| {
         let top = random.pick(&["d", "d", "d/s", "", "s"]);
-        thicket.below(random, top, true)
+        tree.below(random, top, true)
     };
     let (sources, target): (Vec<PathBuf>, PathBuf) = match random.below(16) {
         // All of s, onto what is there.
@@ -371,7 +367,7 @@ fn operands(random: &mut Random, thicket: &Thicket, said: &Said) -> (Vec<OsStrin
                 3 => Path::new("d").join(below),
                 4 => into(random).join(name(random)),
                 5 => name(random),
-                _ => thicket.any(random),
+                _ => tree.any(random),
             };
             (vec![source], target)
         }
@@ -380,7 +376,7 @@ fn operands(random: &mut Random, thicket: &Thicket, said: &Said) -> (Vec<OsStrin
     let sources = sources
         .iter()
         .map(|path| {
-            let word = dressed(random, path, thicket.is_dir(path));
+            let word = dressed(random, path, tree.is_dir(path));
             // A symbolic link to what is not in the folder it is in must be to a full path.
             if said.symbolic && random.below(3) > 0 && !word.as_bytes().starts_with(b"/") {
                 let mut full = OsString::from(HERE);
@@ -391,7 +387,7 @@ fn operands(random: &mut Random, thicket: &Thicket, said: &Said) -> (Vec<OsStrin
             }
         })
         .collect();
-    (sources, dressed(random, &target, thicket.is_dir(&target)))
+    (sources, dressed(random, &target, tree.is_dir(&target)))
 }
 
 /// A path with what changes nothing, or little, about what it means.
@@ -405,7 +401,7 @@ fn dressed(random: &mut Random, path: &Path, dir: bool) -> OsString {
     });
     for (number, byte) in path.as_os_str().as_bytes().iter().enumerate() {
         let byte = OsString::from_vec(vec![*byte]);
-        if number > 0 && byte == "/" && random.below(16) == 0 {
+        if number > 0 && byte == "/" && random.one_in(16) {
             word.push(random.pick(&["/", "/.", "///"]));
         }
         word.push(byte);
@@ -419,13 +415,13 @@ fn dressed(random: &mut Random, path: &Path, dir: bool) -> OsString {
 
 fn environment(random: &mut Random) -> Vec<(&'static str, &'static str)> {
     let mut env = Vec::new();
-    if random.below(10) == 0 {
+    if random.one_in(10) {
         env.push(("POSIXLY_CORRECT", random.pick(&["1", ""])));
     }
-    if random.below(8) == 0 {
+    if random.one_in(8) {
         env.push(("VERSION_CONTROL", random.pick(CONTROLS)));
     }
-    if random.below(12) == 0 {
+    if random.one_in(12) {
         env.push(("SIMPLE_BACKUP_SUFFIX", random.pick(SUFFIXES)));
     }
     env
@@ -451,7 +447,7 @@ fn answers(random: &mut Random) -> Vec<u8> {
         })
         .collect();
     // The last line may have no end.
-    if random.below(6) == 0 {
+    if random.one_in(6) {
         text.pop();
     }
     text
