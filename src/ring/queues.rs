@@ -262,3 +262,31 @@ impl Queues {
             .map_or(0, |in_flight| in_flight.saturating_sub(queued))
     }
 }
+
+/// Reaps what has arrived; made by [`super::IoUring::completions`].
+///
+/// It ends when the queue is empty, and goes on if asked again after more has arrived. The
+/// entries are given back to the kernel when it is dropped.
+#[derive(Debug)]
+pub struct Completions<'ring>(pub(super) &'ring mut Queues);
+
+impl Iterator for Completions<'_> {
+    type Item = Completion;
+
+    #[inline]
+    fn next(&mut self) -> Option<Completion> {
+        self.0.complete()
+    }
+
+    /// At least what has arrived; more may arrive while iterating.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.ready() as usize, None)
+    }
+}
+
+impl Drop for Completions<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.sync_cq();
+    }
+}
