@@ -210,16 +210,6 @@ impl IoUring {
         unsafe { self.mapped.queues.push(sqe.raw()) }
     }
 
-    /// As [`Self::push`], without looking for room.
-    ///
-    /// # Safety
-    /// As [`Self::push`]. Fewer operations than the submission queue has entries are in
-    /// flight, and none was pushed with [`Sqe::skip_success`].
-    pub(super) unsafe fn push_unchecked(&mut self, sqe: &Sqe) {
-        // SAFETY: the caller keeps the same contract.
-        unsafe { self.mapped.queues.push_unchecked(sqe.raw()) };
-    }
-
     /// Queues an operation that does nothing and completes with 0. Linux 5.1.
     ///
     /// # Errors
