@@ -161,6 +161,27 @@ fn compare(a: &[u8], b: &[u8]) -> i32 {
     unsafe { memory::compare(a.as_ptr(), b.as_ptr(), a.len()) }.signum()
 }
 
+/// As unsigned bytes, whatever follows: of two slices that are the same.
+fn assert_first_difference_decides(a: &[u8], b: &mut [u8]) {
+    let Some(last) = a.len().checked_sub(1) else {
+        return;
+    };
+    for differs in [0, a.len() / 2, last] {
+        for other in [0, 0x7f, 0x80, 0xff] {
+            let kept = b[differs];
+            b[differs] = other;
+            let expected = a.cmp(b) as i32;
+            assert_eq!(
+                compare(a, b),
+                expected,
+                "{} bytes, {differs} differs",
+                a.len()
+            );
+            b[differs] = kept;
+        }
+    }
+}
+
 #[test]
 fn comparing() {
     let bytes = pattern((1 << 20) + 100);
@@ -172,19 +193,7 @@ fn comparing() {
                 let b = &mut room[b_at..b_at + len];
                 b.copy_from_slice(a);
                 assert_eq!(compare(a, b), 0, "{len} bytes at {a_at} and {b_at}");
-                // The first difference decides, as unsigned bytes, whatever follows.
-                for differs in [0, len / 2, len.saturating_sub(1)] {
-                    if len == 0 {
-                        continue;
-                    }
-                    for other in [0, 0x7f, 0x80, 0xff] {
-                        let kept = b[differs];
-                        b[differs] = other;
-                        let expected = a.cmp(b) as i32;
-                        assert_eq!(compare(a, b), expected, "{len} bytes, {differs} differs");
-                        b[differs] = kept;
-                    }
-                }
+                assert_first_difference_decides(a, b);
             }
         }
     }

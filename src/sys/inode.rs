@@ -100,6 +100,8 @@ pub struct DeviceNumbers {
     pub minor: u32,
 }
 
+const _: () = assert!(size_of::<DeviceNumbers>() == 8);
+
 impl DeviceNumbers {
     /// As `mknod` takes them (`new_encode_dev`, `include/linux/kdev_t.h`): 12 bits of major,
     /// 20 of minor.
