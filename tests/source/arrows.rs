@@ -30,10 +30,10 @@ impl Arrows {
         for (index, module) in modules.all.iter().enumerate() {
             // A mod.rs that hands on what others define does not use it.
             let hands_on = matches!(file_name(&arrows.paths[module.file]), "mod.rs" | "lib.rs");
-            for import in &module.imports {
-                if !(hands_on && import.is_public) {
-                    arrows.add(&modules, index, &import.path, import.line);
-                }
+            let imports = module.imports.iter();
+            for import in imports.filter(|import| !(hands_on && import.is_public)) {
+                let target = modules.resolve(index, &import.path);
+                arrows.add(&modules, index, target, &import.path, import.line);
             }
         }
         for (file, source) in sources.iter().enumerate() {
@@ -49,13 +49,8 @@ impl Arrows {
         arrows
     }
 
-    /// Adds the arrow of `path`, which stands in `module`.
-    fn add(&mut self, modules: &Modules, module: usize, path: &[String], line: usize) {
-        let target = modules.resolve(module, path);
-        self.add_target(modules, module, target, path, line);
-    }
-
-    fn add_target(
+    /// Adds the arrow of `path`, which stands in `module` and leads to `target`.
+    fn add(
         &mut self,
         modules: &Modules,
         module: usize,
@@ -79,52 +74,50 @@ impl Arrows {
         let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
         let mut at = 0;
         while at < tokens.len() {
-            match &tokens[at] {
+            at += match &tokens[at] {
                 TokenTree::Ident(ident) if ident == "use" => {
-                    at += tokens[at..]
-                        .iter()
-                        .take_while(|token| !is_punct(token, ';'))
-                        .count();
+                    let mut rest = tokens[at..].iter();
+                    rest.position(|token| is_punct(token, ';'))
+                        .unwrap_or(tokens.len() - at)
                 }
-                TokenTree::Ident(ident) => {
-                    let is_field = at > 0 && is_punct(&tokens[at - 1], '.');
-                    let path = path_at(&tokens[at..]);
-                    at += 3 * path.len() - 2;
-                    let line = ident.span().start().line;
-                    let target = match path.as_slice() {
-                        _ if is_field => None,
-                        [name] => modules.through_glob(module, name),
-                        path => modules.resolve(module, path),
-                    };
-                    self.add_target(modules, module, target, &path, line);
-                }
+                TokenTree::Ident(_) => self.add_path(modules, module, &tokens, at),
                 TokenTree::Group(group) => {
-                    // Of `mod name { … }` the names are those of that module.
-                    let inner = match tokens[..at] {
-                        [.., ref keyword, TokenTree::Ident(ref name)]
-                            if is_ident(keyword, "mod") =>
-                        {
-                            modules.child(module, &name.to_string())
-                        }
-                        _ => None,
-                    };
+                    let inner = declared_before(modules, module, &tokens[..at]);
                     self.add_paths(modules, inner.unwrap_or(module), &group.stream());
-                    at += 1;
+                    1
                 }
-                _ => at += 1,
-            }
+                _ => 1,
+            };
         }
+    }
+
+    /// Adds the arrow of the path that begins at `at`; returns how many tokens it has.
+    fn add_path(
+        &mut self,
+        modules: &Modules,
+        module: usize,
+        tokens: &[TokenTree],
+        at: usize,
+    ) -> usize {
+        let path = path_at(&tokens[at..]);
+        let is_field = at > 0 && is_punct(&tokens[at - 1], '.');
+        let target = match path.as_slice() {
+            _ if is_field => None,
+            [name] => modules.through_glob(module, name),
+            path => modules.resolve(module, path),
+        };
+        let line = tokens[at].span().start().line;
+        self.add(modules, module, target, &path, line);
+        // Each name but the last is followed by two colons.
+        3 * path.len() - 2
     }
 
     fn reached_from(&self, start: usize) -> BTreeSet<usize> {
         let mut reached = BTreeSet::new();
         let mut next = vec![start];
         while let Some(file) = next.pop() {
-            for &(_, to) in self.all.keys().filter(|(from, _)| *from == file) {
-                if reached.insert(to) {
-                    next.push(to);
-                }
-            }
+            let arrows = self.all.keys().filter(|(from, _)| *from == file);
+            next.extend(arrows.map(|&(_, to)| to).filter(|&to| reached.insert(to)));
         }
         reached
     }
@@ -162,6 +155,16 @@ impl Arrows {
             }
         }
         text
+    }
+}
+
+/// The module whose body comes behind `tokens`, if they end with `mod name`.
+fn declared_before(modules: &Modules, module: usize, tokens: &[TokenTree]) -> Option<usize> {
+    match tokens {
+        [.., keyword, TokenTree::Ident(name)] if is_ident(keyword, "mod") => {
+            modules.child(module, &name.to_string())
+        }
+        _ => None,
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod arrows;
 pub mod marked;
 pub mod modules;
+pub mod words;
 
 use std::collections::BTreeSet;
 use std::fs;

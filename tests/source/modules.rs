@@ -123,26 +123,29 @@ impl Modules {
                     });
                 });
             }
-            Item::Macro(item) => {
-                if let Some(name) = &item.ident {
-                    let is_exported = item
-                        .attrs
-                        .iter()
-                        .any(|attribute| attribute.path().is_ident("macro_export"));
-                    let home = if is_exported { self.library } else { module };
-                    self.all[home].items.insert(name.to_string(), file);
-                } else {
-                    for name in defined_in(item.mac.tokens.clone()) {
-                        self.all[module].items.insert(name, file);
-                    }
-                }
-            }
+            Item::Macro(item) => self.add_macro(module, item),
             other => {
                 if let Some(name) = name_of(other) {
                     self.all[module].items.insert(name, file);
                 }
             }
         }
+    }
+
+    /// What a macro is called that is defined here, or what one that is called here defines.
+    fn add_macro(&mut self, module: usize, item: &syn::ItemMacro) {
+        let file = self.all[module].file;
+        let is_exported = item
+            .attrs
+            .iter()
+            .any(|attribute| attribute.path().is_ident("macro_export"));
+        let home = if is_exported { self.library } else { module };
+        let names = match &item.ident {
+            Some(name) => vec![name.to_string()],
+            None => defined_in(item.mac.tokens.clone()),
+        };
+        let names = names.into_iter().map(|name| (name, file));
+        self.all[home].items.extend(names);
     }
 
     fn add_module(
