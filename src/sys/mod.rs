@@ -3,7 +3,7 @@
 //! Typed wrappers, one system call each, grouped by theme; no policy, no retries, no
 //! messages. A wrapper is a safe function only where its types (slices, C strings, borrowed
 //! descriptors) make every address it hands to the kernel valid for the length of the call.
-
+#![doc = include_str!("unsafe.md")]
 #![allow(unsafe_code)]
 
 pub mod arch;

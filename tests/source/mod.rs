@@ -100,6 +100,15 @@ pub fn sources() -> Vec<Source> {
     files
 }
 
+/// All files of `src` but those that only tests have.
+pub fn program_sources() -> Vec<Source> {
+    let all = sources();
+    let of_file = modules::Modules::new(&all, false).of_file;
+    let kept = all.into_iter().zip(of_file);
+    kept.filter_map(|(source, module)| module.map(|_| source))
+        .collect()
+}
+
 /// Calls `visit` with every token, those in brackets after the brackets themselves.
 pub fn visit_tokens(tokens: &TokenStream, visit: &mut dyn FnMut(&TokenTree)) {
     for token in tokens.clone() {
