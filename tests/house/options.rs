@@ -18,7 +18,9 @@ const HOLDERS: &[&str] = &["options", "o", "wish"];
 struct Row {
     /// As the table shows it.
     shown: String,
-    /// Its field in `Options`; for one among others in a set of flags there is none.
+    /// What holds it.
+    holders: Vec<String>,
+    /// Its field there; one among others in a set of flags has none.
     field: Option<String>,
     /// What its values are written as: `Backup`, or of a flag `Flags` and `FORCE`.
     value: Option<(String, Option<String>)>,
@@ -48,7 +50,7 @@ impl Row {
     fn is_read_at(&self, words: &[Word], at: usize) -> bool {
         let here = &words[at..];
         let by_field = self.field.as_ref().is_some_and(|field| {
-            HOLDERS
+            self.holders
                 .iter()
                 .any(|holder| begin_with(here, &[holder, ".", field]))
                 && here.get(3).is_none_or(|next| next.text != "(")
@@ -63,50 +65,66 @@ impl Row {
     }
 }
 
-/// All options: the fields of `Options`, and of a field that is a set of flags each flag.
+/// All options: the fields of `Options`, and of a field that is a set of flags, or a structure
+/// defined beside it, each member.
 fn rows(sources: &[Source]) -> Vec<Row> {
-    let home = sources.iter().find(|source| source.path == HOME);
-    let home = home.unwrap_or_else(|| panic!("no src/{HOME}"));
-    let options = home.tree.items.iter().find_map(|item| match item {
-        syn::Item::Struct(item) if item.ident == "Options" => Some(item),
+    let homes: Vec<_> = [HOME, WISH_HOME]
+        .iter()
+        .filter_map(|home| sources.iter().find(|source| source.path == *home))
+        .collect();
+    let options = fields_of(&homes, "Options");
+    assert!(!options.is_empty(), "no Options in src/{HOME}");
+    let rows = options.into_iter().flat_map(|(name, kind)| {
+        let members = fields_of(&homes, &kind);
+        let members = members.into_iter().map(|(member, member_kind)| Row {
+            shown: format!("{name}.{member}"),
+            holders: vec![name.clone()],
+            field: Some(member),
+            value: is_enum(&homes, &member_kind).then_some((member_kind, None)),
+        });
+        let flags = homes.iter().flat_map(|home| flags(home, &kind));
+        let flags = flags.map(|flag| Row {
+            shown: format!("{kind}::{flag}"),
+            holders: Vec::new(),
+            field: None,
+            value: Some((kind.clone(), Some(flag))),
+        });
+        let mut rows: Vec<_> = members.chain(flags).collect();
+        if rows.is_empty() {
+            rows.push(Row {
+                shown: name.clone(),
+                holders: HOLDERS.iter().map(ToString::to_string).collect(),
+                field: Some(name),
+                value: is_enum(&homes, &kind).then_some((kind, None)),
+            });
+        }
+        rows
+    });
+    rows.collect()
+}
+
+/// The fields of the structure `name` and their types, if one of `homes` defines it.
+fn fields_of(homes: &[&Source], name: &str) -> Vec<(String, String)> {
+    let items = homes.iter().flat_map(|home| &home.tree.items);
+    let mut structs = items.filter_map(|item| match item {
+        syn::Item::Struct(item) if item.ident == name => Some(item),
         _ => None,
     });
-    let options = options.unwrap_or_else(|| panic!("no Options in src/{HOME}"));
-    let mut rows = Vec::new();
-    for field in &options.fields {
-        let name = field.ident.as_ref().map(ToString::to_string);
-        let name = name.unwrap_or_default();
+    let fields = structs.next().into_iter().flat_map(|item| &item.fields);
+    let named = fields.filter_map(|field| {
         let kind = match &field.ty {
             syn::Type::Path(path) => path.path.segments.last(),
             _ => None,
         };
         let kind = kind.map(|segment| segment.ident.to_string());
-        let flags = kind.as_deref().map_or(Vec::new(), |kind| flags(home, kind));
-        for flag in &flags {
-            let kind = kind.clone().unwrap_or_default();
-            rows.push(Row {
-                shown: format!("{kind}::{flag}"),
-                field: None,
-                value: Some((kind, Some(flag.clone()))),
-            });
-        }
-        if flags.is_empty() {
-            let is_enum = kind.as_ref().is_some_and(|kind| {
-                let homes = sources
-                    .iter()
-                    .filter(|s| [HOME, WISH_HOME].contains(&s.path.as_str()));
-                homes
-                    .flat_map(|source| &source.tree.items)
-                    .any(|item| matches!(item, syn::Item::Enum(item) if item.ident == *kind))
-            });
-            rows.push(Row {
-                shown: name.clone(),
-                field: Some(name),
-                value: kind.filter(|_| is_enum).map(|kind| (kind, None)),
-            });
-        }
-    }
-    rows
+        Some((field.ident.as_ref()?.to_string(), kind.unwrap_or_default()))
+    });
+    named.collect()
+}
+
+fn is_enum(homes: &[&Source], name: &str) -> bool {
+    let mut items = homes.iter().flat_map(|home| &home.tree.items);
+    items.any(|item| matches!(item, syn::Item::Enum(item) if item.ident == name))
 }
 
 /// The members of the set of flags `kind` that `home` defines by `bitflags!`.
@@ -166,12 +184,13 @@ fn readers_of_options_are_found() {
         Source::new(
             HOME,
             "pub enum Update { All } bitflags! { pub struct Flags: u32 { const FORCE = 1; const LINK = 2; } }\n\
-             pub struct Options { pub flags: Flags, pub update: Update, pub jobs: u32 }\n\
+             pub struct Options { pub flags: Flags, pub update: Update, pub jobs: u32, pub keep: Keep }\n\
+             pub struct Keep { mode: bool }\n\
              impl Options { fn a(&self) { self.jobs; Update::All; Flags::LINK } }",
         ),
         Source::new(
             "copy/a.rs",
-            "fn f(o: &Options) { o.jobs; Update::All; o.has(Flags::FORCE) }",
+            "fn f(o: &Options) { o.jobs; Update::All; o.keep.mode; o.has(Flags::FORCE) }",
         ),
         Source::new(
             "data/b.rs",
@@ -186,6 +205,7 @@ fn readers_of_options_are_found() {
             "| `Flags::LINK` |  |",
             "| `update` | `a.rs`, `data/b.rs` |",
             "| `jobs` | `a.rs` |",
+            "| `keep.mode` | `a.rs` |",
         ]
     );
     assert_eq!(
