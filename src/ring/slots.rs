@@ -20,9 +20,9 @@ pub const MAX_SLOTS: u32 = 64;
 /// The longest a slot can be: what the kernel takes as one registered buffer.
 pub const MAX_LEN_BYTES: usize = 1 << 30;
 
-/// What the kernel must have. It came with READ and WRITE, in 5.6; asking for this bit costs no
-/// call, a probe does.
-const REQUIRED: Features = Features::RW_CUR_POS;
+/// What the kernel must have. The second came with READ and WRITE, in 5.6; asking for this bit
+/// costs no call, a probe does. The first is older: with it, two mappings are not needed.
+const REQUIRED: Features = Features::SINGLE_MMAP.union(Features::RW_CUR_POS);
 
 /// After how many operations a slot the slots are registered as the ring's buffers.
 ///
