@@ -1,13 +1,30 @@
-//! Who may know whom: each folder of `src` uses only those before it in [`LAYERS`]; unsafe
-//! code stands where it is meant to; no module is named after nothing.
+//! Who may know whom: each layer uses only those below it, and no files go round in a circle;
+//! unsafe code stands where it is meant to; no module is named after nothing. Makes the picture
+//! of the layers in README.md.
+//!
+//!     cargo test --test layers
+//!     ANNULET_WRITE=1 cargo test --test layers    # writes the picture anew
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod source;
 
-/// From the lowest layer to the highest.
-const LAYERS: &[&str] = &["sys", "ring", "data", "copy", "cat", "cli"];
+use std::path::Path;
 
-/// The binary's own part, which the library must not know and which speaks to the library
+use proc_macro2::TokenTree;
+use source::arrows::Arrows;
+use source::{Source, is_ident, layer_of, marked, sources, visit_tokens};
+
+/// From the lowest to the highest: folders of `src`, or files in it. Those that stand side by side
+/// do not know each other.
+const LAYERS: &[&[&str]] = &[
+    &["sys"],
+    &["ring"],
+    &["report.rs"],
+    &["data"],
+    &["copy", "cat"],
+    &["cli"],
+];
+
+/// The binary's own part, which the library cannot know and which speaks to the library
 /// under its name.
 const RUNTIME: &str = "rt";
 
@@ -15,180 +32,59 @@ const RUNTIME: &str = "rt";
 const UNSAFE: &[&str] = &["sys", "ring", RUNTIME];
 
 /// Names that say nothing about what is in there.
-const NAMELESS: &[&str] = &["util", "utils", "common", "misc", "helpers", "helper"];
+const NAMELESS: &[&str] = &[
+    "util", "utils", "common", "misc", "helpers", "helper", "ui", "thing", "things",
+];
 
-struct Source {
-    /// Below `src`.
-    path: PathBuf,
-    /// The text, less its comments and what stands in quotation marks.
-    code: String,
-}
+/// Layers whose files may still go round in circles, one by one until the list is empty.
+const CIRCLES_ALLOWED: &[&str] = &["copy", "cli"];
 
-impl Source {
-    /// The top folder, or nothing for a file directly in `src`.
-    fn layer(&self) -> Option<&str> {
-        let mut parts = self.path.components();
-        let first = parts.next()?.as_os_str().to_str()?;
-        parts.next().map(|_| first)
-    }
-
-    fn line(&self, at: usize) -> String {
-        let number = self.code[..at].matches('\n').count() + 1;
-        format!("src/{}:{number}", self.path.display())
-    }
-}
-
-fn sources() -> Vec<Source> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    let mut folders = vec![top.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let text = fs::read_to_string(&path).expect("a source file");
-                files.push(Source {
-                    path: path.strip_prefix(&top).expect("below src").to_owned(),
-                    code: code_of(&text),
-                });
-            }
-        }
-    }
-    assert!(files.len() > 20, "the sources are not where they were");
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    files
-}
-
-/// A source without comments and texts; lines stay where they are.
-fn code_of(text: &str) -> String {
-    let mut code = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '/' if rest.peek() == Some(&'/') => {
-                while rest.peek().is_some_and(|&c| c != '\n') {
-                    rest.next();
-                }
-            }
-            '"' => {
-                code.push(c);
-                while let Some(c) = rest.next() {
-                    match c {
-                        '\\' => code.extend(rest.next().filter(|&c| c == '\n')),
-                        '"' => break,
-                        '\n' => code.push('\n'),
-                        _ => {}
-                    }
-                }
-                code.push('"');
-            }
-            '\'' => {
-                // A character, '"' above all, or a lifetime.
-                code.push(c);
-                let mut ahead = rest.clone();
-                let first = ahead.next();
-                if first == Some('\\') || ahead.next() == Some('\'') {
-                    let mut escaped = false;
-                    for c in rest.by_ref() {
-                        if c == '\'' && !escaped {
-                            break;
-                        }
-                        escaped = c == '\\' && !escaped;
-                    }
-                    code.push('\'');
-                }
-            }
-            _ => code.push(c),
-        }
-    }
-    code
-}
-
-/// Where `code` names a layer as `start` + layer, such as `crate::sys`.
-fn mentions<'a>(code: &'a str, start: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
-    code.match_indices(start).flat_map(move |(at, _)| {
-        let rest = &code[at + start.len()..];
-        // `use crate::{a, b::c}` names several at once.
-        let names: Vec<&str> = match rest.strip_prefix('{') {
-            None => vec![rest],
-            Some(group) => {
-                let mut depth = 0;
-                let mut from = 0;
-                let mut names = Vec::new();
-                for (i, c) in group.char_indices() {
-                    match c {
-                        '{' => depth += 1,
-                        '}' if depth == 0 => {
-                            names.push(&group[from..i]);
-                            break;
-                        }
-                        '}' => depth -= 1,
-                        ',' if depth == 0 => {
-                            names.push(&group[from..i]);
-                            from = i + 1;
-                        }
-                        _ => {}
-                    }
-                }
-                names
-            }
-        };
-        names
-            .into_iter()
-            .map(move |name| (at, word(name.trim_start())))
-    })
-}
-
-/// The identifier that `text` starts with.
-fn word(text: &str) -> &str {
-    let end = text
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(text.len());
-    &text[..end]
-}
-
+/// Where a layer stands, from the lowest.
 fn rank(layer: &str) -> Option<usize> {
-    LAYERS.iter().position(|name| *name == layer)
+    LAYERS.iter().position(|row| row.contains(&layer))
 }
 
-/// What is wrong with what `source` uses.
-fn wrong_arrows(source: &Source) -> Vec<String> {
-    let Some(own) = source.layer() else {
-        return Vec::new();
-    };
-    let mut wrong = Vec::new();
-    let starts: &[&str] = if own == RUNTIME {
-        &["annulet::", "crate::"]
-    } else {
-        &["crate::"]
-    };
-    for start in starts {
-        for (at, used) in mentions(&source.code, start) {
-            let allowed = match (rank(own), rank(used)) {
-                // The runtime uses the library from outside.
-                (None, _) => *start == "annulet::" || used == RUNTIME,
-                (Some(own), Some(used)) => used <= own,
-                (Some(_), None) => used != RUNTIME,
-            };
-            if !allowed {
-                wrong.push(format!("{}: {own} knows {used}", source.line(at)));
-            }
-        }
+/// Whether a file of the layer `own` may use one of `used`.
+fn may_know(own: &str, used: &str) -> bool {
+    match (rank(own), rank(used)) {
+        (Some(mine), Some(theirs)) => own == used || theirs < mine,
+        // The runtime uses the library from outside, and nobody uses it but main.rs.
+        (None, Some(_)) => own == RUNTIME,
+        (_, None) => used == RUNTIME && (own == RUNTIME || own == "main.rs"),
     }
-    wrong
+}
+
+/// The arrows that go the wrong way.
+fn wrong_arrows(sources: &[Source]) -> Vec<String> {
+    let arrows = Arrows::new(sources, true);
+    let wrong = arrows.all.iter().filter_map(|(&(from, to), (line, path))| {
+        let (own, used) = (sources[from].layer(), sources[to].layer());
+        (!may_know(own, used)).then(|| {
+            let from = &sources[from].path;
+            format!("src/{from}:{line}: {own} knows {used} ({path})")
+        })
+    });
+    wrong.collect()
+}
+
+/// The circles that are not allowed.
+fn wrong_circles(sources: &[Source], allowed: &[&str]) -> Vec<String> {
+    let arrows = Arrows::new(sources, false);
+    let circles = arrows.circles();
+    let wrong = circles.iter().filter(|circle| {
+        let mut names = arrows.names(circle);
+        !names.all(|name| allowed.contains(&layer_of(name)))
+    });
+    wrong.map(|circle| arrows.describe(circle)).collect()
 }
 
 #[test]
 fn layers_know_only_those_below() {
     let sources = sources();
-    let known = |layer: &str| layer == RUNTIME || rank(layer).is_some();
-    let mut wrong: Vec<_> = sources.iter().flat_map(wrong_arrows).collect();
+    let mut wrong = wrong_arrows(&sources);
     for source in &sources {
-        if let Some(layer) = source.layer()
-            && !known(layer)
-        {
+        let layer = source.layer();
+        if rank(layer).is_none() && !["lib.rs", "main.rs", RUNTIME].contains(&layer) {
             wrong.push(format!("{layer} has no place among the layers"));
         }
     }
@@ -196,11 +92,67 @@ fn layers_know_only_those_below() {
 }
 
 #[test]
+fn files_do_not_go_round_in_circles() {
+    let wrong = wrong_circles(&sources(), CIRCLES_ALLOWED);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_picture_of_the_layers_is_right() {
+    let picture = picture(&sources());
+    marked::check("README.md", "layers", "", &picture).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+/// The layers from the highest to the lowest, with the number of files in each.
+fn picture(sources: &[Source]) -> Vec<String> {
+    const MIDDLE: usize = 14;
+    let centred = |text: &str| {
+        let indent = MIDDLE.saturating_sub(text.chars().count() / 2);
+        format!("{:indent$}{text}", "")
+    };
+    let files = |layer: &str| {
+        let count = sources.iter().filter(|s| s.layer() == layer).count();
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} file{plural}")
+    };
+    let mut lines = vec!["```text".to_owned()];
+    let mut above = 1;
+    for (index, row) in LAYERS.iter().rev().enumerate() {
+        if index > 0 {
+            let arrows = match (above, row.len()) {
+                (1, 1) => "↓",
+                (1, _) => "↙     ↘",
+                _ => "↘     ↙",
+            };
+            lines.push(centred(arrows));
+        }
+        above = row.len();
+        let counts: Vec<_> = row.iter().map(|layer| files(layer)).collect();
+        let names = centred(&row.join("       "));
+        lines.push(format!("{names:32}{}", counts.join(", ")));
+    }
+    // The program without a libc uses the library as anybody could.
+    let arrows = Arrows::new(sources, false);
+    let used = LAYERS.iter().copied().flatten().filter(|layer| {
+        let mut arrows = arrows.all.keys();
+        arrows.any(|&(from, to)| sources[from].layer() == RUNTIME && sources[to].layer() == **layer)
+    });
+    let used: Vec<_> = used.copied().collect();
+    lines.push(String::new());
+    let runtime = format!("main.rs → {RUNTIME} → {}", used.join(", "));
+    lines.push(format!("{runtime:32}{}", files(RUNTIME)));
+    lines.push("```".to_owned());
+    lines
+}
+
+#[test]
 fn the_runtime_is_known_to_main_alone() {
     for source in sources() {
-        let declares = source.code.contains("mod rt;");
-        let is_main = source.path == Path::new("main.rs");
-        assert_eq!(declares, is_main, "src/{}", source.path.display());
+        let declares = source.tree.items.iter().any(|item| match item {
+            syn::Item::Mod(module) => module.ident == RUNTIME,
+            _ => false,
+        });
+        assert_eq!(declares, source.path == "main.rs", "src/{}", source.path);
     }
 }
 
@@ -209,27 +161,16 @@ fn unsafe_code_stays_where_it_is_allowed() {
     let mut wrong = Vec::new();
     let mut seen = 0;
     for source in sources() {
-        for (at, _) in source.code.match_indices("unsafe") {
-            let before = source.code[..at].chars().next_back();
-            let is_word = word(&source.code[at..]) == "unsafe"
-                && !before.is_some_and(|c| c.is_alphanumeric() || c == '_');
-            if !is_word {
-                continue;
+        let is_allowed = UNSAFE.contains(&source.layer());
+        let mut look = |token: &TokenTree| {
+            let names_it = is_ident(token, "unsafe") || is_ident(token, "unsafe_code");
+            seen += u32::from(names_it);
+            if names_it && !is_allowed {
+                let line = token.span().start().line;
+                wrong.push(format!("src/{}:{line}", source.path));
             }
-            seen += 1;
-            if !source.layer().is_some_and(|layer| UNSAFE.contains(&layer)) {
-                wrong.push(source.line(at));
-            }
-        }
-        if source.code.contains("allow(unsafe_code)")
-            && !source
-                .path
-                .components()
-                .next()
-                .is_some_and(|first| UNSAFE.iter().any(|layer| first.as_os_str() == *layer))
-        {
-            wrong.push(format!("src/{}: allows unsafe code", source.path.display()));
-        }
+        };
+        visit_tokens(&source.tokens, &mut look);
     }
     assert!(wrong.is_empty(), "unsafe code:\n{}", wrong.join("\n"));
     assert!(
@@ -241,46 +182,174 @@ fn unsafe_code_stays_where_it_is_allowed() {
 #[test]
 fn modules_are_named_after_something() {
     for source in sources() {
-        for part in &source.path {
+        for part in Path::new(&source.path) {
             let name = Path::new(part).file_stem().expect("a name");
             let nameless = NAMELESS.iter().any(|bad| name == *bad);
-            assert!(!nameless, "src/{}", source.path.display());
+            assert!(!nameless, "src/{}", source.path);
         }
     }
 }
 
+/// Made-up sources: paths and texts.
+fn made_up(files: &[(&str, &str)]) -> Vec<Source> {
+    let files = files.iter().map(|(path, text)| Source::new(path, text));
+    files.collect()
+}
+
+const LIBRARY: &str = "pub mod sys; pub mod ring; pub mod report; pub mod data; pub mod copy; \
+                       pub mod cat; pub mod cli;";
+
 #[test]
 fn this_test_sees_wrong_arrows() {
-    let source = |path: &str, text: &str| Source {
-        path: path.into(),
-        code: code_of(text),
+    let wrong = |layer: &str, text: &str| {
+        let text = format!("pub struct X; {text}");
+        let plain = "pub struct X; pub fn run() {} pub mod deep { pub const Y: u8 = 1; }";
+        let mut files = vec![("lib.rs", LIBRARY), ("main.rs", "mod rt;")];
+        for path in [
+            "sys/mod.rs",
+            "ring/mod.rs",
+            "report.rs",
+            "data/mod.rs",
+            "copy/mod.rs",
+            "cat/mod.rs",
+            "cli/mod.rs",
+            "rt/mod.rs",
+        ] {
+            let is_it = layer_of(path) == layer;
+            files.push((path, if is_it { &text } else { plain }));
+        }
+        wrong_arrows(&made_up(&files)).len()
     };
-    let wrong = |path: &str, text: &str| wrong_arrows(&source(path, text)).len();
-    assert_eq!(wrong("sys/a.rs", "use crate::ring::X;"), 1);
+    assert_eq!(wrong("sys", "use crate::ring::X as Y;"), 1);
     assert_eq!(
-        wrong("ring/a.rs", "use crate::{sys::{self, A}, copy::B, cli};"),
+        wrong(
+            "ring",
+            "use crate::{sys::{self, run}, copy::deep, cli}; use deep::Y; fn f() { cli::run() }"
+        ),
         2
     );
-    assert_eq!(wrong("copy/a.rs", "fn f() { crate::cli::run() }"), 1);
+    assert_eq!(wrong("copy", "fn f() { super::cli::run() }"), 1);
+    assert_eq!(wrong("copy", "fn f() { crate::cat::run() }"), 1);
+    assert_eq!(wrong("cat", "use crate::copy::*; fn f() { run() }"), 1);
+    assert_eq!(wrong("report.rs", "fn f() { crate::data::run() }"), 1);
+    assert_eq!(wrong("report.rs", "fn f() { crate::ring::run() }"), 0);
     assert_eq!(
-        wrong("copy/a.rs", "// use crate::cli\nlet a = \"crate::cli\";"),
+        wrong("data", "#[cfg(test)] mod tests { use crate::cli::X; }"),
+        1
+    );
+    assert_eq!(
+        wrong(
+            "copy",
+            "// use crate::cli\nfn f() { let a = \"crate::cli::run\"; }"
+        ),
         0
     );
     assert_eq!(
         wrong(
-            "copy/a.rs",
-            "let a = '\"'; use crate::cat::x; let b = '\\'';"
+            "copy",
+            "/// [`crate::cli::run`]\nfn f() { bitflags! { const X = crate::cat::deep::Y; } }"
         ),
         1
     );
     assert_eq!(
-        wrong("cli/a.rs", "use crate::{cat, copy::B, ring, sys};"),
+        wrong(
+            "cli",
+            "use crate::{cat, copy::deep, ring, sys}; fn f() { cat::run(); sys::run() }"
+        ),
         0
     );
-    assert_eq!(wrong("cli/a.rs", "use crate::rt;"), 1);
+    assert_eq!(wrong("rt", "use annulet::sys::X as Y;"), 0);
+}
+
+#[test]
+fn this_test_sees_circles() {
+    let circles = |files: &[(&str, &str)]| {
+        let mut all = vec![("lib.rs", LIBRARY)];
+        all.extend_from_slice(files);
+        wrong_circles(&made_up(&all), &[])
+    };
+    // By a path and a `use`; a third that only uses them is no part of it.
+    let mut found = circles(&[
+        (
+            "ring/mod.rs",
+            "mod a; mod b; mod c; pub use a::A; pub use b::B;",
+        ),
+        ("ring/a.rs", "use super::b::B; pub struct A(B);"),
+        (
+            "ring/b.rs",
+            "pub struct B; impl B {\nfn a(&self) -> crate::ring::a::A { todo!() } }",
+        ),
+        ("ring/c.rs", "use super::a::A; use super::B;"),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(
-        wrong("rt/a.rs", "use annulet::sys::X; use crate::rt::Y;"),
-        0
+        found.remove(0),
+        "a circle of 2: ring/a.rs, ring/b.rs\n    \
+         src/ring/a.rs:1 knows ring/b.rs: super::b::B\n    \
+         src/ring/b.rs:2 knows ring/a.rs: crate::ring::a::A"
     );
-    assert_eq!(wrong("rt/a.rs", "use crate::sys::X;"), 1);
+    // By what a mod.rs hands on, and through two layers.
+    let found = circles(&[
+        ("sys/mod.rs", "mod stat; pub use stat::*;"),
+        (
+            "sys/stat.rs",
+            "pub struct Stat; fn f() { crate::ring::go() }",
+        ),
+        ("ring/mod.rs", "mod go; pub use self::go::go as go;"),
+        (
+            "ring/go.rs",
+            "use crate::sys; pub fn go() -> sys::Stat { sys::Stat }",
+        ),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    // A mod.rs that defines what its files use, and uses them.
+    let found = circles(&[
+        (
+            "cli/mod.rs",
+            "mod cp; pub struct Command; fn f() { cp::main() }",
+        ),
+        ("cli/cp.rs", "use super::*; pub fn main() { Command; }"),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    // By a macro, whose call is not parsed.
+    let found = circles(&[
+        ("cat/mod.rs", "mod a; mod b;"),
+        (
+            "cat/a.rs",
+            "flags! { pub struct Flags: u8 { const A = super::b::B; } }",
+        ),
+        (
+            "cat/b.rs",
+            "pub const B: u8 = 1; fn f(a: super::a::Flags) {}",
+        ),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn this_test_sees_no_circles_where_there_are_none() {
+    let files = made_up(&[
+        ("lib.rs", LIBRARY),
+        ("ring/mod.rs", "mod a; mod b; mod stand_in; pub use a::A;"),
+        (
+            "ring/a.rs",
+            "use super::b; pub struct A(b::B); #[cfg(test)] mod tests { use super::A; }",
+        ),
+        // Comments, texts, tests, fields and local names lead nowhere.
+        (
+            "ring/b.rs",
+            "/// [`super::a::A`]\npub struct B; fn f(b: B) { let x = \"super::a::A\"; b.a }\n\
+             #[cfg(test)] mod tests { use super::super::a::A; }\n#[cfg(test)] use super::a::A;",
+        ),
+    ]);
+    assert_eq!(wrong_circles(&files, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn text_between_markers_is_replaced() {
+    let text = "a\n//! <!-- x -->\n//! old\n//! <!-- /x -->\nb\n";
+    let made = marked::replaced(text, "x", "//! ", &["new".into(), String::new()]);
+    let wanted = "a\n//! <!-- x -->\n//! new\n//!\n//! <!-- /x -->\nb\n";
+    assert_eq!(made.as_deref(), Some(wanted));
+    assert_eq!(marked::replaced(text, "y", "//! ", &[]), None);
 }

@@ -161,18 +161,22 @@ fn compare(a: &[u8], b: &[u8]) -> i32 {
     unsafe { memory::compare(a.as_ptr(), b.as_ptr(), a.len()) }.signum()
 }
 
-/// The first difference decides, as unsigned bytes, whatever follows.
-fn compare_changed(a: &[u8], b: &mut [u8]) {
-    let len = a.len();
-    for differs in [0, len / 2, len.saturating_sub(1)] {
-        if len == 0 {
-            continue;
-        }
+/// As unsigned bytes, whatever follows: of two slices that are the same.
+fn assert_first_difference_decides(a: &[u8], b: &mut [u8]) {
+    let Some(last) = a.len().checked_sub(1) else {
+        return;
+    };
+    for differs in [0, a.len() / 2, last] {
         for other in [0, 0x7f, 0x80, 0xff] {
             let kept = b[differs];
             b[differs] = other;
             let expected = a.cmp(b) as i32;
-            assert_eq!(compare(a, b), expected, "{len} bytes, {differs} differs");
+            assert_eq!(
+                compare(a, b),
+                expected,
+                "{} bytes, {differs} differs",
+                a.len()
+            );
             b[differs] = kept;
         }
     }
@@ -189,7 +193,7 @@ fn comparing() {
                 let b = &mut room[b_at..b_at + len];
                 b.copy_from_slice(a);
                 assert_eq!(compare(a, b), 0, "{len} bytes at {a_at} and {b_at}");
-                compare_changed(a, b);
+                assert_first_difference_decides(a, b);
             }
         }
     }

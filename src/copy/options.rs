@@ -1,4 +1,45 @@
 //! What a copy is asked to do.
+//!
+//! Which files read which option (made by `tests/house`):
+//!
+//! <!-- options -->
+//! | option | read in |
+//! | --- | --- |
+//! | `Flags::ATTRIBUTES_ONLY` | `attributes.rs`, `engine.rs`, `regular.rs`, `watch.rs` |
+//! | `Flags::COPY_CONTENTS` | `engine.rs` |
+//! | `Flags::DEBUG` | `engine.rs` |
+//! | `Flags::FORCE` | `engine.rs`, `links.rs`, `regular.rs`, `special.rs` |
+//! | `Flags::PROGRESS` | `workers.rs` |
+//! | `Flags::KEEP_DIRECTORY_SYMLINK` | `engine.rs`, `workers.rs` |
+//! | `Flags::LINK` | `engine.rs`, `links.rs`, `same.rs`, `watch.rs` |
+//! | `Flags::ONE_FILE_SYSTEM` | `directory.rs` |
+//! | `Flags::PARENTS` |  |
+//! | `Flags::RECURSIVE` | `engine.rs`, `watch.rs` |
+//! | `Flags::REMOVE_DESTINATION` | `engine.rs`, `same.rs` |
+//! | `Flags::STRIP_SLASHES` |  |
+//! | `Flags::SYMLINK` | `engine.rs`, `same.rs`, `special.rs`, `watch.rs`, `workers.rs` |
+//! | `Flags::VERBOSE` | `backup.rs`, `directory.rs`, `engine.rs`, `parents.rs` |
+//! | `Flags::THROUGH_DANGLING` | `regular.rs` |
+//! | `Flags::INTERACTIVE` | `engine.rs`, `links.rs`, `regular.rs`, `workers.rs` |
+//! | `Flags::DEFAULT_CONTEXT` | `attributes.rs` |
+//! | `follow` | `engine.rs`, `links.rs`, `special.rs`, `watch.rs`, `workers.rs` |
+//! | `Preserve::MODE` | `attributes.rs`, `metadata.rs`, `parents.rs`, `special.rs` |
+//! | `Preserve::TIMESTAMPS` | `metadata.rs`, `parents.rs` |
+//! | `Preserve::OWNERSHIP` | `metadata.rs`, `parents.rs` |
+//! | `Preserve::LINKS` | `engine.rs`, `links.rs`, `special.rs` |
+//! | `Preserve::CONTEXT` | `attributes.rs`, `metadata.rs` |
+//! | `Preserve::XATTR` | `attributes.rs`, `metadata.rs`, `regular.rs` |
+//! | `Preserve::NO_MODE` | `directory.rs`, `metadata.rs`, `parents.rs`, `special.rs` |
+//! | `Preserve::XATTR_REQUIRED` | `attributes.rs` |
+//! | `Preserve::XATTR_QUIET` | `attributes.rs` |
+//! | `update` | `engine.rs` |
+//! | `backup` | `backup.rs`, `engine.rs`, `same.rs`, `workers.rs` |
+//! | `suffix` | `backup.rs` |
+//! | `reflink` | `regular.rs`, `data/mover.rs` |
+//! | `sparse` | `data/mover.rs` |
+//! | `io` | `data/mover.rs`, `data/ranges.rs` |
+//! | `jobs` | `workers.rs` |
+//! <!-- /options -->
 
 use bitflags::bitflags;
 

@@ -1,9 +1,9 @@
-//! What may be asked of the kernel when a ring is made, and the ladder of `IoUring::new`.
+//! What may be asked of the kernel when a ring is made, and the rungs of the ladder of
+//! `IoUring::new`.
 
-use super::instance::IoUring;
-use super::setup::{Map, set_up};
+use super::setup::{Map, Mapped, set_up};
 use crate::sys::io_uring::{Features, Params, SetupFlags, io_uring_setup};
-use crate::sys::{BorrowedFd, Errno, Mapping, Result};
+use crate::sys::{BorrowedFd, Errno, Result};
 
 /// The flags that leave entry sizes and memory layout as this module maps them. All others,
 /// those of future kernels included, are refused: a ring would be set up that is not mapped
@@ -23,7 +23,7 @@ const MAPPED: SetupFlags = SetupFlags::IOPOLL
     .union(SetupFlags::NO_SQARRAY)
     .union(SetupFlags::HYBRID_IOPOLL);
 
-/// Where on the ladder of [`IoUring::new`] a ring stands.
+/// Where on the ladder of [`super::IoUring::new`] a ring stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rung {
     /// One issuer, completion work deferred, no index array: Linux 6.6.
@@ -62,9 +62,9 @@ impl Rung {
     }
 }
 
-/// Asks for a ring with exactly the flags given; made by [`IoUring::builder`].
+/// Asks for a ring with exactly the flags given; made by [`super::IoUring::builder`].
 ///
-/// Nothing is tried again without a flag the kernel does not know: [`IoUring::new`] does
+/// Nothing is tried again without a flag the kernel does not know: [`super::IoUring::new`] does
 /// that.
 #[derive(Debug, Clone)]
 #[must_use = "a builder makes nothing until `build`"]
@@ -127,7 +127,7 @@ impl IoUringBuilder {
     }
 
     /// Completion work waits until completions are asked for
-    /// ([`IoUring::submit_and_wait`], [`IoUring::wait`]): [`IoUring::submit`] brings none
+    /// ([`super::IoUring::submit_and_wait`], [`super::IoUring::wait`]): [`super::IoUring::submit`] brings none
     /// in. Implies [`Self::single_issuer`]. Linux 6.1.
     pub const fn defer_taskrun(self) -> Self {
         self.with(SetupFlags::SINGLE_ISSUER.union(SetupFlags::DEFER_TASKRUN))
@@ -152,26 +152,8 @@ impl IoUringBuilder {
         self
     }
 
-    /// Makes the ring.
-    ///
-    /// # Errors
-    /// `EINVAL`: zero entries, more than the kernel takes (32768) without [`Self::clamp`], a
-    /// flag this kernel does not know, flags that exclude each other, or a flag that changes
-    /// entry sizes or memory layout in a way the ring is not mapped for (refused here, the
-    /// kernel is not asked). `ENOSYS`, `EPERM`: no `io_uring` here, or not for us. `ENOMEM`,
-    /// `EMFILE`, `ENFILE`: out of memory or descriptors. `EBADF`, `ENXIO`: what
-    /// [`Self::attach_wq`] named is no descriptor, or no ring. `EPROTO`: the kernel's answer
-    /// makes no sense.
-    pub fn build(&self) -> Result<IoUring> {
-        self.build_with(Mapping::shared)
-    }
-
-    /// As [`Self::build`], with another way to map: for tests of what fails in mid-way.
-    ///
-    /// # Errors
-    /// As [`Self::build`], and those of `map`.
-    #[doc(hidden)]
-    pub fn build_with(&self, map: Map) -> Result<IoUring> {
+    /// Has the kernel make the ring, and maps it by `map`.
+    pub(super) fn set_up(&self, map: Map) -> Result<(Mapped, Params)> {
         let asked = SetupFlags::from_bits_retain(self.params.flags);
         if self.entries == 0 || !MAPPED.contains(asked) {
             return Err(Errno::EINVAL);
@@ -179,42 +161,6 @@ impl IoUringBuilder {
         let mut params = self.params;
         let fd = io_uring_setup(self.entries, &mut params)?;
         let mapped = set_up(fd, &params, Features::empty(), self.one_map, map)?;
-        Ok(IoUring::from_mapped(mapped, &params))
-    }
-}
-
-impl IoUring {
-    /// A ring of at least `entries` submission entries and twice as many completion entries,
-    /// standing on the highest rung of the ladder that this kernel has; [`Self::rung`] tells
-    /// which. Linux 5.1.
-    ///
-    /// A flag that the kernel does not know is answered `EINVAL`, and the next rung down is
-    /// tried; any other error holds for every rung.
-    ///
-    /// # Errors
-    /// As [`IoUringBuilder::build`].
-    pub fn new(entries: u32) -> Result<Self> {
-        Self::new_on(entries, Features::empty())
-    }
-
-    /// As [`Self::new`]; `ENOSYS` where the kernel lacks a feature in `required`.
-    pub(super) fn new_on(entries: u32, required: Features) -> Result<Self> {
-        let mut params = Params::default();
-        let mut rungs = Rung::LADDER.iter();
-        let fd = loop {
-            let rung = rungs.next().ok_or(Errno::EINVAL)?;
-            params.flags = rung.flags().bits();
-            match io_uring_setup(entries, &mut params) {
-                Err(Errno::EINVAL) => {} // nothing was written to `params`
-                answer => break answer?,
-            }
-        };
-        let mapped = set_up(fd, &params, required, true, Mapping::shared)?;
-        Ok(Self::from_mapped(mapped, &params))
-    }
-
-    /// Asks for a ring of at least `entries` submission entries with flags of one's own.
-    pub fn builder(entries: u32) -> IoUringBuilder {
-        IoUringBuilder::new(entries)
+        Ok((mapped, params))
     }
 }

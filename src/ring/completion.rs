@@ -4,7 +4,6 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use super::counter::Counter;
-use super::queues::Queues;
 use crate::sys::io_uring::{CqeFlags, RawCqe};
 use crate::sys::{Errno, Result};
 
@@ -68,9 +67,9 @@ impl CompletionQueue {
     /// A queue of `entries` entries over shared memory.
     ///
     /// # Safety
-    /// For as long as the queue is used: `cqes` is valid for reads of `entries` elements; `entries` is a power of two; nobody else writes `khead`; and
-    /// whoever moves `ktail` has written the completions it passes before, and writes none
-    /// from `khead` up to it.
+    /// For as long as the queue is used: `cqes` is valid for reads of `entries` elements;
+    /// `entries` is a power of two; nobody else writes `khead`; and whoever moves `ktail` has
+    /// written the completions it passes before, and writes none from `khead` up to it.
     pub(super) unsafe fn new(
         khead: Counter,
         ktail: Counter,
@@ -130,33 +129,5 @@ impl CompletionQueue {
         // Release pairs with the kernel's read of the head before it writes an entry
         // (`io_cqe_cache_refill`, by control dependency): the completion has been read.
         self.khead.store(self.head, Ordering::Release);
-    }
-}
-
-/// Reaps what has arrived; made by [`super::IoUring::completions`].
-///
-/// It ends when the queue is empty, and goes on if asked again after more has arrived. The
-/// entries are given back to the kernel when it is dropped.
-#[derive(Debug)]
-pub struct Completions<'ring>(pub(super) &'ring mut Queues);
-
-impl Iterator for Completions<'_> {
-    type Item = Completion;
-
-    #[inline]
-    fn next(&mut self) -> Option<Completion> {
-        self.0.complete()
-    }
-
-    /// At least what has arrived; more may arrive while iterating.
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.ready() as usize, None)
-    }
-}
-
-impl Drop for Completions<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.sync_cq();
     }
 }

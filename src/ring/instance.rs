@@ -1,11 +1,15 @@
 //! [`IoUring`]: a ring, the memory under its queues, and the way into the kernel.
 
-use super::builder::Rung;
-use super::completion::{Completion, Completions};
+use super::builder::{IoUringBuilder, Rung};
+use super::completion::Completion;
 use super::operation::Sqe;
-use super::setup::Mapped;
-use crate::sys::io_uring::{EnterFlags, Features, Params, SetupFlags, io_uring_enter};
-use crate::sys::{BorrowedFd, Errno, Result};
+use super::probe::Probe;
+use super::queues::Completions;
+use super::setup::{Map, Mapped, set_up};
+use crate::sys::io_uring::{
+    EnterFlags, Features, Params, SetupFlags, io_uring_enter, io_uring_setup,
+};
+use crate::sys::{BorrowedFd, Errno, Mapping, Result};
 
 /// An `io_uring` instance.
 ///
@@ -26,13 +30,73 @@ pub struct IoUring {
     enter_fd: i32,
     /// [`EnterFlags::REGISTERED_RING`] in the latter case.
     enter_flags: EnterFlags,
-    /// Undoes the registration, in the latter case. Called by its address, so that a program
-    /// that never registers a ring does not carry it (80 bytes).
+    /// Undoes the registration, in the latter case: a function of `register.rs`, which knows
+    /// this file, and not the other way round.
     unregister: Option<fn(&mut Self) -> Result<()>>,
 }
 
+impl IoUringBuilder {
+    /// Makes the ring.
+    ///
+    /// # Errors
+    /// `EINVAL`: zero entries, more than the kernel takes (32768) without [`Self::clamp`], a
+    /// flag this kernel does not know, flags that exclude each other, or a flag that changes
+    /// entry sizes or memory layout in a way the ring is not mapped for (refused here, the
+    /// kernel is not asked). `ENOSYS`, `EPERM`: no `io_uring` here, or not for us. `ENOMEM`,
+    /// `EMFILE`, `ENFILE`: out of memory or descriptors. `EBADF`, `ENXIO`: what
+    /// [`Self::attach_wq`] named is no descriptor, or no ring. `EPROTO`: the kernel's answer
+    /// makes no sense.
+    pub fn build(&self) -> Result<IoUring> {
+        self.build_with(Mapping::shared)
+    }
+
+    /// As [`Self::build`], with another way to map: for tests of what fails in mid-way.
+    ///
+    /// # Errors
+    /// As [`Self::build`], and those of `map`.
+    #[doc(hidden)]
+    pub fn build_with(&self, map: Map) -> Result<IoUring> {
+        let (mapped, params) = self.set_up(map)?;
+        Ok(IoUring::from_mapped(mapped, &params))
+    }
+}
+
 impl IoUring {
-    pub(super) const fn from_mapped(mapped: Mapped, params: &Params) -> Self {
+    /// A ring of at least `entries` submission entries and twice as many completion entries,
+    /// standing on the highest rung of the ladder that this kernel has; [`Self::rung`] tells
+    /// which. Linux 5.1.
+    ///
+    /// A flag that the kernel does not know is answered `EINVAL`, and the next rung down is
+    /// tried; any other error holds for every rung.
+    ///
+    /// # Errors
+    /// As [`IoUringBuilder::build`].
+    pub fn new(entries: u32) -> Result<Self> {
+        Self::new_on(entries, Features::empty())
+    }
+
+    /// As [`Self::new`]; `ENOSYS` where the kernel lacks a feature in `required`.
+    pub(super) fn new_on(entries: u32, required: Features) -> Result<Self> {
+        let mut params = Params::default();
+        let mut rungs = Rung::LADDER.iter();
+        let fd = loop {
+            let rung = rungs.next().ok_or(Errno::EINVAL)?;
+            params.flags = rung.flags().bits();
+            match io_uring_setup(entries, &mut params) {
+                Err(Errno::EINVAL) => {} // nothing was written to `params`
+                answer => break answer?,
+            }
+        };
+        let mapped = set_up(fd, &params, required, true, Mapping::shared)?;
+        Ok(Self::from_mapped(mapped, &params))
+    }
+
+    /// Asks for a ring of at least `entries` submission entries with flags of one's own.
+    pub fn builder(entries: u32) -> IoUringBuilder {
+        IoUringBuilder::new(entries)
+    }
+
+    const fn from_mapped(mapped: Mapped, params: &Params) -> Self {
         let enter_fd = mapped.resources.fd.raw();
         Self {
             mapped,
@@ -42,6 +106,14 @@ impl IoUring {
             enter_flags: EnterFlags::empty(),
             unregister: None,
         }
+    }
+
+    /// Asks the kernel what operations it has. Linux 5.6.
+    ///
+    /// # Errors
+    /// `EINVAL` before 5.6: such a kernel has the operations of 5.1 to 5.5 at most.
+    pub fn probe(&self) -> Result<Probe> {
+        Probe::of(self.as_fd())
     }
 
     /// What the kernel can do. Linux 5.1, and 0 before 5.4.
@@ -136,16 +208,6 @@ impl IoUring {
     pub unsafe fn push(&mut self, sqe: &Sqe) -> Result<()> {
         // SAFETY: the caller keeps the same contract.
         unsafe { self.mapped.queues.push(sqe.raw()) }
-    }
-
-    /// As [`Self::push`], without looking for room.
-    ///
-    /// # Safety
-    /// As [`Self::push`]. Fewer operations than the submission queue has entries are in
-    /// flight, and none was pushed with [`Sqe::skip_success`].
-    pub(super) unsafe fn push_unchecked(&mut self, sqe: &Sqe) {
-        // SAFETY: the caller keeps the same contract.
-        unsafe { self.mapped.queues.push_unchecked(sqe.raw()) };
     }
 
     /// Queues an operation that does nothing and completes with 0. Linux 5.1.

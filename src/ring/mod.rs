@@ -7,7 +7,7 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `builder.rs` | what may be asked of the kernel, and the ladder of [`IoUring::new`] |
+//! | `builder.rs` | what may be asked of the kernel, and the rungs of the ladder of [`IoUring::new`] |
 //! | `setup.rs` | mapping a ring the kernel has made |
 //! | `submission.rs`, `completion.rs` | the two queues, over plain pointers |
 //! | `counter.rs` | the numbers both sides look at |
@@ -57,11 +57,11 @@ mod submission;
 mod scripted;
 
 pub use builder::{IoUringBuilder, Rung};
-pub use completion::{Completion, Completions};
+pub use completion::Completion;
 pub use instance::IoUring;
 pub use operation::{CURRENT_POSITION, Sqe};
 pub use probe::Probe;
-pub use queues::Verdict;
+pub use queues::{Completions, Verdict};
 pub use register::WorkerLimits;
 pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, SetupError, SlotRing, Step};
 

@@ -2,15 +2,32 @@
 
 use core::ptr::from_mut;
 
-use super::instance::IoUring;
-use crate::sys::Result;
 use crate::sys::io_uring::{Opcode, PROBE_OPS, ProbeOp, RawProbe, RegisterOp, io_uring_register};
+use crate::sys::{BorrowedFd, Result};
 
-/// The kernel's answer to [`IoUring::probe`].
+/// The kernel's answer to [`super::IoUring::probe`].
 #[derive(Debug, Clone)]
 pub struct Probe(RawProbe);
 
 impl Probe {
+    /// Asks about the kernel of the ring `ring`.
+    pub(super) fn of(ring: BorrowedFd<'_>) -> Result<Self> {
+        let mut probe = RawProbe {
+            last_op: 0,
+            ops_len: 0,
+            resv: 0,
+            resv2: [0; 3],
+            ops: [ProbeOp::default(); PROBE_OPS],
+        };
+        let arg = from_mut(&mut probe).expose_provenance();
+        #[allow(clippy::cast_possible_truncation)] // 128
+        let (op, len) = (RegisterOp::RegisterProbe, PROBE_OPS as u32);
+        // SAFETY: the kernel writes one header and at most `PROBE_OPS` entries after it, which
+        // is what `probe`, borrowed mutably above, has room for.
+        unsafe { io_uring_register(ring, op, arg, len) }?;
+        Ok(Self(probe))
+    }
+
     /// Whether the kernel has the operation.
     #[must_use]
     pub fn supports(&self, operation: Opcode) -> bool {
@@ -25,28 +42,5 @@ impl Probe {
     #[must_use]
     pub const fn last_op(&self) -> u8 {
         self.0.last_op
-    }
-}
-
-impl IoUring {
-    /// Asks the kernel what operations it has. Linux 5.6.
-    ///
-    /// # Errors
-    /// `EINVAL` before 5.6: such a kernel has the operations of 5.1 to 5.5 at most.
-    pub fn probe(&self) -> Result<Probe> {
-        let mut probe = RawProbe {
-            last_op: 0,
-            ops_len: 0,
-            resv: 0,
-            resv2: [0; 3],
-            ops: [ProbeOp::default(); PROBE_OPS],
-        };
-        let arg = from_mut(&mut probe).expose_provenance();
-        #[allow(clippy::cast_possible_truncation)] // 128
-        let (op, len) = (RegisterOp::RegisterProbe, PROBE_OPS as u32);
-        // SAFETY: the kernel writes one header and at most `PROBE_OPS` entries after it, which
-        // is what `probe`, borrowed mutably above, has room for.
-        unsafe { io_uring_register(self.as_fd(), op, arg, len) }?;
-        Ok(Probe(probe))
     }
 }

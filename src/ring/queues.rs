@@ -130,15 +130,6 @@ impl Queues {
         Ok(())
     }
 
-    /// As [`Self::push`], for an owner who keeps count: a hundred bytes less.
-    ///
-    /// # Safety
-    /// As `IoUring::push_unchecked`.
-    pub(super) unsafe fn push_unchecked(&mut self, sqe: &RawSqe) {
-        // SAFETY: there is room, and the caller answers for the operation.
-        unsafe { self.sq.write(sqe) };
-    }
-
     /// Raises the limit to what both queues have room for.
     #[cold]
     fn make_room(&mut self) -> Result<()> {
@@ -228,30 +219,27 @@ impl Queues {
             if self.in_flight() == Some(0) {
                 return Err(Errno::ECHILD);
             }
-            let mut hold_back = false;
-            if let Some(errno) = refused {
-                patience -= 1;
-                if patience == 0 {
-                    return Err(errno);
-                }
-                hold_back = self.running() > 0;
+            patience -= u32::from(refused.is_some());
+            if let Some(errno) = refused
+                && patience == 0
+            {
+                return Err(errno);
             }
+            let holds_back = refused.is_some() && self.running() > 0;
+            let most = if holds_back { 0 } else { u32::MAX };
             let min_complete = u32::from(self.ready() == 0);
             let outcome = self.enter(min_complete, EnterFlags::GETEVENTS, |n, min, flags| {
-                kernel(if hold_back { 0 } else { n }, min, flags)
+                kernel(n.min(most), min, flags)
             });
-            refused = outcome.err();
-            if let Some(errno) = refused {
-                match Verdict::of(errno) {
-                    Verdict::Again => {
-                        refused = None;
-                        continue;
-                    }
-                    Verdict::ReapThenAgain => {}
-                    Verdict::Fatal => return Err(errno),
-                }
+            if let Err(errno) = outcome
+                && Verdict::of(errno) == Verdict::Fatal
+            {
+                return Err(errno);
             }
-            entered = true;
+            let passes = |errno: &Errno| Verdict::of(*errno) == Verdict::ReapThenAgain;
+            refused = outcome.err().filter(passes);
+            // A call that was interrupted has handed nothing over.
+            entered |= outcome.is_ok() || refused.is_some();
         }
     }
 
@@ -260,5 +248,33 @@ impl Queues {
         let queued = self.queued();
         self.in_flight()
             .map_or(0, |in_flight| in_flight.saturating_sub(queued))
+    }
+}
+
+/// Reaps what has arrived; made by [`super::IoUring::completions`].
+///
+/// It ends when the queue is empty, and goes on if asked again after more has arrived. The
+/// entries are given back to the kernel when it is dropped.
+#[derive(Debug)]
+pub struct Completions<'ring>(pub(super) &'ring mut Queues);
+
+impl Iterator for Completions<'_> {
+    type Item = Completion;
+
+    #[inline]
+    fn next(&mut self) -> Option<Completion> {
+        self.0.complete()
+    }
+
+    /// At least what has arrived; more may arrive while iterating.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.ready() as usize, None)
+    }
+}
+
+impl Drop for Completions<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.sync_cq();
     }
 }

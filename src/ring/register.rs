@@ -21,6 +21,8 @@ pub struct WorkerLimits {
     pub unbounded: u32,
 }
 
+const _: () = assert!(size_of::<WorkerLimits>() == 8);
+
 /// A slice as the pair of arguments that registrations take.
 fn slice<T>(items: &[T]) -> Result<(usize, u32)> {
     let len = u32::try_from(items.len()).map_err(|_| Errno::EINVAL)?;

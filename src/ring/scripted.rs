@@ -10,9 +10,9 @@ use std::boxed::Box;
 use std::vec::Vec;
 use std::{assert_eq, vec};
 
-use super::completion::{Completion, CompletionQueue, Completions};
+use super::completion::{Completion, CompletionQueue};
 use super::counter::Counter;
-use super::queues::{Queues, Verdict};
+use super::queues::{Completions, Queues, Verdict};
 use super::submission::SubmissionQueue;
 use crate::sys::Errno;
 use crate::sys::io_uring::{CqeFlags, EnterFlags, RawCqe, RawSqe, SqRingFlags, SqeFlags};

@@ -111,17 +111,17 @@ pub(super) fn set_up(
 /// lies there, or sizes that are no powers of two: everything here indexes by mask.
 fn ring_lens(params: &Params) -> Result<(usize, usize)> {
     let (sq, cq) = (&params.sq_off, &params.cq_off);
-    // Every bit that is set in one of them: misaligned if one is, and no less than any. It
-    // takes 50 bytes less than their maximum, and lies as that does within the first page.
-    let header = sq.head | sq.tail | sq.flags | cq.head | cq.tail;
-    if !(header | sq.array).is_multiple_of(4)
+    let counters = [sq.head, sq.tail, sq.flags, cq.head, cq.tail];
+    if !counters.iter().all(|offset| offset.is_multiple_of(4))
+        || !sq.array.is_multiple_of(4)
         || !cq.cqes.is_multiple_of(8)
         || !params.sq_entries.is_power_of_two()
         || !params.cq_entries.is_power_of_two()
     {
         return Err(Errno::EPROTO);
     }
-    let header_end = header as usize + size_of::<u32>();
+    let last = counters.into_iter().fold(0, u32::max);
+    let header_end = last as usize + size_of::<u32>();
     // Where there is no array its offset is 0: that adds nothing that is not mapped there.
     let array_end = sq.array as usize + params.sq_entries as usize * size_of::<u32>();
     let cqes_end = cq.cqes as usize + params.cq_entries as usize * size_of::<RawCqe>();

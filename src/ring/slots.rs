@@ -21,8 +21,7 @@ pub const MAX_SLOTS: u32 = 64;
 pub const MAX_LEN_BYTES: usize = 1 << 30;
 
 /// What the kernel must have. The second came with READ and WRITE, in 5.6; asking for this bit
-/// costs no call, a probe does. The first is older, so it excludes no kernel; it says that the
-/// code for separate mappings is not needed (100 bytes).
+/// costs no call, a probe does. The first is older: with it, two mappings are not needed.
 const REQUIRED: Features = Features::SINGLE_MMAP.union(Features::RW_CUR_POS);
 
 /// After how many operations a slot the slots are registered as the ring's buffers.
@@ -255,9 +254,8 @@ impl SlotRing {
         let sqe = Sqe::transfer(opcode, fd.raw(), address(start), len, offset);
         let sqe = sqe.user_data(u64::from(slot));
         // SAFETY: the range lies in the slot, whose memory is freed only once nothing is in
-        // flight (`drop`), and which nobody reaches until `wait` clears its bit. There is one
-        // operation a slot at most, and each queue has an entry for every slot.
-        unsafe { self.ring.push_unchecked(&sqe) };
+        // flight (`drop`), and which nobody reaches until `wait` clears its bit.
+        unsafe { self.ring.push(&sqe) }?;
         self.busy |= 1 << slot;
         Ok(())
     }
@@ -321,12 +319,12 @@ impl SlotRing {
         let mut times = 0;
         for _ in 0..SETTLE_TRIES {
             let mut none_is_found = true;
-            for back in 0..self.slot_count {
-                let slot = (newest + self.slot_count - back) % self.slot_count;
-                if self.is_busy(slot) {
-                    let cancelled = self.ring.cancel_and_wait(slot.into(), SETTLE_MS);
-                    none_is_found &= cancelled == Err(Errno::ENOENT);
-                }
+            let newest_first = (0..self.slot_count)
+                .map(|back| (newest + self.slot_count - back) % self.slot_count)
+                .filter(|&slot| self.busy & (1 << slot) != 0);
+            for slot in newest_first {
+                let cancelled = self.ring.cancel_and_wait(slot.into(), SETTLE_MS);
+                none_is_found &= cancelled == Err(Errno::ENOENT);
             }
             // Where the kernel does not know that call, completions arrive by themselves.
             while self.ring.complete().is_some() {}

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::Errno;
-use super::arch::{nr, syscall1, syscall2};
+use super::arch::{nr, syscall1, syscall2, syscall3};
 use super::errno::Result;
 
 /// A descriptor that is closed when dropped.
@@ -60,7 +60,7 @@ impl OwnedFd {
         if self.0 > 2 {
             Ok(self)
         } else {
-            super::duplicate_from(self.as_fd(), 3)
+            duplicate_from(self.as_fd(), 3)
         }
     }
 
@@ -88,6 +88,17 @@ impl Drop for OwnedFd {
 pub(super) fn from_register(register: usize) -> Result<OwnedFd> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // an int
     Errno::check(register).map(|raw| OwnedFd(raw as i32))
+}
+
+/// Duplicates `fd` to the lowest free number from `least` on, close-on-exec.
+///
+/// # Errors
+/// `EMFILE`.
+pub fn duplicate_from(fd: BorrowedFd<'_>, least: u16) -> Result<OwnedFd> {
+    const F_DUPFD_CLOEXEC: usize = 1030;
+    // SAFETY: F_DUPFD_CLOEXEC takes no address.
+    let r = unsafe { syscall3(nr::FCNTL, fd.arg(), F_DUPFD_CLOEXEC, usize::from(least)) };
+    from_register(r)
 }
 
 /// Whether a descriptor has this number.

@@ -1,4 +1,4 @@
-//! Names and inodes: opening, making, removing, linking, and setting metadata.
+//! Calls on names and inodes: opening, making, removing, linking, and setting metadata.
 
 use core::ffi::CStr;
 
@@ -7,7 +7,7 @@ use bitflags::bitflags;
 use super::arch::nr;
 use super::errno::Result;
 use super::restarted::{syscall2, syscall3, syscall4, syscall5};
-use super::{BorrowedFd, DeviceNumbers, Errno, FileType, OwnedFd, Timestamp};
+use super::{BorrowedFd, DeviceNumbers, Errno, FileType, Mode, OwnedFd, Timestamp};
 
 bitflags! {
     /// How to open (`man 2 open`); values of x86-64 and the generic ABI alike, but where named.
@@ -52,33 +52,6 @@ bitflags! {
         const SYMLINK_FOLLOW = 0x400;
         /// An empty path means the descriptor itself.
         const EMPTY_PATH = 0x1000;
-    }
-
-    /// A file's permission bits with setuid, setgid and sticky: no type bits.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Mode: u32 {
-        /// Run as the owner.
-        const ISUID = 0o4000;
-        /// Run as the group.
-        const ISGID = 0o2000;
-        /// Sticky.
-        const ISVTX = 0o1000;
-        /// Read, write and execute for the owner.
-        const RWXU = 0o700;
-        /// Read, write and execute for the group.
-        const RWXG = 0o070;
-        /// Read, write and execute for the others.
-        const RWXO = 0o007;
-        /// Write for everyone but the owner.
-        const WRITE_OTHERS = 0o022;
-        /// All permissions, and no bit that lends somebody's privileges.
-        const PERMISSIONS = 0o777;
-        /// Read and write for everyone: what a new file has, but for the umask.
-        const READ_WRITE = 0o666;
-        /// Write for the owner.
-        const WUSR = 0o200;
-        /// Setuid, setgid and sticky.
-        const SPECIAL = 0o7000;
     }
 }
 

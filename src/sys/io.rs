@@ -312,17 +312,6 @@ pub fn status_flags(fd: BorrowedFd<'_>) -> Result<super::OFlags> {
     Errno::check(r).map(|bits| super::OFlags::from_bits_truncate(bits as u32))
 }
 
-/// Duplicates `fd` to the lowest free number from `least` on, close-on-exec.
-///
-/// # Errors
-/// `EMFILE`.
-pub fn duplicate_from(fd: BorrowedFd<'_>, least: u16) -> Result<OwnedFd> {
-    const F_DUPFD_CLOEXEC: usize = 1030;
-    // SAFETY: F_DUPFD_CLOEXEC takes no address.
-    let r = unsafe { syscall3(nr::FCNTL, fd.arg(), F_DUPFD_CLOEXEC, usize::from(least)) };
-    super::fd::from_register(r)
-}
-
 /// What [`wait_ready`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ready {

@@ -620,6 +620,7 @@ const _: () = {
     assert!(size_of::<IoVec>() == 16 && offset_of!(IoVec, len_bytes) == 8);
     assert!(size_of::<Timespec>() == 16 && offset_of!(Timespec, tv_nsec) == 8);
     assert!(size_of::<OpenHow>() == 24 && offset_of!(OpenHow, resolve) == 16);
+    assert!(size_of::<StatxBuffer>() == 256 && align_of::<StatxBuffer>() == 8);
     assert!(size_of::<RsrcRegister>() == 32 && offset_of!(RsrcRegister, data) == 16);
     assert!(size_of::<RsrcUpdate>() == 16 && offset_of!(RsrcUpdate, data) == 8);
     assert!(size_of::<RsrcUpdate2>() == 32 && offset_of!(RsrcUpdate2, nr) == 24);

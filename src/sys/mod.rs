@@ -3,7 +3,7 @@
 //! Typed wrappers, one system call each, grouped by theme; no policy, no retries, no
 //! messages. A wrapper is a safe function only where its types (slices, C strings, borrowed
 //! descriptors) make every address it hands to the kernel valid for the length of the call.
-
+#![doc = include_str!("unsafe.md")]
 #![allow(unsafe_code)]
 
 pub mod arch;
@@ -14,6 +14,7 @@ mod dirent;
 pub mod errno;
 mod fd;
 mod fs;
+mod inode;
 mod io;
 pub mod io_uring;
 mod mapping;
@@ -33,8 +34,11 @@ pub use cstr::{c_string, nth_text, start_of_text, until_nul};
 pub use decimal::{decimal, two_numbers};
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};
-pub use fd::{BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout, is_open};
+pub use fd::{
+    BorrowedFd, CWD, OwnedFd, STDERR, STDIN, STDOUT, close_stdout, duplicate_from, is_open,
+};
 pub use fs::*;
+pub use inode::{DeviceNumbers, FileId, FileType, Mode, Timestamp};
 pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{
@@ -43,7 +47,7 @@ pub use process::{
 };
 pub use signal::{count_usr1, let_usr1, usr1_count};
 pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};
-pub use stat::{DeviceNumbers, FileId, FileType, Stat, Timestamp, stat_at, stat_fd};
+pub use stat::{Stat, stat_at, stat_fd};
 pub use sync::{Guard, Latch, Mutex, Signal};
 pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count};
 pub use xattr::{Access, Bearer, NAMES_BYTES, xattr};

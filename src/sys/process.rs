@@ -83,6 +83,8 @@ pub struct KernelVersion(pub u32, pub u32);
 #[repr(C)]
 struct Utsname([[u8; 65]; 6]);
 
+const _: () = assert!(size_of::<Utsname>() == 390);
+
 /// The running kernel's version.
 ///
 /// # Errors

@@ -80,6 +80,21 @@ mod tests {
     use super::*;
     use std::thread::scope;
 
+    /// A loop that keeps values in every register there is.
+    fn sum_in_all_registers(rounds: u64) -> ([u64; 13], u64) {
+        let mut words = [1_u64, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
+        let mut float = 1.5_f64;
+        for round in 0..rounds {
+            for at in 0..words.len() {
+                words[at] = words[at]
+                    .wrapping_mul(words[(at + 1) % 13])
+                    .wrapping_add(round);
+            }
+            float = float * 1.000_000_1 + 0.000_000_1;
+        }
+        (words, float.to_bits())
+    }
+
     /// All of it in one test: the count is the process's.
     #[test]
     fn the_signal_is_counted() {
@@ -95,30 +110,17 @@ mod tests {
             raise();
             assert_eq!(usr1_count(), before + round);
         }
-        // Into a loop that keeps values in every register there is.
-        let sum = |rounds: u64| {
-            let mut words = [1_u64, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
-            let mut float = 1.5_f64;
-            for round in 0..rounds {
-                for at in 0..words.len() {
-                    words[at] = words[at]
-                        .wrapping_mul(words[(at + 1) % 13])
-                        .wrapping_add(round);
-                }
-                float = float * 1.000_000_1 + 0.000_000_1;
+        let expected = sum_in_all_registers(300_000);
+        let raise_often = move || {
+            for _ in 0..2000 {
+                raise();
+                std::thread::yield_now();
             }
-            (words, float.to_bits())
         };
-        let expected = sum(300_000);
         scope(|scope| {
-            let interrupts = scope.spawn(move || {
-                for _ in 0..2000 {
-                    raise();
-                    std::thread::yield_now();
-                }
-            });
+            let interrupts = scope.spawn(raise_often);
             while !interrupts.is_finished() {
-                assert_eq!(sum(300_000), expected);
+                assert_eq!(sum_in_all_registers(300_000), expected);
             }
         });
         let before = usr1_count();

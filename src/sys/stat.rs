@@ -1,4 +1,4 @@
-//! What a file's metadata is, and the two calls that tell it.
+//! A file's metadata, and the two calls that tell it.
 //!
 //! `statx` (Linux 4.11) is asked first. Profiles written before it existed answer it with
 //! `EPERM` or `ENOSYS` on any kernel (Docker before 18.04, Cloud Foundry until 2025);
@@ -12,76 +12,7 @@ use super::arch::{StatBuffer, nr};
 use super::errno::Result;
 use super::fs::path_arg;
 use super::restarted::{syscall4, syscall5};
-use super::{AtFlags, BorrowedFd, Errno, Mode};
-
-/// What kind of file an inode is: the upper four bits of its mode (`S_IFMT`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileType {
-    /// Something this kernel has and we have no word for.
-    Unknown = 0,
-    /// A named pipe.
-    Fifo = 0o01,
-    /// A character device.
-    CharDevice = 0o02,
-    /// A directory.
-    Directory = 0o04,
-    /// A block device.
-    BlockDevice = 0o06,
-    /// A regular file.
-    Regular = 0o10,
-    /// A symbolic link.
-    Symlink = 0o12,
-    /// A socket.
-    Socket = 0o14,
-}
-
-impl FileType {
-    /// By number. A look-up is 60 bytes smaller than a `match`.
-    const BY_NUMBER: [Self; 16] = {
-        let mut types = [Self::Unknown; 16];
-        let all = [
-            Self::Fifo,
-            Self::CharDevice,
-            Self::Directory,
-            Self::BlockDevice,
-            Self::Regular,
-            Self::Symlink,
-            Self::Socket,
-        ];
-        let mut at = 0;
-        while at < all.len() {
-            types[all[at] as usize] = all[at];
-            at += 1;
-        }
-        types
-    };
-
-    /// The type in the upper bits of an inode's mode.
-    #[must_use]
-    pub const fn from_mode(mode: u32) -> Self {
-        Self::BY_NUMBER[(mode >> 12 & 0xf) as usize]
-    }
-
-    /// The mode bits that `mknod` takes for this type.
-    #[must_use]
-    pub const fn mode_bits(self) -> u32 {
-        (self as u32) << 12
-    }
-}
-
-/// A time as the kernel gives it (`struct statx_timestamp`) and takes it
-/// (`struct __kernel_timespec`).
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Timestamp {
-    /// Seconds since 1970.
-    pub sec: i64,
-    /// Nanoseconds, 0 to 999,999,999. 32 bits and 32 zeros in the former structure, 64 bits
-    /// in the latter: the same on a little-endian machine.
-    pub nsec: i64,
-}
-
-const _: () = assert!(cfg!(target_endian = "little"));
+use super::{AtFlags, BorrowedFd, DeviceNumbers, Errno, FileId, FileType, Mode, Timestamp};
 
 /// What the kernel fills in (`struct statx`, `include/uapi/linux/stat.h`).
 #[repr(C)]
@@ -108,62 +39,14 @@ struct Statx {
     spare: [u64; 13],
 }
 
-const _: () = assert!(size_of::<Timestamp>() == 16);
 const _: () = assert!(size_of::<Statx>() == 256);
 const _: () = assert!(core::mem::offset_of!(Statx, ino) == 32);
 const _: () = assert!(core::mem::offset_of!(Statx, atime) == 64);
 const _: () = assert!(core::mem::offset_of!(Statx, rdev) == 128);
 const _: () = assert!(core::mem::offset_of!(Statx, mnt_id) == 144);
 
-/// A device's two numbers, as `statx` gives them.
-#[repr(C, align(8))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceNumbers {
-    /// Which driver.
-    pub major: u32,
-    /// Which of its devices.
-    pub minor: u32,
-}
-
-impl DeviceNumbers {
-    /// As `mknod` takes them (`new_encode_dev`, `include/linux/kdev_t.h`): 12 bits of major,
-    /// 20 of minor.
-    pub(super) const fn encode(self) -> u32 {
-        let Self { major, minor } = self;
-        (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
-    }
-
-    /// Takes apart what [`Self::encode`] and `struct stat` have put together.
-    #[allow(clippy::cast_possible_truncation)] // 32 bits, whatever the field has
-    const fn decode(dev: u64) -> Self {
-        let dev = dev as u32;
-        Self {
-            major: dev >> 8 & 0xfff,
-            minor: (dev & 0xff) | (dev >> 12 & 0xfff00),
-        }
-    }
-
-    /// As one number to compare: `statx`'s two halves side by side.
-    const fn number(self) -> u64 {
-        (self.minor as u64) << 32 | self.major as u64
-    }
-}
-
-/// Which file it is: device and inode number together, unique while the file exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FileId {
-    /// Device that holds the file: a number to compare, not in the encoding of `st_dev`.
-    pub dev: u64,
-    /// Inode number on it.
-    pub ino: u64,
-}
-
 /// A file's metadata: of `struct statx` what a copier needs, in a third of the room.
-///
-/// In this order, what is asked for most first: of what holds it, what lies within 128 bytes of
-/// the start takes three bytes less to address.
 #[derive(Debug, Clone, Copy)]
-#[repr(C)]
 pub struct Stat {
     /// Type.
     pub kind: FileType,
@@ -336,13 +219,5 @@ mod tests {
         }
         let missing = newfstatat(CWD, c"no such file", AtFlags::empty(), &mut Stat::default());
         assert_eq!(missing, Err(Errno::ENOENT));
-    }
-
-    #[test]
-    fn device_numbers_are_put_together_and_taken_apart() {
-        for (major, minor) in [(0, 0), (1, 7), (259, 0), (4095, 0xf_ffff), (8, 0x12345)] {
-            let numbers = DeviceNumbers { major, minor };
-            assert_eq!(DeviceNumbers::decode(numbers.encode().into()), numbers);
-        }
     }
 }

@@ -226,37 +226,42 @@ mod tests {
     #[test]
     fn a_lock_lets_one_in_at_a_time() {
         let counter = Mutex::new(0_u64);
+        let count = || {
+            for _ in 0..50_000 {
+                let mut guard = counter.lock();
+                let seen = *guard;
+                core::hint::spin_loop();
+                *guard = seen + 1;
+            }
+        };
         thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..50_000 {
-                        let mut guard = counter.lock();
-                        let seen = *guard;
-                        core::hint::spin_loop();
-                        *guard = seen + 1;
-                    }
-                });
+                scope.spawn(count);
             }
         });
         assert_eq!(*counter.lock(), 200_000);
     }
 
+    fn wait_for<'a>(turn: u32, mut guard: Guard<'a, u32>, signal: &Signal) -> Guard<'a, u32> {
+        while *guard != turn {
+            guard = signal.wait(guard);
+        }
+        guard
+    }
+
     #[test]
     fn a_signal_wakes_whoever_waits() {
         let (turn, signal) = (Mutex::new(0_u32), Signal::new());
+        let take_turns = |me: u32| {
+            for mine in (me..3000).step_by(3) {
+                let mut guard = wait_for(mine, turn.lock(), &signal);
+                *guard += 1;
+                signal.give();
+            }
+        };
         thread::scope(|scope| {
             for me in 0..3 {
-                let (turn, signal) = (&turn, &signal);
-                scope.spawn(move || {
-                    for round in 0..1000 {
-                        let mut guard = turn.lock();
-                        while *guard != round * 3 + me {
-                            guard = signal.wait(guard);
-                        }
-                        *guard += 1;
-                        signal.give();
-                    }
-                });
+                scope.spawn(move || take_turns(me));
             }
         });
         assert_eq!(*turn.lock(), 3000);

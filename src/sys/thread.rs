@@ -22,7 +22,7 @@ const STACK_BYTES: usize = 128 << 10;
 const GUARD_BYTES: usize = 4 << 10;
 
 /// What stands at the top of a thread's stack.
-#[repr(C, align(16))]
+#[repr(align(16))]
 struct Top {
     /// Not 0 while the thread runs; the kernel clears and wakes it at its end.
     running: AtomicU32,

@@ -22,32 +22,47 @@ pub enum Bearer<'a> {
     Followed(&'a CStr),
 }
 
-/// What is to be done with a file's attributes, by the number of the call for a name; that for a
-/// descriptor is one more, and that which follows symlinks one less.
+/// What is to be done with a file's attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
 pub enum Access {
     /// Write all names to the room for the value, each with its NUL.
-    List = nr::LLISTXATTR,
+    List,
     /// Write the named one's value.
-    Get = nr::LGETXATTR,
+    Get,
     /// Give the named one that value, whether or not it was there.
-    Set = nr::LSETXATTR,
+    Set,
     /// Remove the named one.
-    Remove = nr::LREMOVEXATTR,
+    Remove,
 }
 
-/// Does it, and returns the length of what was written: in 32 bits, so that the result takes one
-/// register.
+/// The number of the call.
+const fn number_of(bearer: Bearer<'_>, access: Access) -> usize {
+    match (bearer, access) {
+        (Bearer::Open(_), Access::List) => nr::FLISTXATTR,
+        (Bearer::Open(_), Access::Get) => nr::FGETXATTR,
+        (Bearer::Open(_), Access::Set) => nr::FSETXATTR,
+        (Bearer::Open(_), Access::Remove) => nr::FREMOVEXATTR,
+        (Bearer::Named(_), Access::List) => nr::LLISTXATTR,
+        (Bearer::Named(_), Access::Get) => nr::LGETXATTR,
+        (Bearer::Named(_), Access::Set) => nr::LSETXATTR,
+        (Bearer::Named(_), Access::Remove) => nr::LREMOVEXATTR,
+        (Bearer::Followed(_), Access::List) => nr::LISTXATTR,
+        (Bearer::Followed(_), Access::Get) => nr::GETXATTR,
+        (Bearer::Followed(_), Access::Set) => nr::SETXATTR,
+        (Bearer::Followed(_), Access::Remove) => nr::REMOVEXATTR,
+    }
+}
+
+/// Does it, and returns the length of what was written.
 ///
 /// # Errors
 /// `EOPNOTSUPP`, `ENODATA` (there is no such attribute), `ERANGE` (the room is too small),
 /// `EPERM`, `ENOSPC`, … (`man 2 listxattr`, `getxattr`, `setxattr`, `removexattr`).
 pub fn xattr(bearer: Bearer<'_>, access: Access, name: &CStr, value: &mut [u8]) -> Result<u32> {
-    let (number, bearer) = match bearer {
-        Bearer::Open(fd) => (access as usize + 1, fd.arg()),
-        Bearer::Named(path) => (access as usize, path.as_ptr() as usize),
-        Bearer::Followed(path) => (access as usize - 1, path.as_ptr() as usize),
+    let number = number_of(bearer, access);
+    let bearer = match bearer {
+        Bearer::Open(fd) => fd.arg(),
+        Bearer::Named(path) | Bearer::Followed(path) => path.as_ptr() as usize,
     };
     let (start, len) = (value.as_mut_ptr() as usize, value.len());
     let mut args = [name.as_ptr() as usize, start, len];

@@ -119,24 +119,27 @@ fn rungs_are_told_from_flags() {
     assert_eq!(Rung::of(SetupFlags::NO_SQARRAY), Rung::Plain);
 }
 
+/// Twice round both queues.
+fn assert_goes_round(ring: &mut IoUring, entries: u32) {
+    for round in 0..5 {
+        for i in 0..entries {
+            ring.push_nop(u64::from(round * entries + i)).unwrap();
+        }
+        let seen = reap(ring, entries as usize);
+        let first = u64::from(round * entries);
+        assert!((first..).zip(&seen).all(|(i, c)| c.user_data == i));
+    }
+}
+
 #[test]
 fn one_mapping_and_two_with_and_without_the_array() {
     for rung in [Rung::NoArray, Rung::Deferred, Rung::Plain] {
         for entries in [1, 4, 64, 4096] {
             let one = IoUring::builder(entries).setup_flags(rung.flags());
             for builder in [one.clone(), one.separate_maps()] {
-                let Ok(mut ring) = builder.build() else {
-                    skip("one_mapping_and_two", &format!("no {rung:?}"));
-                    continue;
-                };
-                // Twice round both queues.
-                for round in 0..5 {
-                    for i in 0..entries {
-                        ring.push_nop(u64::from(round * entries + i)).unwrap();
-                    }
-                    let seen = reap(&mut ring, entries as usize);
-                    let first = u64::from(round * entries);
-                    assert!((first..).zip(&seen).all(|(i, c)| c.user_data == i));
+                match builder.build() {
+                    Ok(mut ring) => assert_goes_round(&mut ring, entries),
+                    Err(_) => skip("one_mapping_and_two", &format!("no {rung:?}")),
                 }
             }
         }
