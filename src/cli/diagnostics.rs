@@ -3,7 +3,6 @@
 
 use super::progress;
 use super::quote::{Quotes, quote};
-use super::texts;
 use crate::copy::basename;
 use crate::data::plain::{read, write_all};
 use crate::report::{Message, Occasion, Reporter, Snapshot};
@@ -118,9 +117,9 @@ impl Diagnostics {
 
     /// Appends the text of `errno` to the line.
     fn append_errno(&mut self, errno: Errno) {
-        let text = texts::of_errno(errno);
-        self.line.extend_from_slice(text);
-        if text.is_empty() {
+        if let Some(text) = errno.text() {
+            self.line.extend_from_slice(text.as_bytes());
+        } else {
             self.line.extend_from_slice(b"Unknown error ");
             let number = errno.number().into();
             self.line.extend_from_slice(decimal(number, &mut [0; 20]));

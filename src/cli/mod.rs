@@ -8,7 +8,6 @@ mod diagnostics;
 mod options;
 mod progress;
 mod quote;
-mod texts;
 
 use core::ffi::CStr;
 use core::mem::ManuallyDrop;
