@@ -1,7 +1,7 @@
 //! The one way out for messages: complaints to standard error, a line each, and the lines of
 //! `-v` to standard output. Of what standard error does not take, nobody is left to be told.
 
-use super::progress;
+use super::progress_line;
 use super::quote::{Quotes, quote};
 use crate::copy::basename;
 use crate::data::plain::{read, write_all};
@@ -210,7 +210,7 @@ impl Reporter for Diagnostics {
             // In the last one some terminals begin a new line at once.
             columns => usize::from(columns) - 1,
         });
-        progress::line(&mut self.line, now, columns);
+        progress_line::push_line(&mut self.line, now, columns);
         self.progress_shown = now.occasion == Occasion::Renewal && self.renews_progress();
         if !self.progress_shown {
             self.line.push(b'\n');

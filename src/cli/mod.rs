@@ -6,7 +6,7 @@ mod choices;
 mod cp;
 mod diagnostics;
 mod options;
-mod progress;
+mod progress_line;
 mod quote;
 
 use core::ffi::CStr;
