@@ -1,6 +1,7 @@
 //! The one way out for messages: complaints to standard error, a line each, and the lines of
 //! `-v` to standard output. Of what standard error does not take, nobody is left to be told.
 
+use super::args::{Kind, Misuse};
 use super::progress_line;
 use super::quote::{Quotes, quote};
 use crate::copy::basename;
@@ -63,24 +64,20 @@ impl Diagnostics {
         }
     }
 
-    /// Begins messages with the program's whole path from now on, as `getopt_long`'s are.
-    pub const fn with_path(&mut self) {
-        self.name = self.program;
-    }
-
-    /// Says what is wrong with the command line and where help is; the status to exit with is
-    /// the caller's.
-    pub fn usage_error(&mut self, complaint: Message, names: &[&[u8]]) {
-        self.error(complaint, names, None);
-        self.hint();
-    }
-
-    /// Points at `--help`.
-    pub fn hint(&mut self) {
-        let hint = b"Try '{=0} --help' for more information.\n";
-        self.line.clear();
-        append(&mut self.line, hint, &[self.program], self.quotes);
-        let _ = write_all(STDERR, &self.line);
+    /// Says what is wrong with the command line, and where help is if that helps.
+    pub fn tell(&mut self, wrong: &Misuse) {
+        if wrong.kind == Kind::Option {
+            // As `getopt_long` does.
+            self.name = self.program;
+        }
+        let [first, second] = wrong.names;
+        self.error(wrong.message, &[first, second, &wrong.choices], wrong.errno);
+        if wrong.kind != Kind::Named {
+            let hint = b"Try '{=0} --help' for more information.\n";
+            self.line.clear();
+            append(&mut self.line, hint, &[self.program], self.quotes);
+            let _ = write_all(STDERR, &self.line);
+        }
     }
 
     /// Writes `text` to standard output, behind what was said before.
