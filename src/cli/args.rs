@@ -39,19 +39,19 @@ enum Value {
 /// What an option does.
 enum Effect<S> {
     Set(fn(&mut S)),
-    Value(fn(&mut S, &'static CStr) -> Result<(), Wrong>),
-    Optional(fn(&mut S, Option<&'static CStr>) -> Result<(), Wrong>),
+    Value(Take<S, &'static CStr>),
+    Optional(Take<S, Option<&'static CStr>>),
     /// It has this printed, and nothing else is done.
     Print(fn() -> Vec<u8>),
 }
 
+/// Takes a value into an `S`.
+type Take<S, V> = fn(&mut S, V) -> Result<(), Wrong>;
+
+type Text = &'static str;
+
 impl<S> Opt<S> {
-    const fn new(
-        spellings: &'static str,
-        value: Value,
-        help: &'static str,
-        effect: Effect<S>,
-    ) -> Self {
+    const fn new(spellings: Text, value: Value, help: Text, effect: Effect<S>) -> Self {
         let usage = Usage {
             spellings,
             value,
@@ -62,37 +62,37 @@ impl<S> Opt<S> {
     }
 
     /// One that takes no value.
-    pub const fn flag(spellings: &'static str, help: &'static str, set: fn(&mut S)) -> Self {
+    pub const fn flag(spellings: Text, help: Text, set: fn(&mut S)) -> Self {
         Self::new(spellings, Value::None, help, Effect::Set(set))
     }
 
     /// One that takes a value, in the same argument or the next.
     pub const fn value(
-        spellings: &'static str,
-        value: &'static str,
-        help: &'static str,
-        set: fn(&mut S, &'static CStr) -> Result<(), Wrong>,
+        spellings: Text,
+        value: Text,
+        help: Text,
+        take: Take<S, &'static CStr>,
     ) -> Self {
-        Self::new(spellings, Value::Required(value), help, Effect::Value(set))
+        Self::new(spellings, Value::Required(value), help, Effect::Value(take))
     }
 
     /// One that may take a value, in the same argument only: `--reflink=always` or `--reflink`.
     pub const fn optional(
-        spellings: &'static str,
-        value: &'static str,
-        help: &'static str,
-        set: fn(&mut S, Option<&'static CStr>) -> Result<(), Wrong>,
+        spellings: Text,
+        value: Text,
+        help: Text,
+        take: Take<S, Option<&'static CStr>>,
     ) -> Self {
         Self::new(
             spellings,
             Value::Optional(value),
             help,
-            Effect::Optional(set),
+            Effect::Optional(take),
         )
     }
 
     /// One that has something printed instead of anything done.
-    pub const fn print(spellings: &'static str, help: &'static str, text: fn() -> Vec<u8>) -> Self {
+    pub const fn print(spellings: Text, help: Text, text: fn() -> Vec<u8>) -> Self {
         Self::new(spellings, Value::None, help, Effect::Print(text))
     }
 

@@ -1,8 +1,6 @@
 //! `cat`: options, operands.
 
-use core::ffi::CStr;
-
-use super::args::{Invocation, Opt, Stop, Wrong, choose, help, read, version};
+use super::args::{Invocation, Opt, Stop, choose, help, read, version};
 use super::diagnostics::Diagnostics;
 use super::quote::Quotes;
 use crate::cat::{Shown, concatenate};
@@ -15,7 +13,7 @@ Print each FILE, or standard input for - or without FILE.
 
 ";
 
-// In GNU's order, by which a message lists them; a line for each, or two.
+// In GNU's order, by which a message lists them.
 #[rustfmt::skip]
 const OPTIONS: &[Opt<Settings>] = &[
     Opt::flag("-b --number-nonblank", "number lines that are not blank, whatever -n says",
@@ -33,7 +31,7 @@ const OPTIONS: &[Opt<Settings>] = &[
     Opt::flag("-u", "ignored", |_| ()),
     Opt::ours(Opt::value("--io", "WAY",
         "move data as is best (auto), by io_uring (ring),\nor by read and write (sync)",
-        Settings::io)),
+        |s, way| choose("--io", WAYS, way.to_bytes()).map(|way| s.io = way))),
     Opt::print("--help", "display this help and exit", || help(HEAD, OPTIONS, "")),
     Opt::print("--version", "output version information and exit", || version("cat")),
 ];
@@ -52,13 +50,6 @@ const WAYS: &[(&str, Io)] = &[
 struct Settings {
     shown: Shown,
     io: Io,
-}
-
-impl Settings {
-    fn io(&mut self, way: &'static CStr) -> Result<(), Wrong> {
-        self.io = choose("--io", WAYS, way.to_bytes())?;
-        Ok(())
-    }
 }
 
 /// Runs `cat`.

@@ -27,56 +27,92 @@ are. SUFFIX, or else $SIMPLE_BACKUP_SUFFIX, is usually ~. WAY auto uses io_uring
 where it helps, sync never. On SIGUSR1 cp says how far it has come.
 ";
 
-// What begins alike stands in GNU's order, by which a message lists it; a line for each, or two.
+// What begins alike stands in GNU's order, by which a message lists it.
 #[rustfmt::skip]
 const OPTIONS: &[Opt<Settings>] = &[
-    Opt::flag("-a --archive", "as -d -R --preserve=all", Settings::archive),
+    Opt::flag("-a --archive", "as -d -R --preserve=all", |s| {
+        s.set(Flags::RECURSIVE);
+        s.options.preserve |= ALL | Preserve::XATTR_QUIET;
+        s.follow = Some(Follow::Never);
+    }),
     Opt::flag("--attributes-only", "copy no data", |s| s.set(Flags::ATTRIBUTES_ONLY)),
-    Opt::optional("--backup", "CONTROL", "keep existing files, renamed", Settings::back_up),
+    Opt::optional("--backup", "CONTROL", "keep existing files, renamed", |s, control| {
+        s.backs_up = true;
+        s.control = control.map_or(s.control, CStr::to_bytes);
+        Ok(())
+    }),
     Opt::flag("-b", "as --backup, without a CONTROL", |s| s.backs_up = true),
     Opt::flag("--copy-contents", "copy the contents of special files",
         |s| s.set(Flags::COPY_CONTENTS)),
-    Opt::flag("-d", "as -P --preserve=links", Settings::keep_links),
+    Opt::flag("-d", "as -P --preserve=links", |s| {
+        s.options.preserve |= Preserve::LINKS;
+        s.follow = Some(Follow::Never);
+    }),
     Opt::flag("--debug", "as -v, with which way data went", |s| s.set(Flags::DEBUG)),
     Opt::flag("-f --force", "replace what cannot be opened", |s| s.set(Flags::FORCE)),
     Opt::ours(Opt::flag("-g --progress", "show how far it has come", |s| s.set(Flags::PROGRESS))),
     Opt::flag("-H", "follow a SOURCE that is a symbolic link",
         |s| s.follow = Some(Follow::Operands)),
-    Opt::flag("-i --interactive", "ask before overwriting", Settings::interactive),
+    Opt::flag("-i --interactive", "ask before overwriting", |s| {
+        s.set(Flags::INTERACTIVE);
+        s.no_clobber = false;
+    }),
     Opt::ours(Opt::value("-j --jobs", "N", "copy with N workers", Settings::jobs)),
     Opt::flag("--keep-directory-symlink", "follow symbolic links to directories",
         |s| s.set(Flags::KEEP_DIRECTORY_SYMLINK)),
     Opt::flag("-L --dereference", "follow all symbolic links in SOURCE",
         |s| s.follow = Some(Follow::Always)),
     Opt::flag("-l --link", "make hard links", |s| s.set(Flags::LINK)),
-    Opt::flag("-n --no-clobber", "overwrite no existing files", Settings::no_clobber),
+    Opt::flag("-n --no-clobber", "overwrite no existing files", |s| {
+        s.options.flags -= Flags::INTERACTIVE;
+        s.no_clobber = true;
+    }),
     Opt::flag("-P --no-dereference", "follow no symbolic links in SOURCE",
         |s| s.follow = Some(Follow::Never)),
     Opt::flag("--parents --path", "copy to the path of SOURCE below DIRECTORY",
         |s| s.set(Flags::PARENTS)),
     Opt::flag("-p", "as --preserve=mode,ownership,timestamps", |s| s.options.preserve |= BASIC),
     Opt::optional("--preserve", "LIST", "keep what LIST names, or as -p", Settings::preserve),
-    Opt::value("--no-preserve", "LIST", "do not keep what LIST names", Settings::no_preserve),
+    Opt::value("--no-preserve", "LIST", "do not keep what LIST names",
+        |s, list| attributes("--no-preserve", list).map(|named| s.keep(named, false))),
     Opt::flag("-R -r --recursive", "copy directories", |s| s.set(Flags::RECURSIVE)),
     Opt::flag("--remove-destination", "remove files first", |s| s.set(Flags::REMOVE_DESTINATION)),
-    Opt::optional("--reflink", "WHEN", "share blocks: always, auto or never", Settings::reflink),
-    Opt::value("--sparse", "WHEN", "make holes: always, auto or never", Settings::sparse),
+    Opt::optional("--reflink", "WHEN", "share blocks: always, auto or never", |s, when| {
+        s.options.reflink = match when {
+            None => Reflink::Always,
+            Some(when) => choose("--reflink", REFLINKS, when.to_bytes())?,
+        };
+        Ok(())
+    }),
+    Opt::value("--sparse", "WHEN", "make holes: always, auto or never",
+        |s, when| choose("--sparse", SPARSES, when.to_bytes()).map(|when| s.options.sparse = when)),
     Opt::flag("--strip-trailing-slashes", "ignore slashes at a SOURCE's end",
         |s| s.set(Flags::STRIP_SLASHES)),
-    Opt::value("-S --suffix", "SUFFIX", "SUFFIX for --backup", Settings::suffix),
+    Opt::value("-S --suffix", "SUFFIX", "SUFFIX for --backup", |s, suffix| {
+        s.backs_up = true;
+        s.suffix = Some(suffix.to_bytes());
+        Ok(())
+    }),
     Opt::flag("-s --symbolic-link", "make symbolic links", |s| s.set(Flags::SYMLINK)),
     Opt::value("-t --target-directory", "DIRECTORY", "copy all SOURCEs into DIRECTORY",
         Settings::target),
     Opt::flag("-T --no-target-directory", "treat DEST as a file", |s| s.no_target = true),
-    Opt::optional("--update", "WHICH", "all, none, none-fail or older", Settings::update),
+    Opt::optional("--update", "WHICH", "all, none, none-fail or older", |s, which| {
+        s.options.update = match which {
+            None => Update::Older,
+            Some(which) => choose("--update", UPDATES, which.to_bytes())?,
+        };
+        Ok(())
+    }),
     Opt::flag("-u", "as --update=older", |s| s.options.update = Update::Older),
     Opt::flag("-v --verbose", "say what is copied", |s| s.set(Flags::VERBOSE)),
     Opt::flag("-x --one-file-system", "copy nothing of other file systems",
         |s| s.set(Flags::ONE_FILE_SYSTEM)),
     Opt::optional("-Z --context", "CONTEXT", "set the SELinux security context", Settings::context),
     Opt::ours(Opt::value("--io", "WAY",
-        "auto, sync, or the one way to move data: ring,\nthread, splice, copy_file_range or read_write",
-        Settings::io)),
+        "auto, sync, or the one way to move data: ring,\n\
+         thread, splice, copy_file_range or read_write",
+        |s, way| choose("--io", WAYS, way.to_bytes()).map(|way| s.options.io = way))),
     Opt::print("--help", "display this help and exit", || help(HEAD, OPTIONS, TAIL)),
     Opt::print("--version", "output version information and exit", || version("cp")),
 ];
@@ -177,7 +213,7 @@ pub fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) -> Result<()
     Ok(())
 }
 
-/// What options with a value, or with more than one effect, do.
+/// What options do whose effect does not stand in their rows.
 #[allow(clippy::unnecessary_wraps)] // a row takes what may go wrong
 impl Settings {
     const fn new() -> Self {
@@ -197,40 +233,6 @@ impl Settings {
 
     fn set(&mut self, flags: Flags) {
         self.options.flags |= flags;
-    }
-
-    fn archive(&mut self) {
-        self.set(Flags::RECURSIVE);
-        self.options.preserve |= ALL | Preserve::XATTR_QUIET;
-        self.follow = Some(Follow::Never);
-    }
-
-    fn keep_links(&mut self) {
-        self.options.preserve |= Preserve::LINKS;
-        self.follow = Some(Follow::Never);
-    }
-
-    /// Of this and [`Self::no_clobber`] the last one goes.
-    fn interactive(&mut self) {
-        self.set(Flags::INTERACTIVE);
-        self.no_clobber = false;
-    }
-
-    fn no_clobber(&mut self) {
-        self.options.flags -= Flags::INTERACTIVE;
-        self.no_clobber = true;
-    }
-
-    fn back_up(&mut self, control: Option<&'static CStr>) -> Result<(), Wrong> {
-        self.backs_up = true;
-        self.control = control.map_or(self.control, CStr::to_bytes);
-        Ok(())
-    }
-
-    fn suffix(&mut self, suffix: &'static CStr) -> Result<(), Wrong> {
-        self.backs_up = true;
-        self.suffix = Some(suffix.to_bytes());
-        Ok(())
     }
 
     /// A number of workers.
@@ -259,38 +261,12 @@ impl Settings {
         Ok(())
     }
 
-    fn no_preserve(&mut self, list: &'static CStr) -> Result<(), Wrong> {
-        self.keep(attributes("--no-preserve", list)?, false);
-        Ok(())
-    }
-
     fn keep(&mut self, attributes: Preserve, is_kept: bool) {
         let preserve = &mut self.options.preserve;
         preserve.set(attributes, is_kept);
         if attributes.contains(Preserve::MODE) {
             preserve.set(Preserve::NO_MODE, !is_kept);
         }
-    }
-
-    fn reflink(&mut self, when: Option<&'static CStr>) -> Result<(), Wrong> {
-        self.options.reflink = match when {
-            None => Reflink::Always,
-            Some(when) => choose("--reflink", REFLINKS, when.to_bytes())?,
-        };
-        Ok(())
-    }
-
-    fn sparse(&mut self, when: &'static CStr) -> Result<(), Wrong> {
-        self.options.sparse = choose("--sparse", SPARSES, when.to_bytes())?;
-        Ok(())
-    }
-
-    fn update(&mut self, which: Option<&'static CStr>) -> Result<(), Wrong> {
-        self.options.update = match which {
-            None => Update::Older,
-            Some(which) => choose("--update", UPDATES, which.to_bytes())?,
-        };
-        Ok(())
     }
 
     fn target(&mut self, directory: &'static CStr) -> Result<(), Wrong> {
@@ -308,11 +284,6 @@ impl Settings {
         } else if context.is_some() {
             self.ignored_contexts += 1;
         }
-        Ok(())
-    }
-
-    fn io(&mut self, way: &'static CStr) -> Result<(), Wrong> {
-        self.options.io = choose("--io", WAYS, way.to_bytes())?;
         Ok(())
     }
 }
