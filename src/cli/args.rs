@@ -18,22 +18,24 @@ pub struct Opt<S> {
 
 /// How an option is used.
 struct Usage {
-    /// Short ones first: `-R -r --recursive`.
-    spellings: &'static str,
-    value: Value,
+    /// As help shows them, but with spaces between, short ones first: `-t
+    /// --target-directory=DIRECTORY`.
+    spellings: Text,
+    takes: Takes,
     /// What help says of it, in one line or more.
-    help: &'static str,
+    help: Text,
     /// Whether long spellings are not to be cut short.
     is_whole: bool,
 }
 
-/// The value of an option, under the name that it has in help.
-enum Value {
-    None,
-    /// In the same argument or the next.
-    Required(&'static str),
-    /// In the same argument only: `--reflink=always` or `--reflink`.
-    Optional(&'static str),
+/// What value an option takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    /// One in the same argument or the next.
+    Value,
+    /// One in the same argument, or none: `--reflink=always` or `--reflink`.
+    Optional,
 }
 
 /// What an option does.
@@ -51,10 +53,10 @@ type Take<S, V> = fn(&mut S, V) -> Result<(), Wrong>;
 type Text = &'static str;
 
 impl<S> Opt<S> {
-    const fn new(spellings: Text, value: Value, help: Text, effect: Effect<S>) -> Self {
+    const fn new(spellings: Text, help: Text, takes: Takes, effect: Effect<S>) -> Self {
         let usage = Usage {
             spellings,
-            value,
+            takes,
             help,
             is_whole: false,
         };
@@ -63,37 +65,26 @@ impl<S> Opt<S> {
 
     /// One that takes no value.
     pub const fn flag(spellings: Text, help: Text, set: fn(&mut S)) -> Self {
-        Self::new(spellings, Value::None, help, Effect::Set(set))
+        Self::new(spellings, help, Takes::Nothing, Effect::Set(set))
     }
 
-    /// One that takes a value, in the same argument or the next.
-    pub const fn value(
-        spellings: Text,
-        value: Text,
-        help: Text,
-        take: Take<S, &'static CStr>,
-    ) -> Self {
-        Self::new(spellings, Value::Required(value), help, Effect::Value(take))
+    /// One that takes a value: `--sparse=WHEN`.
+    pub const fn value(spellings: Text, help: Text, take: Take<S, &'static CStr>) -> Self {
+        Self::new(spellings, help, Takes::Value, Effect::Value(take))
     }
 
-    /// One that may take a value, in the same argument only: `--reflink=always` or `--reflink`.
+    /// One that may take a value: `--reflink[=WHEN]`.
     pub const fn optional(
         spellings: Text,
-        value: Text,
         help: Text,
         take: Take<S, Option<&'static CStr>>,
     ) -> Self {
-        Self::new(
-            spellings,
-            Value::Optional(value),
-            help,
-            Effect::Optional(take),
-        )
+        Self::new(spellings, help, Takes::Optional, Effect::Optional(take))
     }
 
     /// One that has something printed instead of anything done.
     pub const fn print(spellings: Text, help: Text, text: fn() -> Vec<u8>) -> Self {
-        Self::new(spellings, Value::None, help, Effect::Print(text))
+        Self::new(spellings, help, Takes::Nothing, Effect::Print(text))
     }
 
     /// The same as one that GNU has not. It is not to be cut short: what is short for an option
@@ -116,8 +107,12 @@ impl<S> Opt<S> {
 }
 
 impl Usage {
+    /// Its spellings, without what they say of the value.
     fn spellings(&self) -> impl Iterator<Item = &'static [u8]> {
-        words_of(self.spellings)
+        words_of(self.spellings).map(|spelling| {
+            let mut parts = spelling.split(|byte| matches!(byte, b'=' | b'['));
+            parts.next().unwrap_or_default()
+        })
     }
 
     /// The spelling that `given` is short for.
@@ -127,33 +122,15 @@ impl Usage {
             .filter(|_| !self.is_whole)
     }
 
-    const fn takes_value(&self) -> bool {
-        !matches!(self.value, Value::None)
-    }
-
     /// Appends the lines about this option.
     fn append_help(&self, text: &mut Vec<u8>) {
         let start = text.len();
-        let is_long = |spelling: &[u8]| spelling.starts_with(b"--");
-        let mut between = if is_long(self.spellings.as_bytes()) {
-            "      "
-        } else {
-            "  "
-        };
-        let mut equals = "";
-        for spelling in self.spellings() {
-            text.extend_from_slice(between.as_bytes());
+        let is_long = self.spellings.starts_with("--");
+        let mut before = if is_long { "      " } else { "  " };
+        for spelling in words_of(self.spellings) {
+            text.extend_from_slice(before.as_bytes());
             text.extend_from_slice(spelling);
-            between = ", ";
-            equals = if is_long(spelling) { "=" } else { " " };
-        }
-        let value = match self.value {
-            Value::None => [""; 4],
-            Value::Required(name) => ["", equals, name, ""],
-            Value::Optional(name) => ["[", equals, name, "]"],
-        };
-        for part in value {
-            text.extend_from_slice(part.as_bytes());
+            before = ", ";
         }
         let mut column = text.len() - start;
         for line in self.help.as_bytes().split(|&byte| byte == b'\n') {
@@ -259,7 +236,7 @@ impl Parser<'_> {
             };
             letters = after(letters, 1);
             let mut attached = None;
-            if self.usages[number].takes_value() && !letters.is_empty() {
+            if self.usages[number].takes != Takes::Nothing && !letters.is_empty() {
                 (attached, letters) = (Some(letters), c"");
             }
             self.give(number, attached, Message::LetterWithoutValue, letter)?;
@@ -287,7 +264,7 @@ impl Parser<'_> {
             }
             return Err(wrong.into());
         };
-        if attached.is_some() && !self.usages[number].takes_value() {
+        if attached.is_some() && self.usages[number].takes == Takes::Nothing {
             return Err(Misuse::new(Kind::Option, Message::NameWithValue, name).into());
         }
         self.give(number, attached, Message::NameWithoutValue, name)
@@ -317,7 +294,7 @@ impl Parser<'_> {
         message: Message,
         name: &'static [u8],
     ) -> Result<(), Stop> {
-        if value.is_none() && matches!(self.usages[number].value, Value::Required(_)) {
+        if value.is_none() && self.usages[number].takes == Takes::Value {
             value = self.args.next();
             if value.is_none() {
                 return Err(Misuse::new(Kind::Option, message, name).into());
@@ -488,12 +465,12 @@ mod tests {
     #[rustfmt::skip]
     const OPTIONS: &[Opt<Given>] = &[
         Opt::flag("-r -R --recursive", "go down", |g| give(g, "r", None)),
-        Opt::value("-t --target-directory", "DIRECTORY", "go\nthere", |g, value| {
+        Opt::value("-t --target-directory=DIRECTORY", "go\nthere", |g, value| {
             give(g, "t", Some(value));
             Ok(())
         }),
         Opt::flag("-f --force", "go on", |g| give(g, "f", None)),
-        Opt::optional("--reflink", "WHEN", "share", |g, value| {
+        Opt::optional("--reflink[=WHEN]", "share", |g, value| {
             give(g, "l", value);
             Ok(())
         }),

@@ -29,7 +29,7 @@ const OPTIONS: &[Opt<Settings>] = &[
     Opt::flag("-e", "as -vE", |s| s.shown |= NONPRINTING | ENDS),
     Opt::flag("-t", "as -vT", |s| s.shown |= NONPRINTING | TABS),
     Opt::flag("-u", "ignored", |_| ()),
-    Opt::ours(Opt::value("--io", "WAY",
+    Opt::ours(Opt::value("--io=WAY",
         "move data as is best (auto), by io_uring (ring),\nor by read and write (sync)",
         |s, way| choose("--io", WAYS, way.to_bytes()).map(|way| s.io = way))),
     Opt::print("--help", "display this help and exit", || help(HEAD, OPTIONS, "")),

@@ -36,7 +36,7 @@ const OPTIONS: &[Opt<Settings>] = &[
         s.follow = Some(Follow::Never);
     }),
     Opt::flag("--attributes-only", "copy no data", |s| s.set(Flags::ATTRIBUTES_ONLY)),
-    Opt::optional("--backup", "CONTROL", "keep existing files, renamed", |s, control| {
+    Opt::optional("--backup[=CONTROL]", "keep existing files, renamed", |s, control| {
         s.backs_up = true;
         s.control = control.map_or(s.control, CStr::to_bytes);
         Ok(())
@@ -57,7 +57,7 @@ const OPTIONS: &[Opt<Settings>] = &[
         s.set(Flags::INTERACTIVE);
         s.no_clobber = false;
     }),
-    Opt::ours(Opt::value("-j --jobs", "N", "copy with N workers", Settings::jobs)),
+    Opt::ours(Opt::value("-j --jobs=N", "copy with N workers", Settings::jobs)),
     Opt::flag("--keep-directory-symlink", "follow symbolic links to directories",
         |s| s.set(Flags::KEEP_DIRECTORY_SYMLINK)),
     Opt::flag("-L --dereference", "follow all symbolic links in SOURCE",
@@ -72,32 +72,32 @@ const OPTIONS: &[Opt<Settings>] = &[
     Opt::flag("--parents --path", "copy to the path of SOURCE below DIRECTORY",
         |s| s.set(Flags::PARENTS)),
     Opt::flag("-p", "as --preserve=mode,ownership,timestamps", |s| s.options.preserve |= BASIC),
-    Opt::optional("--preserve", "LIST", "keep what LIST names, or as -p", Settings::preserve),
-    Opt::value("--no-preserve", "LIST", "do not keep what LIST names",
+    Opt::optional("--preserve[=LIST]", "keep what LIST names, or as -p", Settings::preserve),
+    Opt::value("--no-preserve=LIST", "do not keep what LIST names",
         |s, list| attributes("--no-preserve", list).map(|named| s.keep(named, false))),
     Opt::flag("-R -r --recursive", "copy directories", |s| s.set(Flags::RECURSIVE)),
     Opt::flag("--remove-destination", "remove files first", |s| s.set(Flags::REMOVE_DESTINATION)),
-    Opt::optional("--reflink", "WHEN", "share blocks: always, auto or never", |s, when| {
+    Opt::optional("--reflink[=WHEN]", "share blocks: always, auto or never", |s, when| {
         s.options.reflink = match when {
             None => Reflink::Always,
             Some(when) => choose("--reflink", REFLINKS, when.to_bytes())?,
         };
         Ok(())
     }),
-    Opt::value("--sparse", "WHEN", "make holes: always, auto or never",
+    Opt::value("--sparse=WHEN", "make holes: always, auto or never",
         |s, when| choose("--sparse", SPARSES, when.to_bytes()).map(|when| s.options.sparse = when)),
     Opt::flag("--strip-trailing-slashes", "ignore slashes at a SOURCE's end",
         |s| s.set(Flags::STRIP_SLASHES)),
-    Opt::value("-S --suffix", "SUFFIX", "SUFFIX for --backup", |s, suffix| {
+    Opt::value("-S --suffix=SUFFIX", "SUFFIX for --backup", |s, suffix| {
         s.backs_up = true;
         s.suffix = Some(suffix.to_bytes());
         Ok(())
     }),
     Opt::flag("-s --symbolic-link", "make symbolic links", |s| s.set(Flags::SYMLINK)),
-    Opt::value("-t --target-directory", "DIRECTORY", "copy all SOURCEs into DIRECTORY",
+    Opt::value("-t --target-directory=DIRECTORY", "copy all SOURCEs into DIRECTORY",
         Settings::target),
     Opt::flag("-T --no-target-directory", "treat DEST as a file", |s| s.no_target = true),
-    Opt::optional("--update", "WHICH", "all, none, none-fail or older", |s, which| {
+    Opt::optional("--update[=WHICH]", "all, none, none-fail or older", |s, which| {
         s.options.update = match which {
             None => Update::Older,
             Some(which) => choose("--update", UPDATES, which.to_bytes())?,
@@ -108,8 +108,8 @@ const OPTIONS: &[Opt<Settings>] = &[
     Opt::flag("-v --verbose", "say what is copied", |s| s.set(Flags::VERBOSE)),
     Opt::flag("-x --one-file-system", "copy nothing of other file systems",
         |s| s.set(Flags::ONE_FILE_SYSTEM)),
-    Opt::optional("-Z --context", "CONTEXT", "set the SELinux security context", Settings::context),
-    Opt::ours(Opt::value("--io", "WAY",
+    Opt::optional("-Z --context[=CONTEXT]", "set the SELinux security context", Settings::context),
+    Opt::ours(Opt::value("--io=WAY",
         "auto, sync, or the one way to move data: ring,\n\
          thread, splice, copy_file_range or read_write",
         |s, way| choose("--io", WAYS, way.to_bytes()).map(|way| s.options.io = way))),
