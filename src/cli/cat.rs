@@ -1,85 +1,69 @@
-//! `cat`: usage, options, operands.
+//! `cat`: options, operands.
 
+use super::args::{Invocation, Opt, Stop, choose, help, read, version};
 use super::diagnostics::Diagnostics;
 use super::quote::Quotes;
-use super::{Command, Invocation, USUAL_WAYS, read_arguments};
 use crate::cat::{Shown, concatenate};
+use crate::data::wish::{Io, Way};
 use crate::sys::Mutex;
 
-const USAGE: &str = "\
+const HEAD: &str = "\
 Usage: cat [OPTION]... [FILE]...
 Print each FILE, or standard input for - or without FILE.
 
-  -A, --show-all          as -vET
-  -b, --number-nonblank   number lines that are not blank, whatever -n says
-  -e                      as -vE
-  -E, --show-ends         $ at line ends, ^M$ for CR LF
-  -n, --number            number all lines
-  -s, --squeeze-blank     print one of several blank lines
-  -t                      as -vT
-  -T, --show-tabs         ^I for tabs
-  -u                      ignored
-  -v, --show-nonprinting  ^X and M-X for other bytes, not LF and tab
-      --io=auto|ring|sync move data as is best, by io_uring, by read and write
-      --help
-      --version
 ";
 
-/// See [`super::options`]. An id is what the option shows, as the bits of [`Shown`], in a
-/// letter of the rows from `@` on.
-const COMMAND: Command = Command {
-    name: b"cat",
-    usage: USAGE,
-    table: b"\
-Cb number-nonblank\n\
-An number\n\
-Ds squeeze-blank\n\
-`v show-nonprinting\n\
-HE show-ends\n\
-PT show-tabs\n\
-xA show-all\n\
-he \n\
-pt \n\
-@u \n\
-i\0:io\n\
-?\0 help\n\
-!\0 version",
-    ways: USUAL_WAYS,
-};
+// In GNU's order, by which a message lists them.
+#[rustfmt::skip]
+const OPTIONS: &[Opt<Settings>] = &[
+    Opt::flag("-b --number-nonblank", "number lines that are not blank, whatever -n says",
+        |s| s.shown |= Shown::NON_BLANK),
+    Opt::flag("-n --number", "number all lines", |s| s.shown |= Shown::NUMBERED),
+    Opt::flag("-s --squeeze-blank", "print one of several blank lines",
+        |s| s.shown |= Shown::SQUEEZED),
+    Opt::flag("-v --show-nonprinting", "^X and M-X for other bytes, not LF and tab",
+        |s| s.shown |= NONPRINTING),
+    Opt::flag("-E --show-ends", "$ at line ends, ^M$ for CR LF", |s| s.shown |= ENDS),
+    Opt::flag("-T --show-tabs", "^I for tabs", |s| s.shown |= TABS),
+    Opt::flag("-A --show-all", "as -vET", |s| s.shown |= NONPRINTING | ENDS | TABS),
+    Opt::flag("-e", "as -vE", |s| s.shown |= NONPRINTING | ENDS),
+    Opt::flag("-t", "as -vT", |s| s.shown |= NONPRINTING | TABS),
+    Opt::flag("-u", "ignored", |_| ()),
+    Opt::ours(Opt::value("--io=WAY",
+        "move data as is best (auto), by io_uring (ring),\nor by read and write (sync)",
+        |s, way| choose("--io", WAYS, way.to_bytes()).map(|way| s.io = way))),
+    Opt::print("--help", "display this help and exit", || help(HEAD, OPTIONS, "")),
+    Opt::print("--version", "output version information and exit", || version("cat")),
+];
 
-/// Runs `cat`.
-pub(super) fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) {
-    let diagnostics = &mut *reporter.lock();
-    diagnostics.quotes = Quotes::WhereNeeded;
-    let mut shown = Shown::empty();
-    let mut parser = invocation.parser(COMMAND.table);
-    let io = read_arguments(&COMMAND, &mut parser, diagnostics, &mut |given, _| {
-        shown |= Shown::from_bits_truncate(given.id);
-        true
-    });
-    if let Some(io) = io {
-        let operands = match &*parser.operands {
-            [] => &[c"-"],
-            operands => operands,
-        };
-        concatenate(operands, shown, io, diagnostics);
-    }
+const NONPRINTING: Shown = Shown::NONPRINTING;
+const ENDS: Shown = Shown::ENDS;
+const TABS: Shown = Shown::TABS;
+
+const WAYS: &[(&str, Io)] = &[
+    ("auto", Io::Auto),
+    ("ring", Io::Only(Way::Ring)),
+    ("sync", Io::Sync),
+];
+
+/// What the options ask for.
+struct Settings {
+    shown: Shown,
+    io: Io,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::options::id_of;
-    use super::*;
-
-    #[test]
-    fn ids_are_what_options_show() {
-        let shown = |letter| Shown::from_bits_truncate(id_of(COMMAND.table, letter));
-        let (v, e, t) = (Shown::NONPRINTING, Shown::ENDS, Shown::TABS);
-        assert_eq!([b'v', b'E', b'T'].map(shown), [v, e, t]);
-        assert_eq!([b'A', b'e', b't'].map(shown), [v | e | t, v | e, v | t]);
-        assert_eq!(shown(b'b'), Shown::NON_BLANK);
-        assert_eq!(shown(b'n'), Shown::NUMBERED);
-        assert_eq!(shown(b's'), Shown::SQUEEZED);
-        assert_eq!(shown(b'u'), Shown::empty());
+/// Runs `cat`.
+pub fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) -> Result<(), Stop> {
+    let diagnostics = &mut *reporter.lock();
+    diagnostics.quotes = Quotes::WhereNeeded;
+    let mut settings = Settings {
+        shown: Shown::empty(),
+        io: Io::Auto,
+    };
+    let mut operands = read(OPTIONS, &mut settings, invocation)?;
+    if operands.is_empty() {
+        operands.push(c"-");
     }
+    concatenate(&operands, settings.shown, settings.io, diagnostics);
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! The one way out for messages: complaints to standard error, a line each, and the lines of
 //! `-v` to standard output. Of what standard error does not take, nobody is left to be told.
 
-use super::progress;
+use super::args::{Kind, Misuse};
+use super::progress_line;
 use super::quote::{Quotes, quote};
-use super::texts;
 use crate::copy::basename;
 use crate::data::plain::{read, write_all};
 use crate::report::{Message, Occasion, Reporter, Snapshot};
@@ -64,24 +64,20 @@ impl Diagnostics {
         }
     }
 
-    /// Begins messages with the program's whole path from now on, as `getopt_long`'s are.
-    pub const fn with_path(&mut self) {
-        self.name = self.program;
-    }
-
-    /// Says what is wrong with the command line and where help is; the status to exit with is
-    /// the caller's.
-    pub fn usage_error(&mut self, complaint: Message, names: &[&[u8]]) {
-        self.error(complaint, names, None);
-        self.hint();
-    }
-
-    /// Points at `--help`.
-    pub fn hint(&mut self) {
-        let hint = b"Try '{=0} --help' for more information.\n";
-        self.line.clear();
-        append(&mut self.line, hint, &[self.program], self.quotes);
-        let _ = write_all(STDERR, &self.line);
+    /// Says what is wrong with the command line, and where help is if that helps.
+    pub fn tell(&mut self, wrong: &Misuse) {
+        if wrong.kind == Kind::Option {
+            // As `getopt_long` does.
+            self.name = self.program;
+        }
+        let [first, second] = wrong.names;
+        self.error(wrong.message, &[first, second, &wrong.choices], wrong.errno);
+        if wrong.kind != Kind::Named {
+            let hint = b"Try '{=0} --help' for more information.\n";
+            self.line.clear();
+            append(&mut self.line, hint, &[self.program], self.quotes);
+            let _ = write_all(STDERR, &self.line);
+        }
     }
 
     /// Writes `text` to standard output, behind what was said before.
@@ -100,31 +96,6 @@ impl Diagnostics {
         self.line.clear();
         self.line.extend_from_slice(self.name);
         self.line.extend_from_slice(b": ");
-    }
-
-    /// Appends a message and its errno's text to the line.
-    fn compose(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
-        append(
-            &mut self.line,
-            message.text().as_bytes(),
-            names,
-            self.quotes,
-        );
-        if let Some(errno) = errno {
-            self.line.extend_from_slice(b": ");
-            self.append_errno(errno);
-        }
-    }
-
-    /// Appends the text of `errno` to the line.
-    fn append_errno(&mut self, errno: Errno) {
-        let text = texts::of_errno(errno);
-        self.line.extend_from_slice(text);
-        if text.is_empty() {
-            self.line.extend_from_slice(b"Unknown error ");
-            let number = errno.number().into();
-            self.line.extend_from_slice(decimal(number, &mut [0; 20]));
-        }
     }
 
     /// Removes the line of `--progress`, which is drawn again soon.
@@ -175,7 +146,7 @@ impl Reporter for Diagnostics {
 
     fn warn(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
         self.begin_line();
-        self.compose(message, names, errno);
+        append_message(&mut self.line, message, names, errno, self.quotes);
         self.line.push(b'\n');
         // Nobody is left to tell when this fails.
         let _ = write_all(STDERR, &self.line);
@@ -183,7 +154,7 @@ impl Reporter for Diagnostics {
 
     fn ask(&mut self, message: Message, names: &[&[u8]]) -> bool {
         self.begin_line();
-        self.compose(message, names, None);
+        append_message(&mut self.line, message, names, None, self.quotes);
         let _ = write_all(STDERR, &self.line);
         let yes = is_yes();
         self.failed |= !yes;
@@ -191,11 +162,8 @@ impl Reporter for Diagnostics {
     }
 
     fn say(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>) {
-        self.line.clear();
-        self.compose(message, names, errno);
-        self.line.push(b'\n');
-        self.output.extend_from_slice(&self.line);
-        self.print(b"");
+        append_message(&mut self.output, message, names, errno, self.quotes);
+        self.print(b"\n");
     }
 
     fn show_progress(&mut self, now: &Snapshot) {
@@ -211,7 +179,7 @@ impl Reporter for Diagnostics {
             // In the last one some terminals begin a new line at once.
             columns => usize::from(columns) - 1,
         });
-        progress::line(&mut self.line, now, columns);
+        progress_line::push_line(&mut self.line, now, columns);
         self.progress_shown = now.occasion == Occasion::Renewal && self.renews_progress();
         if !self.progress_shown {
             self.line.push(b'\n');
@@ -224,7 +192,29 @@ impl Reporter for Diagnostics {
     }
 }
 
-/// Appends `template` with `names` in their places (see [`Reporter`]); a `{` stands for nothing else.
+/// Appends a message, and the text of its errno.
+fn append_message(
+    line: &mut Vec<u8>,
+    message: Message,
+    names: &[&[u8]],
+    errno: Option<Errno>,
+    quotes: Quotes,
+) {
+    append(line, message.text().as_bytes(), names, quotes);
+    let Some(errno) = errno else {
+        return;
+    };
+    line.extend_from_slice(b": ");
+    if let Some(text) = errno.text() {
+        line.extend_from_slice(text.as_bytes());
+    } else {
+        line.extend_from_slice(b"Unknown error ");
+        line.extend_from_slice(decimal(errno.number().into(), &mut [0; 20]));
+    }
+}
+
+/// Appends `template` with `names` in their places (see [`Reporter`]); a `{` stands for nothing
+/// else.
 fn append(line: &mut Vec<u8>, template: &[u8], names: &[&[u8]], quotes: Quotes) {
     let mut bytes = template.iter().copied();
     while let Some(byte) = bytes.next() {
@@ -232,26 +222,20 @@ fn append(line: &mut Vec<u8>, template: &[u8], names: &[&[u8]], quotes: Quotes) 
             line.push(byte);
             continue;
         }
-        let mut digit = bytes.next();
-        let as_it_is = digit == Some(b'=');
-        let mut quotes = quotes;
-        if digit == Some(b'~') {
-            quotes = Quotes::WhereNeeded;
-        } else if digit == Some(b'\\') {
-            quotes = Quotes::AsInC;
-        }
-        if !digit.is_some_and(|digit| digit.is_ascii_digit()) {
-            digit = bytes.next();
+        let mut digit = bytes.next().unwrap_or_default();
+        let quotes = match digit {
+            b'=' => Quotes::Never,
+            b'~' => Quotes::WhereNeeded,
+            b'\\' => Quotes::AsInC,
+            _ => quotes,
+        };
+        if !digit.is_ascii_digit() {
+            digit = bytes.next().unwrap_or_default();
         }
         // What closes it.
         bytes.next();
-        let number = digit.unwrap_or_default().wrapping_sub(b'0');
-        let name = names.get(usize::from(number)).copied().unwrap_or_default();
-        if as_it_is {
-            line.extend_from_slice(name);
-        } else {
-            quote(line, name, quotes);
-        }
+        let number = usize::from(digit.wrapping_sub(b'0'));
+        quote(line, names.get(number).unwrap_or(&&b""[..]), quotes);
     }
 }
 

@@ -6,6 +6,8 @@ use crate::sys::Vec;
 /// When to put quotes around a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quotes {
+    /// Never.
+    Never,
     /// Always, as `cp` does.
     Always,
     /// Only where a shell needs them, as `cat` does.
@@ -21,16 +23,16 @@ pub enum Quotes {
 /// them double quotes; control and non-ASCII bytes are written as `$'\n'` or `$'\303'`; as in
 /// C it is `'\n'`, `'\303'` and `'\''`.
 pub fn quote(out: &mut Vec<u8>, name: &[u8], quotes: Quotes) {
-    if quotes == Quotes::WhereNeeded && !needs_quotes(name) {
-        out.extend_from_slice(name);
-    } else if quotes == Quotes::AsInC {
-        quote_as_in_c(out, name);
-    } else if is_one_of(b'\'', name) && is_harmless_in_double_quotes(name) {
-        out.push(b'"');
-        out.extend_from_slice(name);
-        out.push(b'"');
-    } else {
-        quote_single(out, name);
+    match quotes {
+        Quotes::Never => out.extend_from_slice(name),
+        Quotes::WhereNeeded if !needs_quotes(name) => out.extend_from_slice(name),
+        Quotes::AsInC => quote_as_in_c(out, name),
+        _ if name.contains(&b'\'') && is_harmless_in_double_quotes(name) => {
+            out.push(b'"');
+            out.extend_from_slice(name);
+            out.push(b'"');
+        }
+        _ => quote_single(out, name),
     }
 }
 
@@ -95,21 +97,15 @@ fn needs_quotes(name: &[u8]) -> bool {
     matches!(name.first(), None | Some(b'#' | b'~'))
         || matches!(name, b"{" | b"}")
         || name.iter().any(|byte| {
-            matches!(byte, 0..=b' ' | 0x7f..) || is_one_of(*byte, b"!\"$&'()*:;<=>?[\\^`|")
+            matches!(byte, 0..=b' ' | 0x7f..) || b"!\"$&'()*:;<=>?[\\^`|".contains(byte)
         })
-}
-
-/// `contains` without its search for long texts, which is 140 bytes larger.
-#[allow(clippy::manual_contains)] // as said
-pub(super) fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
-    bytes.iter().any(|&b| b == byte)
 }
 
 /// Whether every byte means itself between double quotes, in a shell as in C.
 fn is_harmless_in_double_quotes(name: &[u8]) -> bool {
     name.iter().enumerate().all(|(i, byte)| match byte {
         b'#' | b'~' => i == 0,
-        byte => byte.is_ascii_alphanumeric() || is_one_of(*byte, b" %'+,-./:@]_"),
+        byte => byte.is_ascii_alphanumeric() || b" %'+,-./:@]_".contains(byte),
     })
 }
 

@@ -106,8 +106,7 @@ bitflags! {
         const XATTR_QUIET = 0x100;
     }
 
-    /// What a copy is asked to do that is either so or not so. Bit after bit in the order of the
-    /// options' ids in `cli::cp`.
+    /// What a copy is asked to do that is either so or not so.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Flags: u32 {
         /// Copy no data.
@@ -173,6 +172,20 @@ pub struct Options {
 }
 
 impl Options {
+    /// What a copy does where nothing else is asked of it.
+    pub const USUAL: Self = Self {
+        flags: Flags::empty(),
+        follow: Follow::Always,
+        preserve: Preserve::empty(),
+        update: Update::All,
+        backup: Backup::None,
+        suffix: b"~",
+        reflink: Reflink::Auto,
+        sparse: Sparse::Auto,
+        io: Io::Auto,
+        jobs: 0,
+    };
+
     /// What is asked of the way that data goes.
     #[must_use]
     pub const fn wish(&self) -> Wish {

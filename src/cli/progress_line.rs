@@ -11,53 +11,44 @@ const LEAST_BAR: usize = 10;
 /// Percent, and what encloses the bar: ` 28% [` and `]`.
 const AROUND_BAR: usize = 7;
 
-/// The parts of a line that may be left out, in the order in which they stand there.
-const BYTES: usize = 0;
-const FILES: usize = 1;
-const RATE: usize = 2;
-const TIME: usize = 3;
-
-/// What is left out first where there is little room.
-const LEFT_OUT: [usize; 4] = [FILES, RATE, BYTES, TIME];
-
-/// Two spaces stand before each part.
-const BETWEEN: &[u8] = b"  ";
-
 /// Appends the line for `now`, of at most `columns` characters, such as
 /// ` 28% [######                  ]  1.2 GiB of 4.3 GiB  812 of 51906 files  640.0 MiB/s  0:00:05 left`,
 /// or without the first two where it is not known how much there is. A total that is still growing
 /// has a `+` behind it, one that is an estimate a `~` before it.
-pub fn line(out: &mut Vec<u8>, now: &Snapshot, columns: Option<usize>) {
-    let mut text = Vec::new();
-    let parts = parts(&mut text, now);
-    let mut is_shown = parts.map(|(start, end)| start < end);
-    let around = if now.total.is_some() { AROUND_BAR } else { 0 };
-    let least = if now.total.is_some() { LEAST_BAR } else { 0 };
-    let length = |is_shown: &[bool; 4]| {
-        let shown = parts
-            .iter()
-            .zip(is_shown)
-            .filter(|(_, is_shown)| **is_shown);
-        around + shown.map(|((start, end), _)| end - start).sum::<usize>()
-    };
+pub fn push_line(out: &mut Vec<u8>, now: &Snapshot, columns: Option<usize>) {
+    let mut bytes = bytes(now);
+    let mut files = files(now);
+    let mut rate = rate(now);
+    let mut time = time(now);
+    let mut length = bytes.len() + files.len() + rate.len() + time.len();
     let mut bar = USUAL_BAR;
     if let Some(columns) = columns {
-        for part in LEFT_OUT {
-            if length(&is_shown) + least > columns {
-                is_shown[part] = false;
+        let (around, least) = match now.total {
+            Some(_) => (AROUND_BAR, LEAST_BAR),
+            None => (0, 0),
+        };
+        // What is left out first where there is little room comes first.
+        for part in [&mut files, &mut rate, &mut bytes, &mut time] {
+            if around + length + least > columns {
+                length -= part.len();
+                part.clear();
             }
         }
-        bar = columns.saturating_sub(length(&is_shown));
+        bar = columns.saturating_sub(around + length);
     }
     let start = out.len();
     if let Some(total) = &now.total {
         push_bar(out, now, total, bar);
     }
-    for ((from, to), _) in parts.iter().zip(is_shown).filter(|(_, is_shown)| *is_shown) {
-        let part = text.get(*from..*to).unwrap_or_default();
+    for part in [&bytes, &files, &rate, &time] {
         // Nothing stands before the first part of a line without a bar.
-        let skipped = if out.len() == start { BETWEEN.len() } else { 0 };
-        out.extend_from_slice(part.get(skipped..).unwrap_or_default());
+        let is_first = out.len() == start;
+        let part = if is_first {
+            part.trim_ascii_start()
+        } else {
+            part
+        };
+        out.extend_from_slice(part);
     }
     if let Some(columns) = columns {
         out.truncate(start + columns);
@@ -86,74 +77,75 @@ fn push_bar(out: &mut Vec<u8>, now: &Snapshot, total: &Total, bar: usize) {
     out.push(b']');
 }
 
-/// Appends the parts to `text`, and returns where each begins and ends there; those of which
-/// nothing is known yet are empty.
-fn parts(text: &mut Vec<u8>, now: &Snapshot) -> [(usize, usize); 4] {
-    let mut places = [(0, 0); 4];
-    let (plus, tilde) = match now.total.map(|total| total.known) {
-        Some(Known::Growing) => ("+", ""),
-        Some(Known::Estimated) => ("", "~"),
-        _ => ("", ""),
-    };
-    for (number, place) in places.iter_mut().enumerate() {
-        let start = text.len();
-        text.extend_from_slice(BETWEEN);
-        let is_known = match number {
-            BYTES => {
-                push_size(text, now.bytes);
-                if let Some(total) = &now.total {
-                    text.extend_from_slice(b" of ");
-                    text.extend_from_slice(tilde.as_bytes());
-                    push_size(text, total.bytes);
-                    text.extend_from_slice(plus.as_bytes());
-                }
-                true
-            }
-            FILES => {
-                push_number(text, now.files);
-                if let Some(total) = &now.total {
-                    text.extend_from_slice(b" of ");
-                    push_number(text, total.files);
-                    text.extend_from_slice(plus.as_bytes());
-                }
-                text.extend_from_slice(b" files");
-                true
-            }
-            RATE => {
-                push_size(text, part_of(now.timed_bytes, now.elapsed_ms, 1000));
-                text.extend_from_slice(b"/s");
-                now.elapsed_ms > 0
-            }
-            _ => push_time(text, now),
-        };
-        *place = (start, if is_known { text.len() } else { start });
+/// How many bytes were copied, of how many.
+fn bytes(now: &Snapshot) -> Vec<u8> {
+    let mut text = b"  ".to_vec();
+    push_size(&mut text, now.bytes);
+    if let Some(total) = &now.total {
+        text.extend_from_slice(b" of ");
+        if total.known == Known::Estimated {
+            text.push(b'~');
+        }
+        push_size(&mut text, total.bytes);
+        push_plus(&mut text, total);
     }
-    places
+    text
 }
 
-/// Appends how much time is left; or how much it took, where it has ended or nobody knows. Returns
-/// whether either is known.
-fn push_time(text: &mut Vec<u8>, now: &Snapshot) -> bool {
+/// How many files were copied, of how many.
+fn files(now: &Snapshot) -> Vec<u8> {
+    let mut text = b"  ".to_vec();
+    push_number(&mut text, now.files);
+    if let Some(total) = &now.total {
+        text.extend_from_slice(b" of ");
+        push_number(&mut text, total.files);
+        push_plus(&mut text, total);
+    }
+    text.extend_from_slice(b" files");
+    text
+}
+
+fn push_plus(text: &mut Vec<u8>, total: &Total) {
+    if total.known == Known::Growing {
+        text.push(b'+');
+    }
+}
+
+/// How many bytes a second; nothing while no time has passed.
+fn rate(now: &Snapshot) -> Vec<u8> {
+    if now.elapsed_ms == 0 {
+        return Vec::new();
+    }
+    let mut text = b"  ".to_vec();
+    push_size(&mut text, part_of(now.timed_bytes, now.elapsed_ms, 1000));
+    text.extend_from_slice(b"/s");
+    text
+}
+
+/// How much time is left; or how much it took, where it has ended or the total is not known.
+/// Nothing before anything was done.
+fn time(now: &Snapshot) -> Vec<u8> {
     let total = now.total.filter(|_| now.occasion != Occasion::End);
     let mut ms = now.elapsed_ms;
     if let Some(total) = &total {
         let (part, whole) = work(now, total);
         if part == 0 {
-            return false;
+            return Vec::new();
         }
         ms = part_of(whole - part, part, ms);
     }
+    let mut text = b"  ".to_vec();
     let seconds = ms / 1000;
-    push_number(text, seconds / 3600);
+    push_number(&mut text, seconds / 3600);
     for number in [seconds / 60 % 60, seconds % 60] {
         text.push(b':');
-        push_number(text, number / 10);
-        push_number(text, number % 10);
+        push_number(&mut text, number / 10);
+        push_number(&mut text, number % 10);
     }
     if total.is_some() {
         text.extend_from_slice(b" left");
     }
-    true
+    text
 }
 
 /// What was done and what there is to do, in bytes: a file takes as long as so many, whatever it
@@ -193,13 +185,8 @@ fn push_size(out: &mut Vec<u8>, bytes: u64) {
         out.push(b'.');
         push_number(out, tenths % 10);
     }
-    out.push(b' ');
-    let prefix = b"\0KMGT".get(unit).copied().unwrap_or_default();
-    if prefix != 0 {
-        out.push(prefix);
-        out.push(b'i');
-    }
-    out.push(b'B');
+    let unit = [" B", " KiB", " MiB", " GiB", " TiB"][unit];
+    out.extend_from_slice(unit.as_bytes());
 }
 
 #[cfg(test)]
@@ -225,7 +212,7 @@ mod tests {
         let mut out = Vec::new();
         // What stands before it is nobody's business.
         out.extend_from_slice(b"\r");
-        line(&mut out, now, columns);
+        push_line(&mut out, now, columns);
         String::from_utf8(out[1..].to_vec()).unwrap()
     }
 
