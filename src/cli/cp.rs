@@ -9,7 +9,7 @@ use super::options::Given;
 use super::quote::is_one_of;
 use super::{Command, Invocation, USUAL_WAYS, read_arguments};
 use crate::copy::options::{Backup, Flags, Follow, Options, Preserve, Update};
-use crate::copy::{Engine, Shared, Walk, basename, has_contexts, trim_slashes};
+use crate::copy::{Operands, Shared, basename, has_contexts, run, trim_slashes};
 use crate::data::plain::{self, NO_MODE};
 use crate::data::wish::{Io, Reflink, Sparse};
 use crate::report::Message;
@@ -461,11 +461,11 @@ fn copy(settings: &Settings, operands: &[&'static CStr], reporter: &Mutex<Diagno
     if let Some(dir) = &to.dir {
         shared.into_directory(dir.as_fd(), to.path.to_bytes(), to.sources.len() > 1);
     }
-    shared.run(|engine, walk| copy_to(to, &options, engine, walk));
+    run(&shared, |operands| copy_to(to, &options, operands));
 }
 
 /// Copies the sources to where they go.
-fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_>, walk: &mut Walk) {
+fn copy_to(to: &Destination<'_>, options: &Options, operands: &mut Operands<'_, '_>) {
     let mut name = ManuallyDrop::new(Vec::new());
     let mut stripped = ManuallyDrop::new(Vec::new());
     for &(mut source) in to.sources {
@@ -473,11 +473,11 @@ fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_>, wal
             if options.has(Flags::FORCE)
                 && options.backup != Backup::None
                 && source.to_bytes() == to.path.to_bytes()
-                && engine.copy_to_backup(walk, source)
+                && operands.copy_to_backup(source)
             {
                 continue;
             }
-            engine.copy_operand(walk, source, to.path, to.absent);
+            operands.copy(source, to.path, to.absent);
             continue;
         }
         // As GNU cp, only of what goes into a directory.
@@ -485,10 +485,10 @@ fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_>, wal
             source = sys::c_string(&mut stripped, trim_slashes(source.to_bytes()), b"");
         }
         if options.has(Flags::PARENTS) {
-            engine.copy_with_parents(walk, source);
+            operands.copy_with_parents(source);
         } else {
             let name = sys::c_string(&mut name, basename(source.to_bytes()), b"");
-            engine.copy_operand(walk, source, name, to.absent);
+            operands.copy(source, name, to.absent);
         }
     }
 }

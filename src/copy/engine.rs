@@ -1,13 +1,15 @@
 //! Copying one name: what is there, what is in the way, and who takes it from here.
 
+use super::directory;
+use super::entry::Entry;
 use super::held::{self, Held, Opener};
-use super::options::{Backup, Flags, Follow, Options, Preserve, Update};
+use super::options::{Backup, Flags, Options, Preserve, Update};
 use super::path::Place;
 use super::same::same_entry;
+use super::shared::Shared;
 use super::table::{CopyId, Role};
-use super::walk::Level;
-use super::watch::Watch;
-use super::workers::Shared;
+use super::team::Team;
+use super::tree::level::{Directory, Level, Sides};
 use crate::data::mover::DataMover;
 use crate::data::plain::NO_MODE;
 use crate::data::trace::Trace;
@@ -22,23 +24,16 @@ const MOST_LOOKS: u32 = 100;
 /// What a worker copies with.
 pub struct Engine<'a> {
     pub(super) options: Options,
-    /// How many names it has met.
-    pub(super) names: u32,
-    /// How much had been read from a disk when that was last looked at.
-    pub(super) blocks: u64,
     umask: Option<Mode>,
     pub(super) euid: Option<u32>,
     /// The working directory, while the worker has left it.
     pub(super) home: Option<OwnedFd>,
     pub(super) shared: &'a Shared<'a>,
-    /// Starts so many other workers, and says how many there are: for the first one.
-    pub(super) start_others: Option<&'a dyn Fn(u32) -> u32>,
+    pub(super) team: Team<'a>,
     /// Where another worker has copied a file to.
     pub(super) earlier: Vec<u8>,
     pub(super) data: DataMover<'a>,
     pub(super) opener: Opener,
-    /// It counts what is to be copied, and copies nothing.
-    pub(super) watch: Option<Watch>,
     /// Where a file is kept that is overwritten, and whether by a suffix and not by number.
     pub(super) backup: Vec<u8>,
     pub(super) simple: bool,
@@ -80,18 +75,93 @@ pub(super) struct Job<'a> {
     /// The device of the directory it goes to, or 0 where it is not known.
     pub dst_dev: u64,
     /// A directory's mode where modes are not kept, if it is to change.
-    pub otherwise: Option<Mode>,
+    pub later_mode: Option<Mode>,
     /// Which symlink it is reached through.
     pub link: FileId,
     /// Which file the copy is, if that was looked at.
     pub copy: Option<FileId>,
     /// The directories that the walk is in.
-    pub outer: &'a [Level],
+    pub outer: Outer<'a>,
     /// How long the operand's paths are, with which this name's begin.
     pub operand_ends: (usize, usize),
 }
 
+/// The directories that the walk is in, from the operand on.
+#[derive(Clone, Copy)]
+pub(super) struct Outer<'a>(&'a [Level]);
+
+/// One of them: source and destination.
+pub(super) struct OuterDirectory<'a> {
+    pub stat: &'a Stat,
+    pub before: &'a Stat,
+    pub existed: bool,
+    pub is_parent: bool,
+}
+
+impl<'a> Outer<'a> {
+    pub(super) fn iter(self) -> impl DoubleEndedIterator<Item = OuterDirectory<'a>> {
+        self.0.iter().map(|level| OuterDirectory {
+            stat: &level.dir.src_stat,
+            before: &level.dir.dst_stat,
+            existed: level.dir.existed,
+            is_parent: level.dir.is_parent(),
+        })
+    }
+
+    /// The innermost.
+    pub(super) fn last(self) -> Option<OuterDirectory<'a>> {
+        self.iter().next_back()
+    }
+}
+
 impl<'a> Job<'a> {
+    /// A name that the walk has come to, in a copy that works by `options`.
+    pub(super) fn new(entry: &Entry<'a>, options: &Options) -> Self {
+        Self {
+            operand: entry.is_operand,
+            fresh: entry.is_in_new_directory(),
+            absent: entry.is_absent,
+            follow: entry.is_followed(options.follow),
+            exists: false,
+            through_link: false,
+            backed_up: false,
+            shallow: false,
+            held: None,
+            open: None,
+            made: None,
+            src: entry.src,
+            dst: entry.dst,
+            shown: entry.shown,
+            dst_dev: entry.dst_dev(),
+            later_mode: None,
+            link: FileId::default(),
+            copy: None,
+            outer: Outer(entry.above),
+            operand_ends: entry.operand_ends,
+            stat: Stat {
+                kind: entry.hint,
+                ..Stat::default()
+            },
+            before: Stat::default(),
+        }
+    }
+
+    /// The directory to go down into, if the copy of one is open.
+    pub(super) fn into_directory(self) -> Option<Directory> {
+        Some(Directory {
+            sides: Sides::Both,
+            src: self.open,
+            dst: Some(self.made?),
+            is_readable: false,
+            src_stat: self.stat,
+            dst_stat: self.before,
+            existed: self.exists,
+            later_mode: self.later_mode,
+            is_untouched: false,
+            is_shallow: self.shallow,
+        })
+    }
+
     /// The source's path, as messages show it.
     pub(super) const fn src_shown(&self) -> &'a [u8] {
         self.shown[0]
@@ -122,13 +192,10 @@ impl<'a> Engine<'a> {
     ) -> Self {
         Self {
             options: shared.options,
-            names: 0,
-            blocks: 0,
             umask: None,
             euid: None,
-            watch: None,
             shared,
-            start_others,
+            team: Team::new(shared, start_others),
             earlier: Vec::new(),
             backup: Vec::new(),
             simple: false,
@@ -140,8 +207,7 @@ impl<'a> Engine<'a> {
 
     /// Says what went wrong with one name, of which messages show both paths so.
     pub(super) fn settle(&self, shown: &[&[u8]; 2], result: Result<()>) {
-        if self.watch.is_none()
-            && let Err(failure) = result
+        if let Err(failure) = result
             && let Some(message) = failure.text()
         {
             self.shared.reporter().error(message, shown, failure.errno);
@@ -157,15 +223,6 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// Whether symlinks are followed for a name.
-    pub(super) fn follows(&self, is_operand: bool) -> bool {
-        match self.options.follow {
-            Follow::Never => false,
-            Follow::Operands => is_operand,
-            Follow::Always => true,
-        }
-    }
-
     /// Copies one name; a directory's contents are left to the caller.
     pub(super) fn copy_name(&mut self, job: &mut Job<'_>) {
         let result = self.try_copy(job);
@@ -173,7 +230,6 @@ impl<'a> Engine<'a> {
     }
 
     fn try_copy(&mut self, job: &mut Job<'_>) -> Result<()> {
-        job.follow = self.follows(job.operand);
         let links = self.options.has(Flags::LINK | Flags::SYMLINK);
         self.look_at(job, !links).during(Message::StatSource)?;
         let directory = job.stat.kind == FileType::Directory;
@@ -191,7 +247,7 @@ impl<'a> Engine<'a> {
         }
         let traced = self.options.has(Flags::DEBUG) && !directory;
         // Where other workers speak as well, the lines about one file are said at once.
-        let said_later = traced && self.shared.are_there();
+        let said_later = traced && self.shared.pool.has_others();
         if self.options.has(Flags::VERBOSE) && !directory && !said_later {
             self.say_copied(job);
         }
@@ -489,7 +545,7 @@ impl<'a> Engine<'a> {
         let kind = job.stat.kind;
         if kind == FileType::Directory {
             self.meet_directory(job)?;
-            let entered = self.enter_directory(job);
+            let entered = directory::enter(self, job);
             if job.operand && job.made.is_some() {
                 // Once more changes nothing: what was added first is found.
                 let path = job.dst_shown();
