@@ -39,11 +39,12 @@ pub fn count_and_show(shared: &Shared<'_>) {
     sys::let_usr1(true);
     shared.progress.begin();
     let mut counter = Counter::new(shared);
+    let mut task = Task::new();
     if shared.may_count() {
-        counter.count_operands();
+        counter.count_operands(&mut task);
         if counter.census.end_of_names() {
             counter.rest_ms = REST_MS;
-            counter.count_operands();
+            counter.count_operands(&mut task);
         }
         counter.census.end_of_sizes();
     }
@@ -89,13 +90,12 @@ impl<'s, 'a> Counter<'s, 'a> {
     }
 
     /// Counts all operands with all they hold.
-    fn count_operands(&mut self) {
+    fn count_operands(&mut self, task: &mut Task) {
         let shared = self.shared;
-        let mut task = Task::new();
         for source in shared.counting.sources {
             task.begin_operand();
             task.src.start(b"", source.to_bytes());
-            Walk::new(shared, self, &mut task).visit_operand_alone();
+            Walk::new(shared, self, task).visit_operand_alone();
         }
     }
 
