@@ -1,7 +1,6 @@
 //! What a walk does to copy: each name by the worker's [`Engine`].
 
 use core::ffi::CStr;
-use core::sync::atomic::Ordering;
 
 use super::level::Directory;
 use super::task::Task;
@@ -52,10 +51,6 @@ impl Visit for Copier<'_, '_> {
         self.engine.settle(shown, Err(failure));
     }
 
-    fn is_over(&self) -> bool {
-        self.engine.shared.into_itself.load(Ordering::Relaxed)
-    }
-
     fn list(
         &mut self,
         dir: BorrowedFd<'_>,
@@ -71,10 +66,6 @@ impl Visit for Copier<'_, '_> {
 
     fn may_share(&mut self, task: &mut Task) -> bool {
         self.engine.team.may_share(&self.engine.options, task)
-    }
-
-    fn reads_ahead(&self) -> bool {
-        self.engine.shared.is_cold.load(Ordering::Relaxed)
     }
 
     fn read_ahead(&mut self, file: &Place<'_>) {

@@ -1,9 +1,6 @@
 //! What a walk does to count what there is to copy, for `--progress`; and the thread that does so
 //! and shows how far the copy has come.
 
-use core::ffi::CStr;
-use core::sync::atomic::Ordering;
-
 use super::level::Directory;
 use super::task::Task;
 use super::walk::{DIRENT_BYTES, Visit, Walk};
@@ -12,7 +9,7 @@ use crate::copy::entry::Entry;
 use crate::copy::options::{Flags, Follow};
 use crate::copy::shared::Shared;
 use crate::data::plain::{self, NO_MODE};
-use crate::report::{Failure, Occasion, Result};
+use crate::report::Occasion;
 use crate::sys::{
     self, AtFlags, BorrowedFd, Buffer, DirEntry, Errno, FileType, OFlags, OwnedFd, Stat,
 };
@@ -155,16 +152,8 @@ impl Visit for Counter<'_, '_> {
         found
     }
 
-    fn leave(&mut self, _dir: &Directory, _name: &CStr, _shown: &[&[u8]; 2]) -> Result<()> {
-        Ok(())
-    }
-
-    /// Whoever copies it says so.
-    fn fail(&mut self, _failure: Failure, _shown: &[&[u8]; 2]) {}
-
     fn is_over(&self) -> bool {
-        // Relaxed: what is counted is shown, and nothing follows from it.
-        self.is_over || self.shared.into_itself.load(Ordering::Relaxed)
+        self.is_over
     }
 
     fn list(

@@ -6,6 +6,7 @@
 
 use core::cmp::Reverse;
 use core::ffi::CStr;
+use core::sync::atomic::Ordering;
 
 use super::level::{Directory, Level, NO_NODE};
 use super::task::{Item, Task};
@@ -29,19 +30,6 @@ pub trait Visit {
     /// Deals with one name; of a directory to go down into, gives what it has open of it.
     fn enter(&mut self, entry: &Entry<'_>) -> Option<Directory>;
 
-    /// Finishes a directory: all below it is done, by whomever. Both paths are given, and as
-    /// `name` the source's as calls get it.
-    ///
-    /// # Errors
-    /// What [`Self::fail`] is to say.
-    fn leave(&mut self, dir: &Directory, name: &CStr, shown: &[&[u8]; 2]) -> Result<()>;
-
-    /// Says what went wrong, of which messages show both paths so.
-    fn fail(&mut self, failure: Failure, shown: &[&[u8]; 2]);
-
-    /// Whether nothing more is to be done below the operand.
-    fn is_over(&self) -> bool;
-
     /// Reads some more of a directory's names, and gives each to `take` with whether it is to be
     /// visited.
     ///
@@ -53,17 +41,29 @@ pub trait Visit {
         take: &mut dyn FnMut(&DirEntry<'_>, bool),
     ) -> sys::Result<()>;
 
+    /// Finishes a directory: all below it is done, by whomever. Both paths are given, and as
+    /// `name` the source's as calls get it.
+    ///
+    /// # Errors
+    /// What [`Self::fail`] is to say.
+    fn leave(&mut self, _dir: &Directory, _name: &CStr, _shown: &[&[u8]; 2]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Says what went wrong, of which messages show both paths so.
+    fn fail(&mut self, _failure: Failure, _shown: &[&[u8]; 2]) {}
+
+    /// Whether nothing more needs a visit.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// Whether others may take a part of the task.
     fn may_share(&mut self, _task: &mut Task) -> bool {
         false
     }
 
-    /// Whether it is worth while to [`Self::read_ahead`].
-    fn reads_ahead(&self) -> bool {
-        false
-    }
-
-    /// Has the kernel begin to read a regular file that will be visited soon.
+    /// Has the kernel begin to read a regular file that will be visited soon, from a disk.
     fn read_ahead(&mut self, _file: &Place<'_>) {}
 }
 
@@ -124,12 +124,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn run(&mut self) {
         while let Some(level) = self.task.levels.last() {
             let (items_at, is_exhausted) = (level.items_at, level.is_exhausted);
-            let is_over = self.visit.is_over();
+            // Relaxed: whatever other workers do for this operand, they take over under a lock.
+            let is_over = self.visit.is_over() || self.shared.into_itself.load(Ordering::Relaxed);
             if !is_over
                 && self.task.items.len() > items_at
                 && let Some(item) = self.task.items.pop()
             {
-                if self.visit.reads_ahead() {
+                if self.shared.is_cold.load(Ordering::Relaxed) {
                     self.read_ahead();
                 }
                 self.task.go_to(&item);
