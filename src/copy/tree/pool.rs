@@ -187,8 +187,8 @@ impl Pool {
         }
     }
 
-    /// Waits for a task, and returns whether there is one. None is left for the main thread once
-    /// none is active, and for others, who are `started`, once the pool is closed.
+    /// Waits for a task, and returns whether there is one. For the first worker none is left once
+    /// none is active; for those that were started by it, once the pool is closed.
     pub fn next(&self, task: &mut Task, is_started: bool) -> bool {
         let mut queue = self.queue.lock();
         loop {

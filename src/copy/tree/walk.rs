@@ -111,8 +111,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
     }
 
-    /// Does what waits for anyone until nothing is left; one who was `started` for that, until the
-    /// copy ends.
+    /// Takes one task after the other, until none is left; whoever was started for that, until
+    /// the copy ends.
     pub fn take_tasks(&mut self, is_started: bool) {
         while self.shared.pool.next(self.task, is_started) {
             self.run();
