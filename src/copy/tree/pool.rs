@@ -192,12 +192,11 @@ impl Pool {
     pub fn next(&self, task: &mut Task, is_started: bool) -> bool {
         let mut queue = self.queue.lock();
         loop {
-            if queue.waiting > 0 {
-                queue.waiting -= 1;
-                let at = queue.waiting;
-                if let Some(place) = queue.places.get_mut(at) {
-                    swap(task, place);
-                }
+            if let Some(last) = queue.waiting.checked_sub(1)
+                && let Some(place) = queue.places.get_mut(last)
+            {
+                swap(task, place);
+                queue.waiting = last;
                 self.note(&queue);
                 return true;
             }

@@ -130,14 +130,10 @@ impl<'w, 'a> Walk<'w, 'a> {
                 && self.task.items.len() > items_at
                 && let Some(item) = self.task.items.pop()
             {
-                if self.shared.is_cold.load(Ordering::Relaxed) {
-                    self.read_ahead();
-                }
+                self.read_ahead();
                 self.task.go_to(&item);
                 self.visit_name(item.kind, false);
-                if self.visit.may_share(self.task) && self.shared.pool.is_idle() {
-                    self.share_items();
-                }
+                self.share_items();
             } else if is_exhausted || is_over {
                 self.go_up();
             } else {
@@ -188,8 +184,11 @@ impl<'w, 'a> Walk<'w, 'a> {
             && self.shared.pool.hand_over(self.task, 0)
     }
 
-    /// Hands half of the innermost directory's items to others, who have nothing to do.
+    /// Hands half of the innermost directory's items to others if they have nothing to do.
     fn share_items(&mut self) {
+        if !self.visit.may_share(self.task) || !self.shared.pool.is_idle() {
+            return;
+        }
         let Some(level) = self.task.levels.last() else {
             return;
         };
@@ -219,9 +218,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
     }
 
-    /// Has the kernel begin to read the innermost level's next files, so that a disk has more than
-    /// one thing to do at a time.
+    /// Has the kernel begin to read the innermost level's next files where they come from a disk, so
+    /// that it has more than one thing to do at a time.
     fn read_ahead(&mut self) {
+        if !self.shared.is_cold.load(Ordering::Relaxed) {
+            return;
+        }
         let next = self.task.items.len();
         let Some(level) = self.task.levels.last_mut() else {
             return;
