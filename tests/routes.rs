@@ -4,18 +4,21 @@
 use std::ffi::CString;
 use std::fs;
 
-use annulet::data::pipeline::{Files, Fitness, Range, SLOT_BYTES, SLOTS, Writer, Written, carry};
+use annulet::data::pipeline::{self, SLOT_BYTES, SLOTS, Writer, WriterState, Written};
 use annulet::data::plain;
+use annulet::data::progress::Progress;
 use annulet::data::route::file_systems::{
     CEPH, CIFS, EXT4, FUSE, NFS, OVERLAYFS, SMB2, TMPFS, XFS,
 };
 use annulet::data::route::{
-    Facts, KERNEL_COPY_LEAST, LARGE_BYTES, LEAST_FOR_TWO, LEAST_FOR_TWO_ELSEWHERE, LEAST_TRIED,
-    route,
+    Facts, FileFacts, FileRoute, KERNEL_COPY_LEAST, LARGE_BYTES, LEAST_COMPARED, LEAST_FOR_TWO,
+    LEAST_FOR_TWO_ELSEWHERE, Measured, Ranges, Route, TryClone, Unknown, route, route_file,
 };
+use annulet::data::transfer::{Files, Transfer};
 use annulet::data::wish::Way::{self, CopyFileRange, ReadWrite, Ring, Splice, Thread};
-use annulet::report::{During, Message, Result};
-use annulet::sys::{self, CWD, Errno, Mode, OFlags};
+use annulet::data::wish::{Io, Reflink, Sparse, Wish};
+use annulet::report::{During, Message, Reporter, Result, Snapshot};
+use annulet::sys::{self, CWD, Errno, FileType, Mode, Mutex, OFlags};
 
 const LEN: u64 = SLOT_BYTES as u64;
 
@@ -58,6 +61,28 @@ impl Writer for Scripted {
     }
 }
 
+/// Nobody is to be told anything.
+struct Nobody;
+
+impl Reporter for Nobody {
+    fn error(&mut self, message: Message, _: &[&[u8]], _: Option<Errno>) {
+        panic!("{message:?}");
+    }
+    fn warn(&mut self, message: Message, _: &[&[u8]], _: Option<Errno>) {
+        panic!("{message:?}");
+    }
+    fn ask(&mut self, message: Message, _: &[&[u8]]) -> bool {
+        panic!("{message:?}");
+    }
+    fn show_progress(&mut self, _: &Snapshot) {}
+    fn renews_progress(&self) -> bool {
+        false
+    }
+    fn say(&mut self, message: Message, _: &[&[u8]], _: Option<Errno>) {
+        panic!("{message:?}");
+    }
+}
+
 /// Copies `content` with so many writes in flight; says what came of it, up to where it is
 /// whole, and at which offsets slots were written.
 fn copy(
@@ -65,7 +90,7 @@ fn copy(
     depth: u32,
     newest_first: bool,
     answer: Answer,
-) -> (Result<Fitness>, u64, Vec<u64>) {
+) -> (Result<WriterState>, u64, Vec<u64>) {
     let dir = temp_dir::TempDir::new().unwrap();
     fs::write(dir.child("from"), content).unwrap();
     let [from, to] = ["from", "to"].map(|name| {
@@ -84,23 +109,17 @@ fn copy(
         from: from.as_fd(),
         to: to.as_fd(),
     };
-    let leaves_holes = content.contains(&0);
-    let range = Range {
-        files,
-        end: u64::MAX,
-        depth,
-        leaves_holes,
-    };
-    let (mut at, mut told) = (0, 0);
-    let ended = carry(&mut writer, &range, &mut at, &mut |whole| {
-        assert!(whole >= told, "less is whole than was");
-        told = whole;
-    });
-    assert!(writer.queue.is_empty() || ended == Ok(Fitness::Broken));
+    let reporter = Mutex::new(Nobody);
+    let progress = Progress::new(&reporter, false);
+    let mut transfer = Transfer::new(files, &progress);
+    transfer.end = u64::MAX;
+    let ended = pipeline::copy(&mut transfer, &mut writer, depth, content.contains(&0));
+    assert!(writer.queue.is_empty() || ended.writer == WriterState::Broken);
+    let at = transfer.at;
     let data = fs::read(dir.child("to")).unwrap();
-    assert!(data.iter().all(|byte| *byte < 2), "{told}");
+    assert!(data.iter().all(|byte| *byte < 2), "{at}");
     writer.written.sort_unstable();
-    (ended, at, writer.written)
+    (ended.copied.map(|()| ended.writer), at, writer.written)
 }
 
 #[test]
@@ -109,7 +128,11 @@ fn all_is_written_in_order() {
         for depth in 1..=SLOTS {
             let content = vec![1; usize::try_from(length).unwrap()];
             let (ended, at, written) = copy(&content, depth, false, ALL);
-            assert_eq!((ended, at), (Ok(Fitness::Fit), length));
+            let state = match length {
+                0 => WriterState::Unused,
+                _ => WriterState::Usable,
+            };
+            assert_eq!((ended, at), (Ok(state), length));
             let expected: Vec<_> = (0..length.div_ceil(LEN)).map(|nth| nth * LEN).collect();
             assert_eq!(written, expected);
         }
@@ -123,7 +146,7 @@ fn a_write_out_of_order_is_the_last() {
     // What was handed over by then counts: all of it is written.
     assert_eq!(
         (ended, at),
-        (Ok(Fitness::Disordered), u64::from(SLOTS) * LEN)
+        (Ok(WriterState::OutOfOrder), u64::from(SLOTS) * LEN)
     );
     assert_eq!(written.len(), SLOTS as usize);
 }
@@ -155,7 +178,7 @@ fn the_first_write_that_fails_counts() {
         // Plain calls find out why.
         (
             |at, len| Ok((if at == 5 * LEN { 100 } else { len }, None)),
-            Ok(Fitness::Fit),
+            Ok(WriterState::Usable),
         ),
     ];
     for (answer, expected) in answers {
@@ -180,7 +203,7 @@ fn a_writer_that_breaks_leaves_what_is_known() {
         }
     };
     let (ended, at, _) = copy(&content, SLOTS, false, broken);
-    assert_eq!((ended, at), (Ok(Fitness::Broken), 5 * LEN));
+    assert_eq!((ended, at), (Ok(WriterState::Broken), 5 * LEN));
 }
 
 #[test]
@@ -189,65 +212,442 @@ fn blocks_of_zeros_are_left_out() {
     content[2 * SLOT_BYTES..3 * SLOT_BYTES].fill(1);
     content[4 * SLOT_BYTES..4 * SLOT_BYTES + 1000].fill(1);
     let (ended, at, written) = copy(&content, SLOTS, false, ALL);
-    assert_eq!((ended, at), (Ok(Fitness::Fit), 6 * LEN));
+    assert_eq!((ended, at), (Ok(WriterState::Usable), 6 * LEN));
     // What is neither this nor that is written by plain calls.
     assert_eq!(written, [2 * LEN]);
 }
 
-fn way(facts: Facts) -> Way {
-    route(&facts).way
+const AUTO: Wish = Wish {
+    io: Io::Auto,
+    reflink: Reflink::Auto,
+    sparse: Sparse::Auto,
+    is_alone: false,
+};
+
+const DEVICES: (u64, u64) = (1, 2);
+
+/// All is known, and nothing is in the way; nothing was compared.
+const KNOWN: Measured = Measured {
+    unshareable: None,
+    kernel_copies: Some(true),
+    processors: Some(2),
+    ring: Some(true),
+    splice_is_quicker: None,
+};
+
+const fn facts(destination: u64, bytes: u64) -> Facts {
+    Facts {
+        devices: DEVICES,
+        destination,
+        bytes,
+        is_cached: true,
+    }
+}
+
+/// The first way of a range, and whether it is to be compared with `splice`.
+fn first(wish: &Wish, facts: &Facts, measured: &Measured) -> (Way, bool) {
+    match route(wish, facts, measured) {
+        Ok(route) => (route.by, false),
+        Err(Unknown::Quicker(route)) => (route.by, true),
+        Err(unknown) => panic!("{unknown:?} of {facts:?}"),
+    }
+}
+
+fn way(wish: &Wish, facts: &Facts, measured: &Measured) -> Way {
+    first(wish, facts, measured).0
+}
+
+/// All ways of a range, one after the other.
+fn ways(wish: &Wish, facts: &Facts, measured: &Measured) -> Vec<Way> {
+    let first = route(wish, facts, measured).unwrap();
+    std::iter::successors(Some(first), |route| route.next())
+        .map(|route| route.by)
+        .collect()
 }
 
 #[test]
 fn every_row_of_the_table() {
-    let facts = |destination, bytes| Facts {
-        destination,
-        bytes,
-        is_cached: true,
-        processors: 2,
-        is_alone: false,
-        has_ring: true,
-    };
     for (kind, least, with_ring) in [
         (EXT4, LEAST_FOR_TWO, Ring),
         (TMPFS, LEAST_FOR_TWO_ELSEWHERE, Ring),
         (XFS, LEAST_FOR_TWO_ELSEWHERE, Thread),
         (OVERLAYFS, LEAST_FOR_TWO_ELSEWHERE, Thread),
     ] {
-        assert_eq!(way(facts(kind, KERNEL_COPY_LEAST - 1)), ReadWrite);
-        assert_eq!(way(facts(kind, KERNEL_COPY_LEAST)), CopyFileRange);
-        assert_eq!(way(facts(kind, LARGE_BYTES)), CopyFileRange);
-        assert_eq!(way(facts(kind, LARGE_BYTES + 1)), Splice);
-        assert_eq!(way(facts(kind, least - 1)), Splice);
-        let large = facts(kind, least);
-        assert_eq!(way(large), with_ring);
-        let has_ring = false;
-        assert_eq!(way(Facts { has_ring, ..large }), Thread);
-        for facts in [
-            Facts {
-                is_cached: false,
-                ..large
-            },
-            Facts {
-                processors: 1,
-                ..large
-            },
-            Facts {
-                is_alone: true,
-                has_ring,
-                ..large
-            },
+        for (bytes, expected) in [
+            (KERNEL_COPY_LEAST - 1, ReadWrite),
+            (KERNEL_COPY_LEAST, CopyFileRange),
+            (LARGE_BYTES, CopyFileRange),
+            (LARGE_BYTES + 1, Splice),
+            (least - 1, Splice),
+            (least, with_ring),
         ] {
-            assert_eq!(way(facts), Splice);
+            assert_eq!(way(&AUTO, &facts(kind, bytes), &KNOWN), expected);
         }
-        let alone = if with_ring == Ring { Ring } else { Splice };
-        let is_alone = true;
-        assert_eq!(way(Facts { is_alone, ..large }), alone);
+        let large = facts(kind, least);
+        let alone = Wish {
+            is_alone: true,
+            ..AUTO
+        };
+        let no_ring = Measured {
+            ring: Some(false),
+            ..KNOWN
+        };
+        let one_processor = Measured {
+            processors: Some(1),
+            ..KNOWN
+        };
+        let cold = Facts {
+            is_cached: false,
+            ..large
+        };
+        let with_ring_alone = if with_ring == Ring { Ring } else { Splice };
+        assert_eq!(way(&AUTO, &large, &no_ring), Thread);
+        assert_eq!(way(&alone, &large, &KNOWN), with_ring_alone);
+        assert_eq!(way(&alone, &large, &no_ring), Splice);
+        assert_eq!(way(&AUTO, &large, &one_processor), Splice);
+        assert_eq!(way(&AUTO, &cold, &KNOWN), Splice);
     }
     for kind in [NFS, FUSE, CIFS, SMB2, CEPH] {
-        assert_eq!(way(facts(kind, 1 << 40)), CopyFileRange);
-        assert!(!route(&facts(kind, 1 << 40)).is_tried);
+        assert_eq!(
+            first(&AUTO, &facts(kind, 1 << 40), &KNOWN),
+            (CopyFileRange, false)
+        );
+        assert_eq!(way(&AUTO, &facts(kind, 1), &KNOWN), ReadWrite);
     }
-    assert!(route(&facts(EXT4, LEAST_TRIED)).is_tried);
-    assert!(!route(&facts(EXT4, LEAST_TRIED - 1)).is_tried);
+}
+
+#[test]
+fn what_is_asked_for_goes_before() {
+    let io = |io| Wish { io, ..AUTO };
+    let large = facts(EXT4, LEAST_FOR_TWO);
+    let small = facts(EXT4, LARGE_BYTES);
+    // As it is quickest, but not by the ring.
+    assert_eq!(way(&io(Io::Sync), &large, &KNOWN), Thread);
+    assert_eq!(way(&io(Io::Sync), &small, &KNOWN), CopyFileRange);
+    // Large files only, but the ring of all; never compared.
+    let longest = facts(EXT4, LEAST_COMPARED);
+    for asked in Way::ALL {
+        let wish = io(Io::Only(asked));
+        let of_small = if asked == Ring { Ring } else { ReadWrite };
+        assert_eq!(way(&wish, &small, &KNOWN), of_small);
+        assert_eq!(way(&wish, &facts(XFS, 1), &KNOWN), of_small);
+        assert_eq!(way(&wish, &facts(NFS, LARGE_BYTES + 1), &KNOWN), asked);
+        assert_eq!(first(&wish, &longest, &KNOWN), (asked, false));
+    }
+    // A ring that was given up.
+    let no_ring = Measured {
+        ring: Some(false),
+        ..KNOWN
+    };
+    for facts in [large, small] {
+        assert_eq!(way(&io(Io::Only(Ring)), &facts, &no_ring), Splice);
+    }
+}
+
+#[test]
+fn the_kernel_does_not_copy_what_is_not_to_be_shared() {
+    let small = facts(EXT4, LARGE_BYTES);
+    let far = facts(NFS, 1 << 40);
+    let untrusted = Measured {
+        kernel_copies: Some(false),
+        ..KNOWN
+    };
+    for facts in [small, far] {
+        for (reflink, sparse) in [
+            (Reflink::Never, Sparse::Auto),
+            (Reflink::Auto, Sparse::Never),
+            (Reflink::Auto, Sparse::Always),
+        ] {
+            let wish = Wish {
+                reflink,
+                sparse,
+                ..AUTO
+            };
+            assert_eq!(way(&wish, &facts, &KNOWN), ReadWrite);
+        }
+        assert_eq!(way(&AUTO, &facts, &untrusted), ReadWrite);
+        let only = Wish {
+            io: Io::Only(CopyFileRange),
+            ..AUTO
+        };
+        assert_eq!(way(&only, &facts, &untrusted), ReadWrite);
+    }
+}
+
+#[test]
+fn blocks_of_zeros_are_looked_for_by_reading() {
+    for io in [Io::Auto, Io::Sync, Io::Only(Splice)] {
+        let wish = Wish {
+            io,
+            sparse: Sparse::Always,
+            ..AUTO
+        };
+        assert_eq!(way(&wish, &facts(EXT4, LARGE_BYTES + 1), &KNOWN), ReadWrite);
+        assert!(Route::read_write(&wish).leaves_holes);
+    }
+    let always = Wish {
+        sparse: Sparse::Always,
+        ..AUTO
+    };
+    // Two do that as well, without a comparison and without blocks ahead.
+    for (kind, expected) in [(EXT4, Ring), (OVERLAYFS, Thread)] {
+        let found = route(&always, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
+        assert_eq!(
+            (found.by, found.leaves_holes, found.preallocates),
+            (expected, true, false)
+        );
+        assert_eq!(found.next().unwrap().by, ReadWrite);
+    }
+}
+
+#[test]
+fn each_way_hands_over_to_the_next() {
+    let only = |way| Wish {
+        io: Io::Only(way),
+        ..AUTO
+    };
+    for kind in [EXT4, XFS] {
+        let facts = facts(kind, LARGE_BYTES + 1);
+        for (way, expected) in [
+            (Ring, &[Ring, Splice, ReadWrite][..]),
+            (Thread, &[Thread, Splice, ReadWrite]),
+            (Splice, &[Splice, ReadWrite]),
+            (CopyFileRange, &[CopyFileRange, ReadWrite]),
+            (ReadWrite, &[ReadWrite]),
+        ] {
+            assert_eq!(ways(&only(way), &facts, &KNOWN), expected);
+        }
+    }
+}
+
+#[test]
+fn only_some_file_systems_get_blocks_ahead_or_several_writes() {
+    for (kind, preallocates, queues) in [
+        (EXT4, true, true),
+        (OVERLAYFS, true, false),
+        (TMPFS, false, true),
+        (XFS, false, false),
+        (0, false, false),
+    ] {
+        for way in Way::ALL {
+            let wish = Wish {
+                io: Io::Only(way),
+                ..AUTO
+            };
+            let found = route(&wish, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
+            assert_eq!(found.queues, queues);
+            let writes = !matches!(way, CopyFileRange | ReadWrite);
+            assert_eq!(found.preallocates, preallocates && writes);
+            if let Some(next) = found.next() {
+                assert_eq!(next.preallocates, preallocates && next.by == Splice);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_longest_are_compared_with_splice() {
+    for (kind, by) in [(EXT4, Ring), (XFS, Thread)] {
+        let longest = facts(kind, LEAST_COMPARED);
+        assert_eq!(first(&AUTO, &longest, &KNOWN), (by, true));
+        let shorter = facts(kind, LEAST_COMPARED - 1);
+        assert_eq!(first(&AUTO, &shorter, &KNOWN), (by, false));
+        let found = |devices, is_quicker| Measured {
+            splice_is_quicker: Some((devices, is_quicker)),
+            ..KNOWN
+        };
+        for (devices, is_quicker, expected) in [
+            (DEVICES, true, (Splice, false)),
+            (DEVICES, false, (by, false)),
+            // Of others that says nothing.
+            ((1, 3), true, (by, true)),
+        ] {
+            let measured = found(devices, is_quicker);
+            assert_eq!(first(&AUTO, &longest, &measured), expected);
+            // Nor of shorter ones.
+            assert_eq!(first(&AUTO, &shorter, &measured), (by, false));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_found_out_in_vain() {
+    let nothing = Measured::NOTHING;
+    let never = Wish {
+        reflink: Reflink::Never,
+        ..AUTO
+    };
+    let only = |way| Wish {
+        io: Io::Only(way),
+        ..AUTO
+    };
+    let two = Measured {
+        processors: Some(2),
+        ..nothing
+    };
+    let cold = Facts {
+        is_cached: false,
+        ..facts(EXT4, LEAST_COMPARED)
+    };
+    let large = facts(EXT4, LEAST_FOR_TWO);
+    for (wish, facts, measured, unknown) in [
+        (AUTO, facts(EXT4, 1), nothing, None),
+        (
+            AUTO,
+            facts(EXT4, LARGE_BYTES),
+            nothing,
+            Some(Unknown::KernelCopies),
+        ),
+        (
+            AUTO,
+            facts(NFS, 1 << 40),
+            nothing,
+            Some(Unknown::KernelCopies),
+        ),
+        (never, facts(EXT4, LARGE_BYTES), nothing, None),
+        (AUTO, facts(EXT4, LEAST_FOR_TWO - 1), nothing, None),
+        (AUTO, cold, nothing, None),
+        (AUTO, large, nothing, Some(Unknown::Processors)),
+        (AUTO, large, two, Some(Unknown::Ring)),
+        (AUTO, facts(XFS, LEAST_FOR_TWO_ELSEWHERE), two, None),
+        (only(Thread), large, nothing, None),
+        (only(Ring), facts(XFS, 1), nothing, Some(Unknown::Ring)),
+        (
+            only(CopyFileRange),
+            large,
+            nothing,
+            Some(Unknown::KernelCopies),
+        ),
+    ] {
+        assert_eq!(route(&wish, &facts, &measured).err(), unknown, "{facts:?}");
+    }
+}
+
+#[test]
+fn whole_files() {
+    const SIZE: u64 = 1 << 20;
+    const REGULAR: (FileType, FileType) = (FileType::Regular, FileType::Regular);
+    let file = FileFacts {
+        kinds: REGULAR,
+        devices: DEVICES,
+        size_bytes: SIZE,
+        blocks: SIZE / 512,
+    };
+    let usual = Ranges {
+        clone: TryClone::Yes,
+        requires_ring: false,
+        is_looked_at: true,
+        skips_holes: false,
+    };
+    let whole = |wish, file| route_file(&wish, &file, &KNOWN);
+    let ranges = |wish, file| match whole(wish, file) {
+        FileRoute::Ranges(ranges) => ranges,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ranges(AUTO, file), usual);
+
+    // A clone or nothing, whatever it is.
+    let cloned = Wish {
+        reflink: Reflink::Always,
+        ..AUTO
+    };
+    let always = Wish {
+        sparse: Sparse::Always,
+        ..AUTO
+    };
+    let fifo = (FileType::Fifo, FileType::Regular);
+    let to_device = (FileType::Regular, FileType::CharDevice);
+    let empty = FileFacts {
+        size_bytes: 0,
+        ..file
+    };
+    for (file, to_regular) in [
+        (empty, true),
+        (
+            FileFacts {
+                kinds: fifo,
+                ..file
+            },
+            true,
+        ),
+        (
+            FileFacts {
+                kinds: to_device,
+                ..file
+            },
+            false,
+        ),
+    ] {
+        assert_eq!(whole(cloned, file), FileRoute::Clone);
+        let stream = |leaves_holes| FileRoute::Stream { leaves_holes };
+        assert_eq!(whole(AUTO, file), stream(false));
+        assert_eq!(whole(always, file), stream(to_regular));
+    }
+    assert_eq!(whole(cloned, file), FileRoute::Clone);
+
+    // Blocks are not shared where that is not asked for, or another way is.
+    for (reflink, sparse, io) in [
+        (Reflink::Never, Sparse::Auto, Io::Auto),
+        (Reflink::Auto, Sparse::Never, Io::Auto),
+        (Reflink::Auto, Sparse::Always, Io::Auto),
+        (Reflink::Auto, Sparse::Auto, Io::Only(ReadWrite)),
+        (Reflink::Auto, Sparse::Auto, Io::Only(Ring)),
+    ] {
+        let wish = Wish {
+            io,
+            reflink,
+            sparse,
+            ..AUTO
+        };
+        assert_eq!(ranges(wish, file).clone, TryClone::Forbidden);
+    }
+    let sync = Wish {
+        io: Io::Sync,
+        ..AUTO
+    };
+    assert_eq!(ranges(sync, file).clone, TryClone::Yes);
+    for (unshareable, clone) in [(DEVICES, TryClone::InVain), ((1, 3), TryClone::Yes)] {
+        let measured = Measured {
+            unshareable: Some(unshareable),
+            ..KNOWN
+        };
+        let found = route_file(&AUTO, &file, &measured);
+        assert_eq!(found, FileRoute::Ranges(Ranges { clone, ..usual }));
+    }
+
+    // Only large files are looked at, but for the ring.
+    let ring = Wish {
+        io: Io::Only(Ring),
+        ..AUTO
+    };
+    for (wish, size_bytes, is_looked_at) in [
+        (AUTO, LARGE_BYTES, false),
+        (AUTO, LARGE_BYTES + 1, true),
+        (ring, 1, true),
+    ] {
+        let found = ranges(wish, FileFacts { size_bytes, ..file });
+        assert_eq!(found.is_looked_at, is_looked_at);
+        assert_eq!(found.requires_ring, wish.io == Io::Only(Ring));
+    }
+
+    // Holes are skipped where there are any, and may be.
+    let never = Wish {
+        sparse: Sparse::Never,
+        ..AUTO
+    };
+    for (wish, blocks, skips_holes) in [
+        (AUTO, SIZE / 512 - 1, true),
+        (always, SIZE / 512 - 1, true),
+        (never, SIZE / 512 - 1, false),
+        (AUTO, SIZE / 512 + 1, false),
+    ] {
+        let found = ranges(wish, FileFacts { blocks, ..file });
+        assert_eq!(found.skips_holes, skips_holes);
+    }
+    // Half a block is none.
+    let odd = FileFacts {
+        size_bytes: SIZE + 511,
+        ..file
+    };
+    assert!(!ranges(AUTO, odd).skips_holes);
 }

@@ -41,7 +41,7 @@ impl Engine<'_> {
     pub(super) fn keep_attributes(&mut self, from: Target<'_>, copied: &Copied<'_>) -> Result<()> {
         let (shared, options, home) = (self.shared, &self.options, &mut self.home);
         let mut kept = Ok(());
-        let buffer = self.data.ranges.buffer().during(Message::Mode)?;
+        let buffer = self.data.buffer().during(Message::Mode)?;
         let (list, values) = buffer.split_at_mut_checked(NAMES_BYTES).unwrap_or_default();
         let (value, present) = values.split_at_mut_checked(VALUE_BYTES).unwrap_or_default();
         let listed = access(from, home, Access::List, c"", list);

@@ -148,7 +148,7 @@ impl Engine<'_> {
         } else {
             open_parent(dir, name).and_then(|parent| read(parent.as_fd()))
         };
-        let (Ok(parent), Ok(buffer)) = (opened, self.data.ranges.buffer()) else {
+        let (Ok(parent), Ok(buffer)) = (opened, self.data.buffer()) else {
             return 0;
         };
         let buffer = buffer.get_mut(..DIRENT_BYTES).unwrap_or_default();

@@ -36,6 +36,8 @@ pub struct Engine<'a> {
     /// Where another worker has copied a file to.
     pub(super) earlier: Vec<u8>,
     pub(super) data: DataMover<'a>,
+    /// The last name's data was to be copied.
+    pub(super) data_opened: bool,
     pub(super) opener: Opener,
     /// It counts what is to be copied, and copies nothing.
     pub(super) watch: Option<Watch>,
@@ -134,6 +136,7 @@ impl<'a> Engine<'a> {
             simple: false,
             home: None,
             data: DataMover::new(shared.options.wish(), &shared.progress),
+            data_opened: false,
             opener: Opener::Untried,
         }
     }
@@ -196,7 +199,7 @@ impl<'a> Engine<'a> {
             self.say_copied(job);
         }
         if traced {
-            self.data.ranges.trace = Trace::NEW;
+            self.data.trace = Trace::NEW;
         }
         let mut made = self.make(job);
         for _ in 0..MOST_LOOKS {
@@ -576,8 +579,8 @@ impl<'a> Engine<'a> {
         if with_names {
             self.say_copied_to(job, &mut *ui);
         }
-        if self.data.ranges.trace.has_data {
-            self.data.ranges.trace.say(&mut *ui);
+        if self.data.trace.has_data {
+            self.data.trace.say(&mut *ui);
         }
     }
 }

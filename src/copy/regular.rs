@@ -4,6 +4,7 @@ use super::engine::{Engine, Job};
 use super::held::{self, Held};
 use super::metadata::{Copied, Target, withheld};
 use super::options::{Flags, Preserve};
+use crate::data::mover::Incomplete;
 use crate::data::plain;
 use crate::data::wish::Reflink;
 use crate::report::{During, Message, Result};
@@ -13,7 +14,7 @@ impl Engine<'_> {
     /// Copies data and metadata of one file.
     pub(super) fn copy_regular(&mut self, job: &mut Job<'_>) -> Result<()> {
         let source = self.open_source(job)?;
-        self.data.ranges.trace.has_data = !self.options.has(Flags::ATTRIBUTES_ONLY);
+        self.data.trace.has_data = !self.options.has(Flags::ATTRIBUTES_ONLY);
         let copied = self.copy_from(job, source.as_fd());
         self.close(job, source, Message::CloseSource, copied)
     }
@@ -180,6 +181,10 @@ impl Engine<'_> {
         let (from, to) = ((source, &job.stat), (fd, &job.before));
         let mut moved = Ok(());
         if !self.options.has(Flags::ATTRIBUTES_ONLY) {
+            if job.stat.kind == FileType::Regular {
+                self.data_opened = true;
+                self.shared.progress.open(job.stat.size_bytes, true);
+            }
             moved = self.data.copy(from, to);
         }
         self.clean_up(job, fd, moved)?;
@@ -201,22 +206,32 @@ impl Engine<'_> {
     }
 
     /// Deals with what is left of data that was not `moved` as a whole.
-    fn clean_up(&mut self, job: &Job<'_>, fd: BorrowedFd<'_>, moved: Result<()>) -> Result<()> {
-        if let Err(failure) = moved
-            && failure.is(Message::Clone)
-            && !job.exists
-        {
-            // It was made for nothing.
-            self.settle(&job.shown, moved);
-            remove_made(job, fd)?;
-            return Message::Told.into();
-        }
-        let Some(uncut) = self.data.uncut.take() else {
-            return moved;
+    fn clean_up(
+        &mut self,
+        job: &Job<'_>,
+        fd: BorrowedFd<'_>,
+        moved: core::result::Result<(), Incomplete>,
+    ) -> Result<()> {
+        let (why, errno, has_gaps) = match moved {
+            Ok(()) => return Ok(()),
+            Err(Incomplete::Prefix(failure)) => {
+                if failure.is(Message::Clone) && !job.exists {
+                    // It was made for nothing.
+                    self.settle(&job.shown, Err(failure));
+                    remove_made(job, fd)?;
+                    return Message::Told.into();
+                }
+                return Err(failure);
+            }
+            Err(Incomplete::Uncut {
+                why,
+                errno,
+                has_gaps,
+            }) => (why, errno, has_gaps),
         };
-        self.settle(&job.shown, moved);
+        self.settle(&job.shown, why.map_or(Ok(()), Err));
         let mut step = Message::Truncate;
-        if uncut.gaps {
+        if has_gaps {
             step = Message::LeaveGaps;
             // Nothing is better than what looks like the file and is not.
             if !job.exists {
@@ -227,7 +242,7 @@ impl Engine<'_> {
                 self.settle(&job.shown, removed.map(drop));
             }
         }
-        Err(uncut.errno).during(step)
+        Err(errno).during(step)
     }
 
     /// Makes a new file; whatever appears in its place meanwhile is not touched.

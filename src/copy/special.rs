@@ -32,7 +32,6 @@ impl Engine<'_> {
     fn read_target(&mut self, src: &Place<'_>) -> sys::Result<&CStr> {
         let buffer = self
             .data
-            .ranges
             .buffer()?
             .get_mut(..TARGET_BYTES)
             .unwrap_or_default();

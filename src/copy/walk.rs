@@ -179,9 +179,9 @@ impl Engine<'_> {
         if self.watch.is_some() {
             self.count(&mut job);
         } else {
-            self.data.is_opened = false;
+            self.data_opened = false;
             self.copy_name(&mut job);
-            if job.stat.kind == FileType::Regular && !self.data.is_opened {
+            if job.stat.kind == FileType::Regular && !self.data_opened {
                 self.shared.progress.open(job.stat.size_bytes, false);
             }
             if job.stat.kind != FileType::Directory {
@@ -332,7 +332,7 @@ impl Engine<'_> {
             return Ok(());
         };
         level.ahead = usize::MAX;
-        let buffer = self.data.ranges.buffer()?;
+        let buffer = self.data.buffer()?;
         let buffer = buffer.get_mut(..DIRENT_BYTES).unwrap_or_default();
         let mut read = Ok(());
         while names.len() - level.names_at < BATCH_BYTES {

@@ -1,43 +1,82 @@
 //! One file's data: shared with the source, streamed, or copied range by range.
 //!
-//! What goes by ranges ([`super::ranges`]) is written in order: whatever stops a copy, what is
-//! left of it is a prefix of the source, and whoever reads it meanwhile sees no byte that is not
-//! the source's.
+//! Which way it goes is chosen in [`super::route`]; here it goes that way, and where one ends early
+//! the next one begins at the offset it reached. Ranges are written in order: whatever stops a
+//! copy, what is left of it is a prefix of the source, and whoever reads it meanwhile sees no byte
+//! that is not the source's.
 
-use super::holes::write_but_zeros;
-use super::pipeline::Files;
-use super::plain;
+use super::clone::{self, Cloned};
+use super::facts::{FileSystem, is_cached};
+use super::kernel_copy;
+use super::lazy_ring::LazyRing;
+use super::pipe::{self, Pipe};
+use super::pipeline::{SLOTS, WriterState};
+use super::processors::usual_count;
 use super::progress::Progress;
-use super::ranges::RangeMover;
-use super::route::{LARGE_BYTES, is_exact};
-use super::trace::{Blocks, Ways};
-use super::wish::{Io, Reflink, Sparse, Way, Wish};
-use crate::report::{During, Message, Result};
-use crate::sys::{self, BorrowedFd, Errno, FileType, Ready, Stat, Whence};
+use super::read_write::{self, BUFFER_BYTES};
+use super::ring_writer;
+use super::route::{
+    Devices, Facts, FileFacts, FileRoute, LARGE_BYTES, Measured, Ranges, Route, TryClone, Unknown,
+    is_exact, route, route_file,
+};
+use super::thread_writer;
+use super::trace::{Blocks, Trace};
+use super::transfer::{Files, Transfer};
+use super::wish::{Reflink, Way, Wish};
+use crate::report::{During, Failure, Message, Result};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, Stat, Whence};
 
-/// How long a signal may wait for its answer at the most where nothing else is to be done.
-const ANSWER_MS: u16 = 250;
+/// How much is timed where two ways are compared.
+const TIMED_BYTES: u64 = 24 << 20;
 
-/// Why a copy could not be cut to what is whole of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Uncut {
-    /// What the kernel answered.
-    pub errno: Errno,
-    /// It is longer, and there may be gaps behind what is whole.
-    pub gaps: bool,
+/// How much is copied before that by `splice`: beginning takes its time once.
+const WARM_UP_BYTES: u64 = 8 << 20;
+
+/// And by two: threads that come to run on one processor are parted only after some 70 ms (Linux
+/// 6.18, two processors).
+const WARM_UP_OF_TWO_BYTES: u64 = 256 << 20;
+
+/// `splice` has to take less than this part of the time: two may still come to their speed.
+const BETTER_BY: (u64, u64) = (3, 4);
+
+/// What became of a copy that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incomplete {
+    /// What there is of it is whole.
+    Prefix(Failure),
+    /// It could not be cut to what is whole of it.
+    Uncut {
+        /// Why it failed; nothing if the source has become shorter.
+        why: Option<Failure>,
+        /// What the kernel answered.
+        errno: Errno,
+        /// There may be gaps behind what is whole.
+        has_gaps: bool,
+    },
 }
 
-/// Copies files' data; keeps what was learnt from file to file.
+impl From<Failure> for Incomplete {
+    fn from(failure: Failure) -> Self {
+        Self::Prefix(failure)
+    }
+}
+
+/// Copies files' data; keeps buffers, the ring and what was learnt from file to file.
 pub struct DataMover<'a> {
     wish: Wish,
-    /// The last file's data is to be copied.
-    pub is_opened: bool,
-    /// Of the last file, if it was to be cut and could not be.
-    pub uncut: Option<Uncut>,
-    /// Source and destination devices between which blocks cannot be shared.
-    unshareable: (u64, u64),
-    /// Moves ranges.
-    pub ranges: RangeMover<'a>,
+    progress: &'a Progress<'a>,
+    /// Which way the last file went.
+    pub trace: Trace,
+    measured: Measured,
+    /// Where the last file with data came from.
+    source: FileSystem,
+    /// Where the last large file went to.
+    destination: FileSystem,
+    buffer: Option<Buffer>,
+    /// What is read into where another thread writes.
+    slots: Option<Buffer>,
+    pipe: Option<Pipe>,
+    ring: LazyRing,
 }
 
 impl<'a> DataMover<'a> {
@@ -46,230 +85,342 @@ impl<'a> DataMover<'a> {
     pub const fn new(wish: Wish, progress: &'a Progress<'a>) -> Self {
         Self {
             wish,
-            is_opened: false,
-            uncut: None,
-            unshareable: (0, 0),
-            ranges: RangeMover::new(wish, progress),
+            progress,
+            trace: Trace::NEW,
+            measured: Measured::NOTHING,
+            source: FileSystem::UNKNOWN,
+            destination: FileSystem::UNKNOWN,
+            buffer: None,
+            slots: None,
+            pipe: None,
+            ring: LazyRing::UNTRIED,
         }
+    }
+
+    /// The buffer, made when first used.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn buffer(&mut self) -> sys::Result<&mut [u8]> {
+        buffer(&mut self.buffer)
     }
 
     /// Copies all of a file to another, empty one; each comes with its metadata.
     ///
     /// # Errors
-    /// The first error that no way could get around; without a ring that `--io=ring` asks for,
-    /// a message through the others' way to the user.
+    /// The first error that no way could get around, and what there is of the copy; why there is
+    /// no ring that `--io=ring` asks for.
     pub fn copy(
         &mut self,
         (from, stat): (BorrowedFd<'_>, &Stat),
         (to, to_stat): (BorrowedFd<'_>, &Stat),
-    ) -> Result<()> {
-        let progress = self.ranges.progress();
-        let files = Files { from, to };
-        let devices = (stat.id.dev, to_stat.id.dev);
-        let is_file = stat.kind == FileType::Regular;
-        if is_file {
-            self.is_opened = true;
-            progress.open(stat.size_bytes, true);
+    ) -> core::result::Result<(), Incomplete> {
+        let file = FileFacts {
+            kinds: (stat.kind, to_stat.kind),
+            devices: (stat.id.dev, to_stat.id.dev),
+            size_bytes: stat.size_bytes,
+            blocks: stat.blocks,
+        };
+        if stat.kind != FileType::Regular || stat.size_bytes > LARGE_BYTES {
+            self.progress.begin();
         }
-        if !is_file || stat.size_bytes > LARGE_BYTES {
-            progress.begin();
-        }
-        self.ranges.trace.kernel_avoided = !self.wish.shares_blocks();
-        self.ranges.trace.blocks = Blocks::Own;
-        self.uncut = None;
-        if self.wish.reflink == Reflink::Always {
-            self.unshareable = (0, 0);
-            self.share(files, devices)?;
-            if to_stat.size_bytes > stat.size_bytes {
-                return sys::ftruncate(to, stat.size_bytes).during(Message::Truncate);
+        self.trace.kernel_avoided = !self.wish.shares_blocks();
+        self.trace.blocks = Blocks::Own;
+        let mut transfer = Transfer::new(Files { from, to }, self.progress);
+        match route_file(&self.wish, &file, &self.measured) {
+            FileRoute::Clone => {
+                self.share(transfer.files, file.devices)?;
+                if to_stat.size_bytes > stat.size_bytes {
+                    sys::ftruncate(to, stat.size_bytes).during(Message::Truncate)?;
+                }
+                Ok(())
             }
-            return Ok(());
-        }
-        let both_regular = is_file && to_stat.kind == FileType::Regular;
-        // A size of 0 is no promise: files of /proc have it and hold data.
-        if !both_regular || stat.size_bytes == 0 {
-            return self.stream(files, (stat.kind, to_stat.kind));
-        }
-        let size = stat.size_bytes;
-        if self.wish.io == Io::Only(Way::Ring) {
-            self.ranges.ring.require()?;
-        }
-        if self.wish.shares_blocks()
-            && !matches!(self.wish.io, Io::Only(_))
-            && self.share(files, devices)?
-        {
-            progress.moved(size);
-            return Ok(());
-        }
-        self.ranges.trace.began = true;
-        self.ranges.look_at(files, devices, size);
-        // Half a block less than it needs is none less: that may be kept elsewhere.
-        let has_holes = stat.blocks < size / 512 && self.wish.sparse != Sparse::Never;
-        self.ranges.trace.zeros = self.wish.sparse == Sparse::Always;
-        if has_holes {
-            self.copy_sparse(files, size)
-        } else {
-            self.copy_whole(files, size)
+            FileRoute::Stream { leaves_holes } => {
+                self.trace.begin(leaves_holes);
+                let buffer = buffer(&mut self.buffer).during(Message::Read)?;
+                let may_wait = stat.kind != FileType::Regular;
+                let moved = read_write::stream(&mut transfer, buffer, leaves_holes, may_wait);
+                if transfer.at > 0 {
+                    self.trace.add(Way::ReadWrite);
+                }
+                Ok(moved?)
+            }
+            FileRoute::Ranges(ranges) => self.copy_ranges(&mut transfer, &file, ranges),
         }
     }
 
-    /// Moves all of one file to the other, both at their current positions. Holes are made only in
-    /// a regular file.
-    fn stream(
+    fn copy_ranges(
         &mut self,
-        Files { from, to }: Files<'_>,
-        (from_kind, to_kind): (FileType, FileType),
-    ) -> Result<()> {
-        let leaves_holes = self.wish.sparse == Sparse::Always && to_kind == FileType::Regular;
-        self.ranges.trace.began = true;
-        self.ranges.trace.zeros = leaves_holes;
-        let mut at = 0;
-        loop {
-            if from_kind != FileType::Regular {
-                // Who sends what a pipe holds may take any time: signals are answered meanwhile,
-                // those too that come just before it waits.
-                while let Ok(false) | Err(Errno::EINTR) =
-                    sys::wait_ready_for(from, Ready::Read, ANSWER_MS)
-                {
-                    self.ranges.progress().answer();
-                }
-            }
-            let buffer = self.ranges.buffer().during(Message::Read)?;
-            let count = plain::read(from, buffer).during(Message::Read)?;
-            match buffer.get(..count) {
-                Some(data @ [_, ..]) if leaves_holes => {
-                    write_but_zeros(to, data, at).during(Message::Write)?;
-                }
-                Some(data @ [_, ..]) => plain::write_all(to, data).during(Message::Write)?,
-                _ => break,
-            }
-            at += count as u64;
-            self.ranges.trace.ways |= Ways::PLAIN;
-            self.ranges.progress().moved(count as u64);
+        transfer: &mut Transfer<'_>,
+        file: &FileFacts,
+        ranges: Ranges,
+    ) -> core::result::Result<(), Incomplete> {
+        let (files, size) = (transfer.files, file.size_bytes);
+        if ranges.requires_ring {
+            self.ring.require()?;
         }
-        if leaves_holes {
+        match ranges.clone {
+            TryClone::Yes if self.share(files, file.devices)? => {
+                self.progress.moved(size);
+                return Ok(());
+            }
+            TryClone::InVain => self.trace.blocks = Blocks::Unshareable,
+            TryClone::Yes | TryClone::Forbidden => {}
+        }
+        self.trace.begin(self.wish.leaves_holes());
+        // A ring that did not keep the order is given up for one file only.
+        self.measured.ring = None;
+        let is_exact = is_exact(self.source.kind_of(files.from, file.devices.0));
+        let mut facts = Facts {
+            devices: file.devices,
+            destination: 0,
+            bytes: 0,
+            is_cached: false,
+        };
+        if ranges.is_looked_at {
+            facts.destination = self.destination.kind_of(files.to, file.devices.1);
+            // Advice only: read ahead further.
+            let _ = sys::fadvise_sequential(files.from);
+            facts.is_cached = is_cached(files.from, size);
+        }
+        if ranges.skips_holes {
+            let moved = self.copy_extents(transfer, facts, size);
             // What it ends with may be a hole.
-            return sys::ftruncate(to, at).during(Message::Extend);
+            return self.end(transfer, moved);
+        }
+        let moved = self.copy_whole(transfer, facts, size, is_exact);
+        // Where the source has lost, or something failed, there may be blocks behind what is whole,
+        // or what was written while an earlier write failed; before its end, a hole.
+        if transfer.at < size || moved.is_err() || self.wish.leaves_holes() {
+            return self.end(transfer, moved);
         }
         Ok(())
     }
 
-    /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
+    /// Tries to have `to` share `from`'s blocks. A refusal that is about the two file systems
     /// is remembered, so that a tree asks once.
-    fn share(&mut self, Files { from, to }: Files<'_>, devices: (u64, u64)) -> Result<bool> {
-        let trace = &mut self.ranges.trace;
-        trace.blocks = Blocks::Unshareable;
-        if self.unshareable == devices {
-            return Ok(false);
+    fn share(&mut self, files: Files<'_>, devices: Devices) -> Result<bool> {
+        self.trace.blocks = Blocks::Unshareable;
+        let errno = match clone::share_blocks(files).during(Message::Clone)? {
+            Cloned::Yes => {
+                self.trace.blocks = Blocks::Shared;
+                return Ok(true);
+            }
+            Cloned::NotHere(errno) => {
+                self.measured.unshareable = Some(devices);
+                errno
+            }
+            Cloned::NotThese(errno) => errno,
+        };
+        if self.wish.reflink == Reflink::Always {
+            return Err(errno).during(Message::Clone);
         }
-        let shared = sys::ficlone(from, to);
-        if shared.is_ok() {
-            trace.blocks = Blocks::Shared;
-            trace.ways |= Ways::CLONE;
-        }
-        if matches!(
-            shared,
-            Err(Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS)
-        ) {
-            self.unshareable = devices;
-        }
-        match shared {
-            // An answer about the two files: there is another way.
-            Err(
-                Errno::EOPNOTSUPP
-                | Errno::ENOTTY
-                | Errno::EXDEV
-                | Errno::ENOSYS
-                | Errno::EINVAL
-                | Errno::EBADF
-                | Errno::ETXTBSY
-                | Errno::EPERM
-                | Errno::EACCES
-                | Errno::EFBIG
-                | Errno::ENOENT,
-            ) if self.wish.reflink != Reflink::Always => Ok(false),
-            shared => shared.during(Message::Clone).map(|()| true),
-        }
+        Ok(false)
     }
 
     /// Copies from offset 0 to wherever the source ends, which is expected at `size`.
-    fn copy_whole(&mut self, files: Files<'_>, size: u64) -> Result<()> {
-        let mut at = 0;
-        let mut moved = self.ranges.copy(files, &mut at, size);
-        let is_all = at == size && size <= LARGE_BYTES && is_exact(self.ranges.source.kind);
-        if moved.is_ok() && !is_all {
-            // What the source has gained since.
-            moved = self.ranges.copy_plainly(files, &mut at, u64::MAX);
+    fn copy_whole(
+        &mut self,
+        transfer: &mut Transfer<'_>,
+        facts: Facts,
+        size: u64,
+        is_exact: bool,
+    ) -> Result<()> {
+        self.copy_range(transfer, facts, size)?;
+        if transfer.at == size && size <= LARGE_BYTES && is_exact {
+            return Ok(());
         }
-        // Where the source has lost, or something failed, there may be blocks behind what is whole,
-        // or what was written while an earlier write failed; before its end, a hole.
-        if at < size || moved.is_err() || self.wish.sparse == Sparse::Always {
-            return self.end_at(files.to, at, moved);
-        }
-        moved
+        // What the source has gained since.
+        transfer.end = u64::MAX;
+        self.run(Route::read_write(&self.wish), transfer)
     }
 
-    /// As [`Self::copy_whole`], leaving out holes.
-    fn copy_sparse(&mut self, files: Files<'_>, size: u64) -> Result<()> {
-        let mut at = 0;
-        let moved = self.copy_extents(files, &mut at, size);
-        // What it ends with may be a hole.
-        self.end_at(files.to, at, moved)
-    }
-
-    /// Makes a copy that was `moved` so far as long as what is whole of it.
-    fn end_at(&mut self, to: BorrowedFd<'_>, at: u64, moved: Result<()>) -> Result<()> {
-        let Err(errno) = sys::ftruncate(to, at) else {
-            return moved;
-        };
-        let mut now = Stat::default();
-        // Of one that cannot be looked at the worst is believed.
-        let length = sys::stat_fd(to, &mut now).map_or(u64::MAX, |()| now.size_bytes);
-        if moved.is_ok() && length <= at {
-            // Where no length can be set, it may be the right one all the same.
-            let extended = if length == at { Ok(()) } else { Err(errno) };
-            return extended.during(Message::Extend);
-        }
-        self.uncut = Some(Uncut {
-            errno,
-            // What was queued behind the write that failed may have been written.
-            gaps: self.ranges.trace.ways.contains(Ways::RING) && length > at,
-        });
-        moved
-    }
-
-    /// Copies all data from `at` on, leaving out holes; the source is expected to end at `size`.
-    fn copy_extents(&mut self, files: Files<'_>, at: &mut u64, size: u64) -> Result<()> {
-        let progress = self.ranges.progress();
+    /// Copies to wherever the source ends, leaving out its holes.
+    fn copy_extents(&mut self, transfer: &mut Transfer<'_>, facts: Facts, size: u64) -> Result<()> {
+        let from = transfer.files.from;
         loop {
             // Both move forward, whatever a file system answers: no answer makes this loop.
-            let data = sys::lseek(files.from, *at, Whence::Data);
-            self.ranges.trace.seek_hole |= matches!(data, Ok(_) | Err(Errno::ENXIO));
-            let data = match data {
-                Ok(data) => data.max(*at),
+            let data = sys::lseek(from, transfer.at, Whence::Data);
+            self.trace.seek_hole |= matches!(data, Ok(_) | Err(Errno::ENXIO));
+            if data == Err(Errno::ENXIO) {
                 // A hole up to the source's end, which may be another by now.
-                Err(Errno::ENXIO) => {
-                    let mut now = Stat::default();
-                    sys::stat_fd(files.from, &mut now).during(Message::Read)?;
-                    let hole_end = now.size_bytes.max(*at);
-                    progress.moved(hole_end - *at);
-                    *at = hole_end;
-                    return Ok(());
-                }
-                // It was told before: what cannot be read says why.
-                Err(_) => *at,
-            };
-            progress.moved(data - *at);
-            *at = data;
-            // Where none can be found, all of it is copied as data.
-            let hole =
-                sys::lseek(files.from, data, Whence::Hole).unwrap_or(size.max(data + LARGE_BYTES));
-            let hole = hole.max(data + 1);
-            self.ranges.copy(files, at, hole)?;
-            if *at < hole {
+                let mut now = Stat::default();
+                sys::stat_fd(from, &mut now).during(Message::Read)?;
+                transfer.skip_to(now.size_bytes.max(transfer.at));
+                return Ok(());
+            }
+            // Another error was told before: what cannot be read says why.
+            transfer.skip_to(data.map_or(transfer.at, |data| data.max(transfer.at)));
+            // Where no hole can be found, all of it is copied as data.
+            let hole = sys::lseek(from, transfer.at, Whence::Hole)
+                .unwrap_or(size.max(transfer.at + LARGE_BYTES))
+                .max(transfer.at + 1);
+            self.copy_range(transfer, facts, hole)?;
+            if transfer.at < hole {
                 // The source ends inside the extent.
                 return Ok(());
             }
         }
     }
+
+    /// Makes a copy that was `moved` so far as long as what is whole of it.
+    fn end(
+        &self,
+        transfer: &mut Transfer<'_>,
+        moved: Result<()>,
+    ) -> core::result::Result<(), Incomplete> {
+        let Err(errno) = transfer.cut() else {
+            return Ok(moved?);
+        };
+        let mut now = Stat::default();
+        // Of one that cannot be looked at the worst is believed.
+        let length =
+            sys::stat_fd(transfer.files.to, &mut now).map_or(u64::MAX, |()| now.size_bytes);
+        let is_longer = length > transfer.at;
+        if moved.is_ok() && !is_longer {
+            // Where no length can be set, it may be the right one all the same.
+            if length < transfer.at {
+                return Ok(Err(errno).during(Message::Extend)?);
+            }
+            return Ok(());
+        }
+        Err(Incomplete::Uncut {
+            why: moved.err(),
+            errno,
+            // What was queued behind the write that failed may have been written.
+            has_gaps: self.trace.has_gone(Way::Ring) && is_longer,
+        })
+    }
+
+    /// Copies up to `end`, less where the source ends before, on one way after the other.
+    ///
+    /// # Errors
+    /// The first that no way could get around.
+    fn copy_range(&mut self, transfer: &mut Transfer<'_>, facts: Facts, end: u64) -> Result<()> {
+        let bytes = end - transfer.at;
+        let mut route = Some(self.choose(transfer, &Facts { bytes, ..facts })?);
+        transfer.end = end;
+        while let Some(way) = route
+            && transfer.at < end
+        {
+            self.run(way, transfer)?;
+            if way.by == Way::Ring && transfer.at < end {
+                // There is no ring any more, or a write did not take all: something may lie behind
+                // a gap. If it cannot be cut off, what comes next writes over it.
+                let _ = transfer.cut();
+            }
+            route = way.next();
+        }
+        Ok(())
+    }
+
+    /// Chooses which way a range goes, and finds out what has to be known for that.
+    fn choose(&mut self, transfer: &mut Transfer<'_>, facts: &Facts) -> Result<Route> {
+        loop {
+            match route(&self.wish, facts, &self.measured) {
+                Ok(route) => return Ok(route),
+                Err(Unknown::KernelCopies) => {
+                    self.measured.kernel_copies = Some(kernel_copy::can_be_trusted());
+                }
+                Err(Unknown::Processors) => self.measured.processors = Some(usual_count()),
+                Err(Unknown::Ring) => {
+                    self.measured.ring = Some(self.ring.get().is_some());
+                    self.trace.ring_refused = self.ring.refused();
+                }
+                Err(Unknown::Quicker(route)) => match self.compare(route, transfer)? {
+                    Some(is_quicker) => {
+                        self.measured.splice_is_quicker = Some((facts.devices, is_quicker));
+                    }
+                    None => return Ok(route),
+                },
+            }
+        }
+    }
+
+    /// Copies the first of a range by two and by `splice`, and says whether `splice` is quicker;
+    /// nothing where the range ended before.
+    fn compare(&mut self, by_two: Route, transfer: &mut Transfer<'_>) -> Result<Option<bool>> {
+        let by_two_ns = self.time(by_two, WARM_UP_OF_TWO_BYTES, transfer)?;
+        let splice = Route {
+            by: Way::Splice,
+            ..by_two
+        };
+        let splice_ns = self.time(splice, WARM_UP_BYTES, transfer)?;
+        let times = by_two_ns.zip(splice_ns);
+        Ok(times.map(|(by_two_ns, splice_ns)| splice_ns * BETTER_BY.1 < by_two_ns * BETTER_BY.0))
+    }
+
+    /// Copies some of a range on one way, and says how many nanoseconds [`TIMED_BYTES`] took that
+    /// lie behind `warm_up` bytes; `None` where it ended before.
+    fn time(
+        &mut self,
+        route: Route,
+        warm_up: u64,
+        transfer: &mut Transfer<'_>,
+    ) -> Result<Option<u64>> {
+        transfer.end = transfer.at + warm_up + TIMED_BYTES;
+        transfer.start_lap_at(transfer.at + warm_up);
+        self.run(route, transfer)?;
+        let took_ns = transfer.end_lap();
+        Ok((transfer.at == transfer.end).then_some(took_ns))
+    }
+
+    /// Copies on one way, as far as that goes.
+    fn run(&mut self, route: Route, transfer: &mut Transfer<'_>) -> Result<()> {
+        let start = transfer.at;
+        transfer.begin_way(route.preallocates);
+        let mut copied = Ok(());
+        match route.by {
+            Way::CopyFileRange => kernel_copy::copy(transfer),
+            Way::Splice => pipe::copy(transfer, &mut self.pipe),
+            Way::Ring => return self.run_ring(route, transfer),
+            Way::Thread => {
+                let ended = thread_writer::copy(transfer, &mut self.slots, route.leaves_holes);
+                let Some(ended) = ended else { return Ok(()) };
+                self.trace.add(Way::Thread);
+                copied = ended.copied;
+            }
+            Way::ReadWrite => {
+                let buffer = buffer(&mut self.buffer).during(Message::Read)?;
+                copied = read_write::copy(transfer, buffer, route.leaves_holes);
+            }
+        }
+        if transfer.at > start {
+            self.trace.add(route.by);
+        } else if matches!(route.by, Way::CopyFileRange | Way::Splice) {
+            self.trace.kernel_refused = true;
+        }
+        copied
+    }
+
+    /// Reads data and has it written through the ring.
+    fn run_ring(&mut self, route: Route, transfer: &mut Transfer<'_>) -> Result<()> {
+        let ring = self.ring.get().filter(|_| self.measured.ring == Some(true));
+        let Some(ring) = ring else { return Ok(()) };
+        self.trace.ring = Some(ring.rung());
+        let depth = if route.queues { SLOTS } else { 1 };
+        let ended = ring_writer::copy(transfer, ring, depth, route.leaves_holes);
+        if ended.writer != WriterState::Unused {
+            self.trace.add(Way::Ring);
+        }
+        match ended.writer {
+            WriterState::Unused | WriterState::Usable => {}
+            WriterState::OutOfOrder => {
+                self.trace.disordered = true;
+                self.measured.ring = Some(false);
+            }
+            WriterState::Broken => {
+                self.ring.give_up();
+                self.measured.ring = Some(false);
+            }
+        }
+        ended.copied
+    }
+}
+
+fn buffer(buffer: &mut Option<Buffer>) -> sys::Result<&mut [u8]> {
+    if buffer.is_none() {
+        *buffer = Some(Buffer::new(BUFFER_BYTES)?);
+    }
+    buffer.as_deref_mut().ok_or(Errno::ENOMEM)
 }

@@ -5,14 +5,18 @@
 //! destination's pages, where reading and writing make two. With room for 1 MiB it takes 0.8
 //! of the time of `copy_file_range`, which does the same through a pipe of 64 KiB.
 
-use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
+use super::transfer::Transfer;
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR, Stat};
 
 /// How much a pipe shall hold from file to file: 16 times the usual, what anyone may ask for.
-pub const PIPE_BYTES: usize = 1 << 20;
+const PIPE_BYTES: usize = 1 << 20;
 
 /// How much the kernel is best asked to move at a time from one file to another: with all of
 /// [`PIPE_BYTES`], files of 4 to 8 MiB take a quarter longer.
-pub const FILE_TO_FILE_BYTES: usize = 256 << 10;
+const FILE_TO_FILE_BYTES: usize = 256 << 10;
+
+/// How much goes through a pipe before it is said how far the copy has come.
+const PART_BYTES: u64 = 4 << 20;
 
 /// A pipe that data is moved through.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl Pipe {
     /// kernel will; plain calls find out why it went no further. `at` says how far that was.
     ///
     /// Returns whether the pipe is empty: else it is of no more use.
-    pub fn carry(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) -> bool {
+    fn splice(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) -> bool {
         while *at < end {
             let most = usize::try_from(end - *at).unwrap_or(usize::MAX);
             let mut read_at = *at;
@@ -90,6 +94,34 @@ impl Pipe {
             held -= moved;
         }
         held
+    }
+}
+
+/// Copies through `pipe`, which is made if there is none, as far as the kernel will. What goes
+/// through it are the source's own pages: where that was cut meanwhile, they end in zeros that no
+/// read would have given.
+pub fn copy(transfer: &mut Transfer<'_>, pipe: &mut Option<Pipe>) {
+    let files = transfer.files;
+    if pipe.is_none() {
+        *pipe = Pipe::new(FILE_TO_FILE_BYTES, PIPE_BYTES).ok();
+    }
+    while let Some(whole) = pipe
+        && transfer.at < transfer.end
+    {
+        let start = transfer.at;
+        let part_end = transfer.end.min(start + PART_BYTES);
+        let mut at = start;
+        if !whole.splice(files.from, files.to, &mut at, part_end) {
+            *pipe = None;
+        }
+        let mut now = Stat::default();
+        if sys::stat_fd(files.from, &mut now).is_ok() && now.size_bytes < at {
+            at = now.size_bytes.max(start);
+        }
+        transfer.advance_to(at);
+        if at < part_end {
+            break;
+        }
     }
 }
 

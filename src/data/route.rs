@@ -1,5 +1,8 @@
-//! Which way a range of a file goes: the one place where that is chosen, with the figures it
-//! rests on.
+//! Which way a file's data goes: the one place where that is chosen, with the figures it rests
+//! on. Nothing here asks the kernel: what a choice lacks, it says ([`Unknown`]).
+//!
+//! First a whole file ([`route_file`]): its blocks are shared, or it is read as a stream, or by
+//! ranges. Then each range ([`route`]):
 //!
 //! | | to ext4, tmpfs | elsewhere | to a network file system, or FUSE |
 //! | --- | --- | --- | --- |
@@ -33,7 +36,8 @@
 //! one thread is quicker. So some of a long file is copied that way as well, and the rest on the
 //! quicker one.
 
-use super::wish::Way;
+use super::wish::{Io, Reflink, Sparse, Way, Wish};
+use crate::sys::FileType;
 use file_systems::{CEPH, CIFS, EXT4, FUSE, NFS, OVERLAYFS, SMB2, TMPFS};
 
 /// File systems by `statfs` (`include/uapi/linux/magic.h`).
@@ -64,75 +68,286 @@ pub const LEAST_FOR_TWO: u64 = 64 << 20;
 /// And from this size on elsewhere.
 pub const LEAST_FOR_TWO_ELSEWHERE: u64 = 128 << 20;
 
-/// From this size on it pays to try `splice` as well.
-pub const LEAST_TRIED: u64 = 512 << 20;
+/// From this size on it pays to find out whether `splice` is quicker.
+pub const LEAST_COMPARED: u64 = 512 << 20;
 
-/// What decides which way data goes.
+/// The devices of a copy's source and destination.
+pub type Devices = (u64, u64);
+
+/// What was learnt of the machine and its file systems, from file to file; `None` is not known.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// Between these no blocks can be shared.
+    pub unshareable: Option<Devices>,
+    /// `copy_file_range` can be trusted.
+    pub kernel_copies: Option<bool>,
+    /// How many processors there are for the copy.
+    pub processors: Option<u32>,
+    /// The ring may be used.
+    pub ring: Option<bool>,
+    /// Between these `splice` was found to be quicker than two, or not.
+    pub splice_is_quicker: Option<(Devices, bool)>,
+}
+
+impl Measured {
+    /// Nothing is known yet.
+    pub const NOTHING: Self = Self {
+        unshareable: None,
+        kernel_copies: None,
+        processors: None,
+        ring: None,
+        splice_is_quicker: None,
+    };
+}
+
+/// What decides how a file is copied, known before any of its data is read.
+#[derive(Debug, Clone, Copy)]
+pub struct FileFacts {
+    /// What is read, and what is written.
+    pub kinds: (FileType, FileType),
+    /// Where they are.
+    pub devices: Devices,
+    /// The source's size.
+    pub size_bytes: u64,
+    /// How much of it is kept, in blocks of 512 bytes.
+    pub blocks: u64,
+}
+
+/// How a file is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRoute {
+    /// The copy shares its source's blocks, or it is an error.
+    Clone,
+    /// What comes from the source's position on, until nothing more does.
+    Stream {
+        /// Blocks of zeros are left out.
+        leaves_holes: bool,
+    },
+    /// Range by range, each on a way of its own.
+    Ranges(Ranges),
+}
+
+/// How a file is copied range by range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranges {
+    /// Whether it is tried to share blocks instead.
+    pub clone: TryClone,
+    /// It is an error if there is no ring.
+    pub requires_ring: bool,
+    /// It pays to look closer before a way is chosen for a range.
+    pub is_looked_at: bool,
+    /// The ranges are what lies between the source's holes.
+    pub skips_holes: bool,
+}
+
+/// Whether it is tried to share blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryClone {
+    /// It is.
+    Yes,
+    /// Options forbid it.
+    Forbidden,
+    /// It was refused before.
+    InVain,
+}
+
+/// How a file is copied.
+#[must_use]
+pub fn route_file(wish: &Wish, file: &FileFacts, measured: &Measured) -> FileRoute {
+    if wish.reflink == Reflink::Always {
+        return FileRoute::Clone;
+    }
+    // A size of 0 is no promise: files of /proc have it and hold data.
+    if file.kinds != (FileType::Regular, FileType::Regular) || file.size_bytes == 0 {
+        return FileRoute::Stream {
+            leaves_holes: wish.leaves_holes() && file.kinds.1 == FileType::Regular,
+        };
+    }
+    let clone = if !wish.shares_blocks() || matches!(wish.io, Io::Only(_)) {
+        TryClone::Forbidden
+    } else if measured.unshareable == Some(file.devices) {
+        TryClone::InVain
+    } else {
+        TryClone::Yes
+    };
+    let requires_ring = wish.io == Io::Only(Way::Ring);
+    FileRoute::Ranges(Ranges {
+        clone,
+        requires_ring,
+        is_looked_at: requires_ring || file.size_bytes > LARGE_BYTES,
+        // Half a block less than it needs is none less: that may be kept elsewhere.
+        skips_holes: wish.sparse != Sparse::Never && file.blocks < file.size_bytes / 512,
+    })
+}
+
+/// What decides which way a range of a file goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
-    /// The file system it goes to.
+    /// Where the file is, and where it goes.
+    pub devices: Devices,
+    /// The file system it goes to, if the file was looked at; else 0.
     pub destination: u64,
     /// How much there is.
     pub bytes: u64,
     /// It need not be waited for, by all signs.
     pub is_cached: bool,
-    /// How many processors there are for the copy.
-    pub processors: u32,
-    /// The user wants no second thread.
-    pub is_alone: bool,
-    /// `io_uring` may be used, and is not refused.
-    pub has_ring: bool,
 }
 
-/// Which way data goes.
+/// Which way a range goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// The one that is best as a rule.
-    pub way: Way,
-    /// There is so much of it that it pays to find out whether [`Way::Splice`] is better here.
-    pub is_tried: bool,
+    /// The first way.
+    pub by: Way,
+    /// Blocks are allocated ahead of what is written.
+    pub preallocates: bool,
+    /// Blocks of zeros are left out.
+    pub leaves_holes: bool,
+    /// Several writes may be queued with the ring at a time.
+    pub queues: bool,
 }
 
-/// Which way data goes, by [the table](self).
-#[must_use]
-pub const fn route(facts: &Facts) -> Route {
+/// What has to be found out before a way can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// [`Measured::kernel_copies`].
+    KernelCopies,
+    /// [`Measured::processors`].
+    Processors,
+    /// [`Measured::ring`].
+    Ring,
+    /// Whether [`Way::Splice`] is quicker than this: to be found out by copying the first of the
+    /// range both ways. Where it is too short for that, it goes this way.
+    Quicker(Route),
+}
+
+/// Which way a range goes, by [the table](self).
+///
+/// # Errors
+/// What has to be known for that.
+pub fn route(wish: &Wish, facts: &Facts, measured: &Measured) -> Result<Route, Unknown> {
+    let leaves_holes = wish.leaves_holes();
+    let chosen = match wish.io {
+        Io::Only(way) if way == Way::Ring || facts.bytes > LARGE_BYTES => way,
+        Io::Only(_) => Way::ReadWrite,
+        Io::Auto | Io::Sync => quickest(wish, facts, measured)?,
+    };
+    let by = match chosen {
+        // It may share blocks, and leave holes where the source has them.
+        Way::CopyFileRange if !wish.shares_blocks() => Way::ReadWrite,
+        Way::CopyFileRange if !measured.kernel_copies.ok_or(Unknown::KernelCopies)? => {
+            Way::ReadWrite
+        }
+        Way::Ring if !measured.ring.ok_or(Unknown::Ring)? => after_two(leaves_holes),
+        Way::Splice => after_two(leaves_holes),
+        way => way,
+    };
+    let route = Route {
+        by,
+        preallocates: allocates_ahead(facts.destination)
+            && !leaves_holes
+            && !matches!(by, Way::CopyFileRange | Way::ReadWrite),
+        leaves_holes,
+        queues: keeps_order(facts.destination),
+    };
+    let is_compared = matches!(wish.io, Io::Auto | Io::Sync)
+        && matches!(by, Way::Ring | Way::Thread)
+        && facts.bytes >= LEAST_COMPARED
+        && !leaves_holes;
+    match measured.splice_is_quicker {
+        _ if !is_compared => Ok(route),
+        Some((devices, true)) if devices == facts.devices => Ok(Route {
+            by: Way::Splice,
+            ..route
+        }),
+        Some((devices, false)) if devices == facts.devices => Ok(route),
+        _ => Err(Unknown::Quicker(route)),
+    }
+}
+
+/// The way that is quickest as a rule.
+fn quickest(wish: &Wish, facts: &Facts, measured: &Measured) -> Result<Way, Unknown> {
     let least_for_two = match facts.destination {
         EXT4 => LEAST_FOR_TWO,
         _ => LEAST_FOR_TWO_ELSEWHERE,
     };
-    let way = match facts.destination {
-        _ if facts.bytes < KERNEL_COPY_LEAST => Way::ReadWrite,
-        _ if is_far(facts.destination) || facts.bytes <= LARGE_BYTES => Way::CopyFileRange,
-        _ if facts.bytes < least_for_two => Way::Splice,
-        _ if facts.processors < 2 || !facts.is_cached => Way::Splice,
-        EXT4 | TMPFS if facts.has_ring => Way::Ring,
-        _ if facts.is_alone => Way::Splice,
-        _ => Way::Thread,
-    };
-    Route {
-        way,
-        is_tried: facts.bytes >= LEAST_TRIED && matches!(way, Way::Ring | Way::Thread),
+    if facts.bytes < KERNEL_COPY_LEAST {
+        return Ok(Way::ReadWrite);
+    }
+    if is_far(facts.destination) || facts.bytes <= LARGE_BYTES {
+        return Ok(Way::CopyFileRange);
+    }
+    if facts.bytes < least_for_two
+        || !facts.is_cached
+        || measured.processors.ok_or(Unknown::Processors)? < 2
+    {
+        return Ok(Way::Splice);
+    }
+    if wish.io == Io::Auto
+        && keeps_order(facts.destination)
+        && measured.ring.ok_or(Unknown::Ring)?
+    {
+        return Ok(Way::Ring);
+    }
+    Ok(if wish.is_alone {
+        Way::Splice
+    } else {
+        Way::Thread
+    })
+}
+
+/// The next way where two cannot, or not any more.
+const fn after_two(leaves_holes: bool) -> Way {
+    if leaves_holes {
+        Way::ReadWrite
+    } else {
+        Way::Splice
+    }
+}
+
+impl Route {
+    /// Reads and writes.
+    #[must_use]
+    pub fn read_write(wish: &Wish) -> Self {
+        Self {
+            by: Way::ReadWrite,
+            preallocates: false,
+            leaves_holes: wish.leaves_holes(),
+            queues: false,
+        }
+    }
+
+    /// Where this way went no further, the next one. Reads and writes work everywhere: they give
+    /// the final word, the rest of the data or the error to report.
+    #[must_use]
+    pub const fn next(self) -> Option<Self> {
+        let by = match self.by {
+            Way::Ring | Way::Thread => after_two(self.leaves_holes),
+            Way::CopyFileRange | Way::Splice => Way::ReadWrite,
+            Way::ReadWrite => return None,
+        };
+        Some(Self {
+            by,
+            preallocates: self.preallocates && matches!(by, Way::Splice),
+            ..self
+        })
     }
 }
 
 /// Whether a file system lies on another machine or with another program, which copies data where
 /// it lies, or is to be asked little.
-#[must_use]
-pub const fn is_far(kind: u64) -> bool {
+const fn is_far(kind: u64) -> bool {
     matches!(kind, CEPH | CIFS | FUSE | NFS | SMB2)
 }
 
 /// Whether blocks are allocated ahead of what is written. On ext4 12 MiB take 1.2 times as long
 /// without; elsewhere it gains nothing, or costs.
-#[must_use]
-pub const fn allocates_ahead(kind: u64) -> bool {
+const fn allocates_ahead(kind: u64) -> bool {
     matches!(kind, EXT4 | OVERLAYFS)
 }
 
 /// Whether writes that are queued through the ring are carried out in their order: where the file
 /// system refuses buffered writes that may not wait.
-#[must_use]
-pub const fn queues_in_order(kind: u64) -> bool {
+const fn keeps_order(kind: u64) -> bool {
     matches!(kind, EXT4 | TMPFS)
 }
 

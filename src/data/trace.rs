@@ -1,31 +1,9 @@
 //! What `--debug` tells of a file: GNU's line, and one about which way its data went.
 
-use bitflags::bitflags;
-
+use super::wish::Way;
 use crate::report::{Message, Reporter};
 use crate::ring::Rung;
 use crate::sys::{Errno, Vec};
-
-bitflags! {
-    /// The ways that a file's data went: several, where one handed over to the next.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Ways: u8 {
-        /// The copy shares the source's blocks.
-        const CLONE = 1;
-        /// `copy_file_range`.
-        const COPY_FILE_RANGE = 2;
-        /// `splice`, through a pipe.
-        const SPLICE = 4;
-        /// The ring.
-        const RING = 8;
-        /// `read`, and `write` by another thread.
-        const THREAD = 0x10;
-        /// `read` and `write`.
-        const PLAIN = 0x20;
-        /// Those by which the kernel copies without showing the data to the program.
-        const WITHIN_KERNEL = Self::COPY_FILE_RANGE.bits() | Self::SPLICE.bits();
-    }
-}
 
 /// Whether a copy shares its source's blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +24,9 @@ pub enum Blocks {
 pub struct Trace {
     /// There is data to copy, and the source is open.
     pub has_data: bool,
-    /// The ways by which any of it went.
-    pub ways: Ways,
+    /// The ways by which any of it went, a bit for each: several, where one handed over to the
+    /// next.
+    ways: u8,
     /// On which rung of its set-up the ring stands, where that was used.
     pub ring: Option<Rung>,
     /// The ring did not keep the order of writes, and was given up.
@@ -72,7 +51,7 @@ impl Trace {
     /// Nothing is known yet.
     pub const NEW: Self = Self {
         has_data: false,
-        ways: Ways::empty(),
+        ways: 0,
         ring: None,
         disordered: false,
         ring_refused: None,
@@ -83,6 +62,24 @@ impl Trace {
         seek_hole: false,
         zeros: false,
     };
+
+    /// The data of a file is being copied.
+    pub const fn begin(&mut self, leaves_holes: bool) {
+        self.began = true;
+        self.zeros = leaves_holes;
+        self.ways = 0;
+    }
+
+    /// Some of it went that way.
+    pub const fn add(&mut self, way: Way) {
+        self.ways |= 1 << way as u8;
+    }
+
+    /// Whether any of it did.
+    #[must_use]
+    pub const fn has_gone(&self, way: Way) -> bool {
+        self.ways & (1 << way as u8) != 0
+    }
 
     /// Says it.
     pub fn say(&self, reporter: &mut dyn Reporter) {
@@ -95,26 +92,16 @@ impl Trace {
             ],
             None,
         );
-        let by_ring = match self.ring {
-            None | Some(Rung::Plain) => "io_uring (no flags)",
-            Some(Rung::Deferred) => "io_uring (one issuer, deferred)",
-            Some(Rung::NoArray) => "io_uring (one issuer, deferred, no array)",
-        };
-        let ways = [
-            (Ways::CLONE, "clone"),
-            (Ways::COPY_FILE_RANGE, "copy_file_range"),
-            (Ways::RING, by_ring),
-            (Ways::THREAD, "reads, and writes by another thread"),
-            (Ways::SPLICE, "splice"),
-            (Ways::PLAIN, "reads and writes"),
-        ];
         let mut line = Vec::new();
-        for (way, word) in ways {
-            if self.ways.contains(way) {
+        if self.blocks == Blocks::Shared {
+            line.extend_from_slice(b"clone");
+        }
+        for way in Way::ALL {
+            if self.has_gone(way) {
                 if !line.is_empty() {
                     line.extend_from_slice(b", ");
                 }
-                line.extend_from_slice(word.as_bytes());
+                line.extend_from_slice(self.name(way).as_bytes());
             }
         }
         if line.is_empty() {
@@ -129,14 +116,28 @@ impl Trace {
         }
     }
 
-    /// Whether the kernel copied by itself: no matter by which of its calls.
-    fn offload(&self) -> &'static str {
-        let moved = self.ways - Ways::CLONE;
-        if moved.intersects(Ways::WITHIN_KERNEL) {
+    /// A way, as the user reads it.
+    const fn name(&self, way: Way) -> &'static str {
+        match (way, self.ring) {
+            (Way::CopyFileRange, _) => "copy_file_range",
+            (Way::Ring, None | Some(Rung::Plain)) => "io_uring (no flags)",
+            (Way::Ring, Some(Rung::Deferred)) => "io_uring (one issuer, deferred)",
+            (Way::Ring, Some(Rung::NoArray)) => "io_uring (one issuer, deferred, no array)",
+            (Way::Thread, _) => "reads, and writes by another thread",
+            (Way::Splice, _) => "splice",
+            (Way::ReadWrite, _) => "reads and writes",
+        }
+    }
+
+    /// Whether the kernel copied by itself, without showing the data to the program: no matter by
+    /// which of its calls.
+    const fn offload(&self) -> &'static str {
+        let has_moved = self.ways != 0;
+        if self.has_gone(Way::CopyFileRange) || self.has_gone(Way::Splice) {
             "yes"
-        } else if !moved.is_empty() && self.kernel_refused {
+        } else if has_moved && self.kernel_refused {
             "unsupported"
-        } else if !moved.is_empty() || (self.kernel_avoided && !self.seek_hole) {
+        } else if has_moved || (self.kernel_avoided && !self.seek_hole) {
             "avoided"
         } else {
             "unknown"
@@ -154,7 +155,7 @@ impl Trace {
 
     fn sparse_detection(&self) -> &'static str {
         // Nobody has looked for zeros where all was a hole.
-        let zeros = self.zeros && !(self.seek_hole && self.ways.is_empty());
+        let zeros = self.zeros && !(self.seek_hole && self.ways == 0);
         match (self.began, self.seek_hole, zeros) {
             (false, _, _) => "unknown",
             (true, false, false) => "no",

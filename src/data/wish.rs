@@ -17,14 +17,25 @@ pub enum Io {
 pub enum Way {
     /// `copy_file_range`.
     CopyFileRange,
-    /// `splice`, through a pipe.
-    Splice,
     /// Reads, and writes through the ring.
     Ring,
     /// Reads, and writes by another thread.
     Thread,
+    /// `splice`, through a pipe.
+    Splice,
     /// Reads and writes.
     ReadWrite,
+}
+
+impl Way {
+    /// All there are, as `--debug` names them one after the other.
+    pub const ALL: [Self; 5] = [
+        Self::CopyFileRange,
+        Self::Ring,
+        Self::Thread,
+        Self::Splice,
+        Self::ReadWrite,
+    ];
 }
 
 /// When a copy shares its source's blocks (`FICLONE`).
