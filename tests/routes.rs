@@ -245,7 +245,7 @@ const fn facts(destination: u64, bytes: u64) -> Facts {
 }
 
 /// The first way of a range, and whether it is to be compared with `splice`.
-fn first(wish: &Wish, facts: &Facts, measured: &Measured) -> (Way, bool) {
+fn first(wish: Wish, facts: &Facts, measured: &Measured) -> (Way, bool) {
     match route(wish, facts, measured) {
         Ok(route) => (route.by, false),
         Err(Unknown::Quicker(route)) => (route.by, true),
@@ -253,12 +253,12 @@ fn first(wish: &Wish, facts: &Facts, measured: &Measured) -> (Way, bool) {
     }
 }
 
-fn way(wish: &Wish, facts: &Facts, measured: &Measured) -> Way {
+fn way(wish: Wish, facts: &Facts, measured: &Measured) -> Way {
     first(wish, facts, measured).0
 }
 
 /// All ways of a range, one after the other.
-fn ways(wish: &Wish, facts: &Facts, measured: &Measured) -> Vec<Way> {
+fn ways(wish: Wish, facts: &Facts, measured: &Measured) -> Vec<Way> {
     let first = route(wish, facts, measured).unwrap();
     std::iter::successors(Some(first), |route| route.next())
         .map(|route| route.by)
@@ -281,7 +281,7 @@ fn every_row_of_the_table() {
             (least - 1, Splice),
             (least, with_ring),
         ] {
-            assert_eq!(way(&AUTO, &facts(kind, bytes), &KNOWN), expected);
+            assert_eq!(way(AUTO, &facts(kind, bytes), &KNOWN), expected);
         }
         let large = facts(kind, least);
         let alone = Wish {
@@ -301,18 +301,18 @@ fn every_row_of_the_table() {
             ..large
         };
         let with_ring_alone = if with_ring == Ring { Ring } else { Splice };
-        assert_eq!(way(&AUTO, &large, &no_ring), Thread);
-        assert_eq!(way(&alone, &large, &KNOWN), with_ring_alone);
-        assert_eq!(way(&alone, &large, &no_ring), Splice);
-        assert_eq!(way(&AUTO, &large, &one_processor), Splice);
-        assert_eq!(way(&AUTO, &cold, &KNOWN), Splice);
+        assert_eq!(way(AUTO, &large, &no_ring), Thread);
+        assert_eq!(way(alone, &large, &KNOWN), with_ring_alone);
+        assert_eq!(way(alone, &large, &no_ring), Splice);
+        assert_eq!(way(AUTO, &large, &one_processor), Splice);
+        assert_eq!(way(AUTO, &cold, &KNOWN), Splice);
     }
     for kind in [NFS, FUSE, CIFS, SMB2, CEPH] {
         assert_eq!(
-            first(&AUTO, &facts(kind, 1 << 40), &KNOWN),
+            first(AUTO, &facts(kind, 1 << 40), &KNOWN),
             (CopyFileRange, false)
         );
-        assert_eq!(way(&AUTO, &facts(kind, 1), &KNOWN), ReadWrite);
+        assert_eq!(way(AUTO, &facts(kind, 1), &KNOWN), ReadWrite);
     }
 }
 
@@ -322,17 +322,17 @@ fn what_is_asked_for_goes_before() {
     let large = facts(EXT4, LEAST_FOR_TWO);
     let small = facts(EXT4, LARGE_BYTES);
     // As it is quickest, but not by the ring.
-    assert_eq!(way(&io(Io::Sync), &large, &KNOWN), Thread);
-    assert_eq!(way(&io(Io::Sync), &small, &KNOWN), CopyFileRange);
+    assert_eq!(way(io(Io::Sync), &large, &KNOWN), Thread);
+    assert_eq!(way(io(Io::Sync), &small, &KNOWN), CopyFileRange);
     // Large files only, but the ring of all; never compared.
     let longest = facts(EXT4, LEAST_COMPARED);
     for asked in Way::ALL {
         let wish = io(Io::Only(asked));
         let of_small = if asked == Ring { Ring } else { ReadWrite };
-        assert_eq!(way(&wish, &small, &KNOWN), of_small);
-        assert_eq!(way(&wish, &facts(XFS, 1), &KNOWN), of_small);
-        assert_eq!(way(&wish, &facts(NFS, LARGE_BYTES + 1), &KNOWN), asked);
-        assert_eq!(first(&wish, &longest, &KNOWN), (asked, false));
+        assert_eq!(way(wish, &small, &KNOWN), of_small);
+        assert_eq!(way(wish, &facts(XFS, 1), &KNOWN), of_small);
+        assert_eq!(way(wish, &facts(NFS, LARGE_BYTES + 1), &KNOWN), asked);
+        assert_eq!(first(wish, &longest, &KNOWN), (asked, false));
     }
     // A ring that was given up.
     let no_ring = Measured {
@@ -340,7 +340,7 @@ fn what_is_asked_for_goes_before() {
         ..KNOWN
     };
     for facts in [large, small] {
-        assert_eq!(way(&io(Io::Only(Ring)), &facts, &no_ring), Splice);
+        assert_eq!(way(io(Io::Only(Ring)), &facts, &no_ring), Splice);
     }
 }
 
@@ -363,14 +363,14 @@ fn the_kernel_does_not_copy_what_is_not_to_be_shared() {
                 sparse,
                 ..AUTO
             };
-            assert_eq!(way(&wish, &facts, &KNOWN), ReadWrite);
+            assert_eq!(way(wish, &facts, &KNOWN), ReadWrite);
         }
-        assert_eq!(way(&AUTO, &facts, &untrusted), ReadWrite);
+        assert_eq!(way(AUTO, &facts, &untrusted), ReadWrite);
         let only = Wish {
             io: Io::Only(CopyFileRange),
             ..AUTO
         };
-        assert_eq!(way(&only, &facts, &untrusted), ReadWrite);
+        assert_eq!(way(only, &facts, &untrusted), ReadWrite);
     }
 }
 
@@ -382,8 +382,8 @@ fn blocks_of_zeros_are_looked_for_by_reading() {
             sparse: Sparse::Always,
             ..AUTO
         };
-        assert_eq!(way(&wish, &facts(EXT4, LARGE_BYTES + 1), &KNOWN), ReadWrite);
-        assert!(Route::read_write(&wish).leaves_holes);
+        assert_eq!(way(wish, &facts(EXT4, LARGE_BYTES + 1), &KNOWN), ReadWrite);
+        assert!(Route::read_write(wish).leaves_holes);
     }
     let always = Wish {
         sparse: Sparse::Always,
@@ -391,7 +391,7 @@ fn blocks_of_zeros_are_looked_for_by_reading() {
     };
     // Two do that as well, without a comparison and without blocks ahead.
     for (kind, expected) in [(EXT4, Ring), (OVERLAYFS, Thread)] {
-        let found = route(&always, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
+        let found = route(always, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
         assert_eq!(
             (found.by, found.leaves_holes, found.preallocates),
             (expected, true, false)
@@ -415,7 +415,7 @@ fn each_way_hands_over_to_the_next() {
             (CopyFileRange, &[CopyFileRange, ReadWrite]),
             (ReadWrite, &[ReadWrite]),
         ] {
-            assert_eq!(ways(&only(way), &facts, &KNOWN), expected);
+            assert_eq!(ways(only(way), &facts, &KNOWN), expected);
         }
     }
 }
@@ -434,7 +434,7 @@ fn only_some_file_systems_get_blocks_ahead_or_several_writes() {
                 io: Io::Only(way),
                 ..AUTO
             };
-            let found = route(&wish, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
+            let found = route(wish, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
             assert_eq!(found.queues, queues);
             let writes = !matches!(way, CopyFileRange | ReadWrite);
             assert_eq!(found.preallocates, preallocates && writes);
@@ -449,9 +449,9 @@ fn only_some_file_systems_get_blocks_ahead_or_several_writes() {
 fn the_longest_are_compared_with_splice() {
     for (kind, by) in [(EXT4, Ring), (XFS, Thread)] {
         let longest = facts(kind, LEAST_COMPARED);
-        assert_eq!(first(&AUTO, &longest, &KNOWN), (by, true));
+        assert_eq!(first(AUTO, &longest, &KNOWN), (by, true));
         let shorter = facts(kind, LEAST_COMPARED - 1);
-        assert_eq!(first(&AUTO, &shorter, &KNOWN), (by, false));
+        assert_eq!(first(AUTO, &shorter, &KNOWN), (by, false));
         let found = |devices, is_quicker| Measured {
             splice_is_quicker: Some((devices, is_quicker)),
             ..KNOWN
@@ -463,9 +463,9 @@ fn the_longest_are_compared_with_splice() {
             ((1, 3), true, (by, true)),
         ] {
             let measured = found(devices, is_quicker);
-            assert_eq!(first(&AUTO, &longest, &measured), expected);
+            assert_eq!(first(AUTO, &longest, &measured), expected);
             // Nor of shorter ones.
-            assert_eq!(first(&AUTO, &shorter, &measured), (by, false));
+            assert_eq!(first(AUTO, &shorter, &measured), (by, false));
         }
     }
 }
@@ -519,7 +519,7 @@ fn nothing_is_found_out_in_vain() {
             Some(Unknown::KernelCopies),
         ),
     ] {
-        assert_eq!(route(&wish, &facts, &measured).err(), unknown, "{facts:?}");
+        assert_eq!(route(wish, &facts, &measured).err(), unknown, "{facts:?}");
     }
 }
 
@@ -539,7 +539,7 @@ fn whole_files() {
         is_looked_at: true,
         skips_holes: false,
     };
-    let whole = |wish, file| route_file(&wish, &file, &KNOWN);
+    let whole = |wish, file| route_file(wish, &file, &KNOWN);
     let ranges = |wish, file| match whole(wish, file) {
         FileRoute::Ranges(ranges) => ranges,
         other => panic!("{other:?}"),
@@ -611,7 +611,7 @@ fn whole_files() {
             unshareable: Some(unshareable),
             ..KNOWN
         };
-        let found = route_file(&AUTO, &file, &measured);
+        let found = route_file(AUTO, &file, &measured);
         assert_eq!(found, FileRoute::Ranges(Ranges { clone, ..usual }));
     }
 

@@ -127,7 +127,7 @@ impl<'a> DataMover<'a> {
         self.trace.kernel_avoided = !self.wish.shares_blocks();
         self.trace.blocks = Blocks::Own;
         let mut transfer = Transfer::new(Files { from, to }, self.progress);
-        match route_file(&self.wish, &file, &self.measured) {
+        match route_file(self.wish, &file, &self.measured) {
             FileRoute::Clone => {
                 self.share(transfer.files, file.devices)?;
                 if to_stat.size_bytes > stat.size_bytes {
@@ -232,7 +232,7 @@ impl<'a> DataMover<'a> {
         }
         // What the source has gained since.
         transfer.end = u64::MAX;
-        self.run(Route::read_write(&self.wish), transfer)
+        self.run(Route::read_write(self.wish), transfer)
     }
 
     /// Copies to wherever the source ends, leaving out its holes.
@@ -317,7 +317,7 @@ impl<'a> DataMover<'a> {
     /// Chooses which way a range goes, and finds out what has to be known for that.
     fn choose(&mut self, transfer: &mut Transfer<'_>, facts: &Facts) -> Result<Route> {
         loop {
-            match route(&self.wish, facts, &self.measured) {
+            match route(self.wish, facts, &self.measured) {
                 Ok(route) => return Ok(route),
                 Err(Unknown::KernelCopies) => {
                     self.measured.kernel_copies = Some(kernel_copy::can_be_trusted());

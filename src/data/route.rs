@@ -153,7 +153,7 @@ pub enum TryClone {
 
 /// How a file is copied.
 #[must_use]
-pub fn route_file(wish: &Wish, file: &FileFacts, measured: &Measured) -> FileRoute {
+pub fn route_file(wish: Wish, file: &FileFacts, measured: &Measured) -> FileRoute {
     if wish.reflink == Reflink::Always {
         return FileRoute::Clone;
     }
@@ -224,7 +224,7 @@ pub enum Unknown {
 ///
 /// # Errors
 /// What has to be known for that.
-pub fn route(wish: &Wish, facts: &Facts, measured: &Measured) -> Result<Route, Unknown> {
+pub fn route(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Route, Unknown> {
     let leaves_holes = wish.leaves_holes();
     let chosen = match wish.io {
         Io::Only(way) if way == Way::Ring || facts.bytes > LARGE_BYTES => way,
@@ -249,12 +249,14 @@ pub fn route(wish: &Wish, facts: &Facts, measured: &Measured) -> Result<Route, U
         leaves_holes,
         queues: keeps_order(facts.destination),
     };
-    let is_compared = matches!(wish.io, Io::Auto | Io::Sync)
-        && matches!(by, Way::Ring | Way::Thread)
-        && facts.bytes >= LEAST_COMPARED
-        && !leaves_holes;
+    let is_compared = matches!(by, Way::Ring | Way::Thread)
+        && !matches!(wish.io, Io::Only(_))
+        && !leaves_holes
+        && facts.bytes >= LEAST_COMPARED;
+    if !is_compared {
+        return Ok(route);
+    }
     match measured.splice_is_quicker {
-        _ if !is_compared => Ok(route),
         Some((devices, true)) if devices == facts.devices => Ok(Route {
             by: Way::Splice,
             ..route
@@ -265,7 +267,7 @@ pub fn route(wish: &Wish, facts: &Facts, measured: &Measured) -> Result<Route, U
 }
 
 /// The way that is quickest as a rule.
-fn quickest(wish: &Wish, facts: &Facts, measured: &Measured) -> Result<Way, Unknown> {
+fn quickest(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Way, Unknown> {
     let least_for_two = match facts.destination {
         EXT4 => LEAST_FOR_TWO,
         _ => LEAST_FOR_TWO_ELSEWHERE,
@@ -307,7 +309,7 @@ const fn after_two(leaves_holes: bool) -> Way {
 impl Route {
     /// Reads and writes.
     #[must_use]
-    pub fn read_write(wish: &Wish) -> Self {
+    pub fn read_write(wish: Wish) -> Self {
         Self {
             by: Way::ReadWrite,
             preallocates: false,

@@ -43,8 +43,6 @@ struct Handover<'a> {
 struct State<'a> {
     /// What is to be written, and what was.
     loads: [Option<Load<'a>>; SLOTS as usize],
-    /// A write failed: nothing behind it is to be written.
-    failed: bool,
     ended: bool,
 }
 
@@ -67,27 +65,32 @@ impl<'a> Handover<'a> {
 
     /// Writes what is handed over until the end: what the thread does.
     fn write_all(&self) {
-        let mut turn = 0;
+        // Behind a write that has failed nothing is to be written.
+        let mut failed = false;
+        for slot in (0..SLOTS).cycle() {
+            let Some(mut load) = self.next(slot) else {
+                break;
+            };
+            let written = self.write(slot, &load, failed);
+            failed |= written.count < load.len;
+            load.written = Some(written);
+            self.state.lock().loads[slot as usize] = Some(load);
+            self.written.give();
+        }
+    }
+
+    /// Waits until the slot is handed over; nothing at the end.
+    fn next(&self, slot: u32) -> Option<Load<'a>> {
         let mut state = self.state.lock();
         loop {
-            let slot = turn % SLOTS;
-            let to_write = |load: &mut Load<'_>| load.written.is_none();
-            let Some(mut load) = state.loads[slot as usize].take_if(to_write) else {
-                if state.ended {
-                    break;
-                }
-                state = self.handed_over.wait(state);
-                continue;
-            };
-            let failed = state.failed;
-            drop(state);
-            let written = self.write(slot, &load, failed);
-            load.written = Some(written);
-            state = self.state.lock();
-            state.failed |= written.count < load.len;
-            state.loads[slot as usize] = Some(load);
-            self.written.give();
-            turn += 1;
+            let load = &mut state.loads[slot as usize];
+            if let Some(load) = load.take_if(|load| load.written.is_none()) {
+                return Some(load);
+            }
+            if state.ended {
+                return None;
+            }
+            state = self.handed_over.wait(state);
         }
     }
 

@@ -92,17 +92,15 @@ impl Trace {
             ],
             None,
         );
+        let clone = (self.blocks == Blocks::Shared).then_some("clone");
+        let ways = Way::ALL.into_iter().filter(|&way| self.has_gone(way));
+        let names = ways.map(|way| self.name(way));
         let mut line = Vec::new();
-        if self.blocks == Blocks::Shared {
-            line.extend_from_slice(b"clone");
-        }
-        for way in Way::ALL {
-            if self.has_gone(way) {
-                if !line.is_empty() {
-                    line.extend_from_slice(b", ");
-                }
-                line.extend_from_slice(self.name(way).as_bytes());
+        for name in clone.into_iter().chain(names) {
+            if !line.is_empty() {
+                line.extend_from_slice(b", ");
             }
+            line.extend_from_slice(name.as_bytes());
         }
         if line.is_empty() {
             line.extend_from_slice(b"none");
