@@ -8,8 +8,9 @@
 
 use super::input::{claim, give_back};
 use crate::data::pipeline::{SLOT_BYTES, SLOTS};
+use crate::report::{During, Message, Result};
 use crate::ring::SlotRing;
-use crate::sys::{BorrowedFd, Errno, Result};
+use crate::sys::{BorrowedFd, Errno};
 
 /// What is read into a slot: `len` bytes of the file from `start` on, of which `filled` are there.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +67,7 @@ pub fn read_ahead(
     }
     // Reads that are still in flight are of no use to anybody: what they bring is dropped.
     ahead.ring.drain();
-    give_back(from, ahead.claimed)
+    give_back(from, ahead.claimed).during(Message::Operand)
 }
 
 struct Ahead<'a> {
@@ -88,7 +89,7 @@ impl Ahead<'_> {
         if self.is_at_end {
             return Ok(());
         }
-        let part = claim(self.from, SLOT_BYTES as u64, self.end)?;
+        let part = claim(self.from, SLOT_BYTES as u64, self.end).during(Message::Operand)?;
         #[allow(clippy::cast_possible_truncation)] // a slot's length at the most
         let len = (part.end - part.start) as usize;
         self.is_at_end = len < SLOT_BYTES;
@@ -98,12 +99,12 @@ impl Ahead<'_> {
             len,
             filled: 0,
         };
-        self.go_on(slot);
+        self.read_rest(slot);
         Ok(())
     }
 
     /// Has what the slot's piece lacks read.
-    fn go_on(&mut self, slot: u32) {
+    fn read_rest(&mut self, slot: u32) {
         let from = self.from;
         let piece = self.piece(slot);
         let lacking = piece.filled..piece.len;
@@ -127,7 +128,7 @@ impl Ahead<'_> {
                 // The file's end, or an error: the piece is as long as it will be.
                 _ => continue,
             }
-            self.go_on(finished.slot);
+            self.read_rest(finished.slot);
         }
         self.piece(slot).filled
     }

@@ -1,4 +1,4 @@
-//! Standard output: what it is, and that nothing borrowed is left in it.
+//! Standard output: what it is, and that no file's own pages are left in it.
 //!
 //! What `splice` puts into a pipe are a file's own pages. Who writes to the file or cuts it
 //! before they are read at the other end changes what is read. While `cat` runs that is so; but
@@ -10,7 +10,8 @@
 
 use super::input::look;
 use crate::data::plain;
-use crate::sys::{self, DeviceNumbers, FileId, FileType, Result, STDOUT, Stat};
+use crate::report::{During, Message, Result};
+use crate::sys::{self, DeviceNumbers, FileId, FileType, STDOUT};
 
 /// What it is, as far as the way of its data depends on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +39,8 @@ const LONGEST_PAUSE_MS: u32 = 64;
 pub struct Output {
     /// What it is.
     pub kind: Kind,
-    /// How many bytes were copied into it since pages were lent; more than any pipe holds if
-    /// none were.
+    /// How many bytes were copied into it since it was last spliced to; more than any pipe holds
+    /// if it was not.
     copied: u64,
 }
 
@@ -56,10 +57,10 @@ impl Output {
     ///
     /// # Errors
     /// `EBADF` where it is closed, and what its file system answers.
-    pub fn look(&mut self, stat: &mut Stat) -> Result<()> {
-        if !look(STDOUT, stat)? {
+    pub fn look(&mut self) -> sys::Result<()> {
+        let Some(stat) = look(STDOUT)? else {
             return Ok(());
-        }
+        };
         self.kind = match stat.kind {
             FileType::Regular => Kind::File(stat.id),
             FileType::Fifo => Kind::Pipe,
@@ -74,7 +75,7 @@ impl Output {
     /// # Errors
     /// As [`plain::write_all`].
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
-        plain::write_all(STDOUT, data)?;
+        plain::write_all(STDOUT, data).during(Message::WriteError)?;
         self.copied = self.copied.saturating_add(data.len() as u64);
         Ok(())
     }
@@ -90,7 +91,7 @@ impl Output {
 
     /// Whether a file's own pages may go into it: not where it could not be found out afterwards
     /// that they were taken.
-    pub fn may_borrow(&self) -> bool {
+    pub fn may_be_spliced_to(&self) -> bool {
         match self.kind {
             Kind::Pipe => sys::bytes_in_pipe(STDOUT).is_ok(),
             Kind::Null => true,
@@ -99,13 +100,13 @@ impl Output {
     }
 
     /// To be called when what was moved by the kernel is in it: in a pipe, a file's own pages.
-    pub fn has_borrowed(&mut self) {
+    pub fn was_spliced_to(&mut self) {
         if self.kind == Kind::Pipe {
             self.copied = 0;
         }
     }
 
-    /// Waits until all borrowed pages were taken out of the pipe, or there is nobody to read them.
+    /// Waits until all files' own pages were taken out of the pipe, or there is nobody to read them.
     pub fn wait_for_reader(&self) {
         let mut pause_ms = SHORTEST_PAUSE_MS;
         while !self.all_were_taken() {

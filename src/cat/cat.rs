@@ -11,9 +11,9 @@ use crate::data::lazy_ring::LazyRing;
 use crate::data::pipe::{Pipe, widen};
 use crate::data::plain::{self, NO_MODE};
 use crate::data::wish::{Io, Way};
-use crate::report::{Message, Reporter};
+use crate::report::{During, Failure, Message, Reporter, Result};
 use crate::sys::{
-    self, BorrowedFd, Buffer, CWD, Errno, FileType, OFlags, Result, STDIN, STDOUT, Stat, Whence,
+    self, BorrowedFd, Buffer, CWD, Errno, FileType, OFlags, STDIN, STDOUT, Stat, Whence,
 };
 
 /// How much is read at a time at first; whether there is more, and a better way, is looked into
@@ -31,7 +31,6 @@ const PIPES_BYTES: usize = 256 << 10;
 
 /// Prints operands to standard output.
 struct Cat<'a> {
-    step: Message,
     /// Standard input was wanted and found to be closed.
     stdin_closed: bool,
     /// The filter changes something.
@@ -39,10 +38,8 @@ struct Cat<'a> {
     io: Io,
     reporter: &'a mut dyn Reporter,
     output: Output,
-    /// Of what was looked at last.
-    stat: Stat,
     /// What is read. What is not reached of it is never touched.
-    buffer: Result<Buffer>,
+    buffer: sys::Result<Buffer>,
     ring: LazyRing,
     filter: Filter,
 }
@@ -53,13 +50,11 @@ struct Cat<'a> {
 /// To be called once: memory and descriptors stay taken until the program exits.
 pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn Reporter) {
     let mut cat = Cat {
-        step: Message::StandardOutput,
         stdin_closed: false,
         filtered: !shown.is_empty(),
         io,
         reporter,
         output: Output::new(),
-        stat: Stat::default(),
         // For what is made visible as much again.
         buffer: Buffer::new(SHORT_BYTES << u32::from(!shown.is_empty())),
         ring: LazyRing::UNTRIED,
@@ -68,62 +63,59 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn 
     if cat.filtered {
         cat.filter.prepare();
     }
-    let done = cat.print_all(operands);
-    if let Err(errno) = done {
-        cat.report(b"", errno);
+    if let Err(failure) = cat.print_all(operands) {
+        cat.report(b"", failure);
     }
     cat.output.wait_for_reader();
+    // The program ends now: to give the buffer back would be one system call more.
     core::mem::forget(cat);
 }
 
 impl Cat<'_> {
     fn print_all(&mut self, operands: &[&CStr]) -> Result<()> {
-        self.output.look(&mut self.stat)?;
+        self.output.look().during(Message::StandardOutput)?;
         for operand in operands {
-            self.step = Message::Operand;
-            if let Err(errno) = self.operand(operand) {
-                if self.step == Message::WriteError {
-                    return Err(errno);
-                }
-                self.report(operand.to_bytes(), errno);
-                if errno == Errno::EBADF {
-                    // Standard input, or it is open for writing only.
-                    self.stdin_closed = stdin_is_closed();
-                }
-                if self.step == Message::Told {
-                    break;
-                }
+            let Err(failure) = self.print_operand(operand) else {
+                continue;
+            };
+            if failure.is(Message::WriteError) {
+                return Err(failure);
+            }
+            self.report(operand.to_bytes(), failure);
+            if failure.errno == Some(Errno::EBADF) {
+                // Standard input, or it is open for writing only.
+                self.stdin_closed = stdin_is_closed();
+            }
+            if !matches!(failure.message, Message::Operand | Message::InputIsOutput) {
+                // There is no ring, for this operand or another.
+                break;
             }
         }
         if self.stdin_closed {
-            self.step = Message::CloseInput;
-            self.report(b"", Errno::EBADF);
+            let errno = Some(Errno::EBADF);
+            self.reporter.error(Message::CloseInput, &[], errno);
         }
-        self.step = Message::WriteError;
         // What the filter held back, and what only closing tells.
         if self.filter.holds_return() {
             self.output.write(b"\r")?;
         }
         match self.output.kind {
-            Kind::File(_) => sys::close_stdout(),
+            Kind::File(_) => sys::close_stdout().during(Message::WriteError),
             _ => Ok(()),
         }
     }
 
-    fn report(&mut self, name: &[u8], errno: Errno) {
-        if self.step == Message::Told {
-            return;
-        }
-        let errno = (self.step != Message::InputIsOutput).then_some(errno);
-        self.reporter.error(self.step, &[name], errno);
+    fn report(&mut self, name: &[u8], failure: Failure) {
+        let Failure { message, errno } = failure;
+        self.reporter.error(message, &[name], errno);
     }
 
-    fn operand(&mut self, operand: &CStr) -> Result<()> {
-        if operand.to_bytes() != b"-" {
-            let fd = plain::open(CWD, operand, OFlags::empty(), NO_MODE)?;
-            return self.print(fd.as_fd());
+    fn print_operand(&mut self, operand: &CStr) -> Result<()> {
+        if operand.to_bytes() == b"-" {
+            return self.print(STDIN);
         }
-        self.print(STDIN)
+        let file = plain::open(CWD, operand, OFlags::empty(), NO_MODE);
+        self.print(file.during(Message::Operand)?.as_fd())
     }
 
     /// Prints what `from` still holds; only standard input can have been read from before.
@@ -158,15 +150,18 @@ impl Cat<'_> {
         if !is_file && !by_ring {
             return Ok(());
         }
-        if !look(from, &mut self.stat)? || self.stat.kind != FileType::Regular {
+        let Some(stat) = look(from).during(Message::Operand)? else {
+            return Ok(());
+        };
+        if stat.kind != FileType::Regular {
             return Ok(());
         }
-        if self.output.kind == Kind::File(self.stat.id) {
+        if self.output.kind == Kind::File(stat.id) {
             // Printed over itself: reading ahead of the writes is not asked for.
-            return self.check_order(from);
+            return check_order(from);
         }
         if by_ring {
-            self.print_by_ring(from)?;
+            self.print_by_ring(from, stat.size_bytes)?;
         }
         Ok(())
     }
@@ -174,7 +169,7 @@ impl Cat<'_> {
     /// Lets the kernel move what `from` holds, as far as it will and may, and says whether it moved
     /// any; plain calls do the rest and find out why it went no further.
     ///
-    /// Into a pipe the pages of a regular file are lent, but those at its end
+    /// Into a pipe `splice` puts a regular file's own pages, but for those at its end
     /// ([`Output::copied_end`]). What comes from elsewhere is copied: the pages in a pipe may be
     /// anybody's, and nobody knows which are the last.
     ///
@@ -199,7 +194,7 @@ impl Cat<'_> {
                 Part::All => 0..pipe.at_a_time as u64,
                 Part::UpTo(end) => {
                     let end = end.saturating_sub(self.output.copied_end());
-                    claim(from, pipe.at_a_time as u64, end)?
+                    claim(from, pipe.at_a_time as u64, end).during(Message::Operand)?
                 }
             };
             let passed = self.pass_on(&pipe, from, next, part)?;
@@ -227,17 +222,18 @@ impl Cat<'_> {
             let offset = (part != Part::All).then_some(&mut at);
             let held = pipe.fill(from, offset, usize::try_from(most).unwrap_or(usize::MAX));
             if held == 0 {
-                is_refused = true;
-                if part != Part::All {
-                    give_back(from, most)?;
-                }
-                break;
+                let claimed = match part {
+                    Part::All => 0,
+                    Part::UpTo(_) => most,
+                };
+                give_back(from, claimed).during(Message::Operand)?;
+                return Ok(passed);
             }
             next.start += held as u64;
             let left = pipe.drain(STDOUT, None, held);
             if left < held {
                 passed = Passed::Some;
-                self.output.has_borrowed();
+                self.output.was_spliced_to();
             }
             if left > 0 {
                 // It has been read from the input, so that nobody else will print it.
@@ -249,11 +245,11 @@ impl Cat<'_> {
     }
 
     /// What of an input the kernel may move, if it is worth the while.
-    fn part_to_move(&mut self, from: BorrowedFd<'_>) -> Option<Part> {
-        if self.io != Io::Auto || !self.output.may_borrow() {
+    fn part_to_move(&self, from: BorrowedFd<'_>) -> Option<Part> {
+        if self.io != Io::Auto || !self.output.may_be_spliced_to() {
             return None;
         }
-        let Some(end) = length(from, &mut self.stat) else {
+        let Some(end) = length(from) else {
             // Of a pipe's or a device's data nobody knows which is the last.
             return (self.output.kind == Kind::Null).then_some(Part::All);
         };
@@ -263,54 +259,20 @@ impl Cat<'_> {
         (left >= SHORT_BYTES as u64).then_some(Part::UpTo(end))
     }
 
-    /// Where the next byte goes in the file that standard output is.
-    fn written_at(&mut self) -> u64 {
-        if sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND))
-            && sys::stat_fd(STDOUT, &mut self.stat).is_ok()
-        {
-            self.stat.size_bytes
-        } else {
-            position(STDOUT)
-        }
-    }
-
-    /// Refuses a file that is its own output and would grow as fast as it is read: because
-    /// writes go to its end, or to a place that is still to be read.
-    fn check_order(&mut self, from: BorrowedFd<'_>) -> Result<()> {
-        if position(from) < self.written_at() {
-            self.step = Message::InputIsOutput;
-            return Err(Errno::EINVAL);
-        }
-        Ok(())
-    }
-
-    /// Has a regular file read through the ring, if that can be had, and leaves it standing where
-    /// plain calls would.
-    fn print_by_ring(&mut self, from: BorrowedFd<'_>) -> Result<()> {
+    /// Has a regular file of `size` bytes read through the ring, if that can be had, and leaves it
+    /// standing where plain calls would.
+    fn print_by_ring(&mut self, from: BorrowedFd<'_>, size: u64) -> Result<()> {
         // Else the ring's own descriptor would have its number.
         if stdin_is_closed() {
             return Ok(());
         }
-        let ring = match self.ring.require() {
-            Ok(ring) => ring,
-            Err(failure) => {
-                self.reporter.error(failure.message, &[], failure.errno);
-                self.step = Message::Told;
-                return Err(Errno::ENOSYS);
-            }
-        };
-        if position(from) >= self.stat.size_bytes {
+        let ring = self.ring.require()?;
+        if position(from) >= size {
             return Ok(());
         }
         // Advice only: read ahead further.
         let _ = sys::fadvise_sequential(from);
-        let (step, output) = (&mut self.step, &mut self.output);
-        read_ahead(ring, from, self.stat.size_bytes, |data| {
-            *step = Message::WriteError;
-            output.write(data)?;
-            *step = Message::Operand;
-            Ok(())
-        })
+        read_ahead(ring, from, size, |data| self.output.write(data))
     }
 
     /// How much each pipe may hold that standard input, `from` and standard output are, read or not;
@@ -347,15 +309,14 @@ impl Cat<'_> {
     /// Prints by plain calls, each read's data before the next, until `most_bytes` or more are
     /// printed or nothing is left, and says whether it is the latter.
     fn copy(&mut self, from: BorrowedFd<'_>, most_bytes: usize) -> Result<bool> {
-        let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
+        let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno);
+        let buffer = buffer.during(Message::Operand)?;
         let mut printed = 0;
         while printed < most_bytes {
-            self.step = Message::Operand;
-            let count = plain::read(from, buffer)?;
+            let count = plain::read(from, buffer).during(Message::Operand)?;
             let Some(data @ [_, ..]) = buffer.get(..count) else {
                 return Ok(true);
             };
-            self.step = Message::WriteError;
             self.output.write(data)?;
             printed = printed.saturating_add(count);
         }
@@ -364,20 +325,16 @@ impl Cat<'_> {
 
     /// As [`Self::copy`], to the end, with bytes made visible.
     fn print_filtered(&mut self, from: BorrowedFd<'_>) -> Result<()> {
-        let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno)?;
-        let (input, room) = buffer.split_at_mut(SHORT_BYTES);
+        let buffer = self.buffer.as_deref_mut().map_err(|errno| *errno);
+        let (input, room) = buffer.during(Message::Operand)?.split_at_mut(SHORT_BYTES);
         loop {
-            self.step = Message::Operand;
-            let count = plain::read(from, input)?;
+            let count = plain::read(from, input).during(Message::Operand)?;
             let Some(mut data @ [_, ..]) = input.get(..count) else {
                 return Ok(());
             };
-            self.step = Message::WriteError;
             while !data.is_empty() {
                 let (taken, filled) = self.filter.feed(data, room);
-                if let Some(shown) = room.get(..filled) {
-                    self.output.write(shown)?;
-                }
+                self.output.write(room.get(..filled).unwrap_or_default())?;
                 data = data.get(taken..).unwrap_or_default();
             }
         }
@@ -399,6 +356,27 @@ enum Passed {
     Nothing,
     Some,
     All,
+}
+
+/// Refuses a file that is its own output and would grow as fast as it is read: because writes go
+/// to its end, or to a place that is still to be read.
+fn check_order(from: BorrowedFd<'_>) -> Result<()> {
+    if position(from) < written_at() {
+        return Message::InputIsOutput.into();
+    }
+    Ok(())
+}
+
+/// Where the next byte goes in the file that standard output is.
+fn written_at() -> u64 {
+    let mut stat = Stat::default();
+    if sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND))
+        && sys::stat_fd(STDOUT, &mut stat).is_ok()
+    {
+        stat.size_bytes
+    } else {
+        position(STDOUT)
+    }
 }
 
 /// The descriptor's current position.
