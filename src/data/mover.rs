@@ -184,11 +184,11 @@ impl<'a> DataMover<'a> {
             facts.is_cached = is_cached(files.from, size);
         }
         if ranges.skips_holes {
-            let moved = self.copy_extents(transfer, facts, size);
+            let moved = self.copy_extents(transfer, &mut facts, size);
             // What it ends with may be a hole.
             return self.end(transfer, moved);
         }
-        let moved = self.copy_whole(transfer, facts, size, is_exact);
+        let moved = self.copy_whole(transfer, &mut facts, size, is_exact);
         // Where the source has lost, or something failed, there may be blocks behind what is whole,
         // or what was written while an earlier write failed; before its end, a hole.
         if transfer.at < size || moved.is_err() || self.wish.leaves_holes() {
@@ -222,7 +222,7 @@ impl<'a> DataMover<'a> {
     fn copy_whole(
         &mut self,
         transfer: &mut Transfer<'_>,
-        facts: Facts,
+        facts: &mut Facts,
         size: u64,
         is_exact: bool,
     ) -> Result<()> {
@@ -236,7 +236,12 @@ impl<'a> DataMover<'a> {
     }
 
     /// Copies to wherever the source ends, leaving out its holes.
-    fn copy_extents(&mut self, transfer: &mut Transfer<'_>, facts: Facts, size: u64) -> Result<()> {
+    fn copy_extents(
+        &mut self,
+        transfer: &mut Transfer<'_>,
+        facts: &mut Facts,
+        size: u64,
+    ) -> Result<()> {
         let from = transfer.files.from;
         loop {
             // Both move forward, whatever a file system answers: no answer makes this loop.
@@ -296,9 +301,14 @@ impl<'a> DataMover<'a> {
     ///
     /// # Errors
     /// The first that no way could get around.
-    fn copy_range(&mut self, transfer: &mut Transfer<'_>, facts: Facts, end: u64) -> Result<()> {
-        let bytes = end - transfer.at;
-        let mut route = Some(self.choose(transfer, &Facts { bytes, ..facts })?);
+    fn copy_range(
+        &mut self,
+        transfer: &mut Transfer<'_>,
+        facts: &mut Facts,
+        end: u64,
+    ) -> Result<()> {
+        facts.bytes = end - transfer.at;
+        let mut route = Some(self.choose(transfer, facts)?);
         transfer.end = end;
         while let Some(way) = route
             && transfer.at < end

@@ -241,7 +241,7 @@ pub fn route(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Route, Un
         Way::Splice => after_two(leaves_holes),
         way => way,
     };
-    let route = Route {
+    let mut route = Route {
         by,
         preallocates: allocates_ahead(facts.destination)
             && !leaves_holes
@@ -253,17 +253,15 @@ pub fn route(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Route, Un
         && !matches!(wish.io, Io::Only(_))
         && !leaves_holes
         && facts.bytes >= LEAST_COMPARED;
-    if !is_compared {
-        return Ok(route);
+    if is_compared {
+        match measured.splice_is_quicker {
+            Some((devices, is_quicker)) if devices == facts.devices => {
+                route.by = if is_quicker { Way::Splice } else { by };
+            }
+            _ => return Err(Unknown::Quicker(route)),
+        }
     }
-    match measured.splice_is_quicker {
-        Some((devices, true)) if devices == facts.devices => Ok(Route {
-            by: Way::Splice,
-            ..route
-        }),
-        Some((devices, false)) if devices == facts.devices => Ok(route),
-        _ => Err(Unknown::Quicker(route)),
-    }
+    Ok(route)
 }
 
 /// The way that is quickest as a rule.
