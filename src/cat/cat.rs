@@ -49,12 +49,16 @@ struct Cat<'a> {
 ///
 /// To be called once: memory and descriptors stay taken until the program exits.
 pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn Reporter) {
+    let output = match Output::look() {
+        Ok(output) => output,
+        Err(errno) => return reporter.error(Message::StandardOutput, &[], Some(errno)),
+    };
     let mut cat = Cat {
         stdin_closed: false,
         filtered: !shown.is_empty(),
         io,
         reporter,
-        output: Output::new(),
+        output,
         // For what is made visible as much again.
         buffer: Buffer::new(SHORT_BYTES << u32::from(!shown.is_empty())),
         ring: LazyRing::UNTRIED,
@@ -73,7 +77,6 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn 
 
 impl Cat<'_> {
     fn print_all(&mut self, operands: &[&CStr]) -> Result<()> {
-        self.output.look().during(Message::StandardOutput)?;
         for operand in operands {
             let Err(failure) = self.print_operand(operand) else {
                 continue;

@@ -45,29 +45,21 @@ pub struct Output {
 }
 
 impl Output {
-    /// One that was not looked at.
-    pub const fn new() -> Self {
-        Self {
-            kind: Kind::Other,
-            copied: u64::MAX,
-        }
-    }
-
     /// Finds out what it is; where nobody may look, it is as anything else.
     ///
     /// # Errors
     /// `EBADF` where it is closed, and what its file system answers.
-    pub fn look(&mut self) -> sys::Result<()> {
-        let Some(stat) = look(STDOUT)? else {
-            return Ok(());
-        };
-        self.kind = match stat.kind {
-            FileType::Regular => Kind::File(stat.id),
-            FileType::Fifo => Kind::Pipe,
-            FileType::CharDevice if stat.rdev == NULL => Kind::Null,
+    pub fn look() -> sys::Result<Self> {
+        let kind = match look(STDOUT)? {
+            Some(stat) if stat.kind == FileType::Regular => Kind::File(stat.id),
+            Some(stat) if stat.kind == FileType::Fifo => Kind::Pipe,
+            Some(stat) if stat.kind == FileType::CharDevice && stat.rdev == NULL => Kind::Null,
             _ => Kind::Other,
         };
-        Ok(())
+        Ok(Self {
+            kind,
+            copied: u64::MAX,
+        })
     }
 
     /// Writes all of `data`, as a copy.

@@ -13,7 +13,7 @@ use super::pipe::{self, Pipe};
 use super::pipeline::{SLOTS, WriterState};
 use super::processors::usual_count;
 use super::progress::Progress;
-use super::read_write::{self, BUFFER_BYTES};
+use super::read_write::{self, BUFFER_BYTES, Position};
 use super::ring_writer;
 use super::route::{
     Devices, Facts, FileFacts, FileRoute, LARGE_BYTES, Measured, Ranges, Route, TryClone, Unknown,
@@ -137,13 +137,14 @@ impl<'a> DataMover<'a> {
             }
             FileRoute::Stream { leaves_holes } => {
                 self.trace.begin(leaves_holes);
-                let buffer = buffer(&mut self.buffer).during(Message::Read)?;
-                let may_wait = stat.kind != FileType::Regular;
-                let moved = read_write::stream(&mut transfer, buffer, leaves_holes, may_wait);
-                if transfer.at > 0 {
-                    self.trace.add(Way::ReadWrite);
+                transfer.end = u64::MAX;
+                let awaits = stat.kind != FileType::Regular;
+                self.read_and_write(&mut transfer, Position::Own { awaits }, leaves_holes)?;
+                if leaves_holes {
+                    // What it ends with may be a hole.
+                    transfer.cut().during(Message::Extend)?;
                 }
-                Ok(moved?)
+                Ok(())
             }
             FileRoute::Ranges(ranges) => self.copy_ranges(&mut transfer, &file, ranges),
         }
@@ -232,7 +233,8 @@ impl<'a> DataMover<'a> {
         }
         // What the source has gained since.
         transfer.end = u64::MAX;
-        self.run(Route::read_write(self.wish), transfer)
+        transfer.begin_way(false);
+        self.read_and_write(transfer, Position::Given, self.wish.leaves_holes())
     }
 
     /// Copies to wherever the source ends, leaving out its holes.
@@ -328,6 +330,9 @@ impl<'a> DataMover<'a> {
     fn choose(&mut self, transfer: &mut Transfer<'_>, facts: &Facts) -> Result<Route> {
         loop {
             match route(self.wish, facts, &self.measured) {
+                Ok(route) if route.is_compared => {
+                    return self.compare(route, transfer, facts.devices);
+                }
                 Ok(route) => return Ok(route),
                 Err(Unknown::KernelCopies) => {
                     self.measured.kernel_copies = Some(kernel_copy::can_be_trusted());
@@ -337,27 +342,29 @@ impl<'a> DataMover<'a> {
                     self.measured.ring = Some(self.ring.get().is_some());
                     self.trace.ring_refused = self.ring.refused();
                 }
-                Err(Unknown::Quicker(route)) => match self.compare(route, transfer)? {
-                    Some(is_quicker) => {
-                        self.measured.splice_is_quicker = Some((facts.devices, is_quicker));
-                    }
-                    None => return Ok(route),
-                },
             }
         }
     }
 
-    /// Copies the first of a range by two and by `splice`, and says whether `splice` is quicker;
-    /// nothing where the range ended before.
-    fn compare(&mut self, by_two: Route, transfer: &mut Transfer<'_>) -> Result<Option<bool>> {
-        let by_two_ns = self.time(by_two, WARM_UP_OF_TWO_BYTES, transfer)?;
+    /// Copies the first of a range by two and by `splice`, and says which way the rest goes.
+    fn compare(
+        &mut self,
+        by_two: Route,
+        transfer: &mut Transfer<'_>,
+        devices: Devices,
+    ) -> Result<Route> {
         let splice = Route {
             by: Way::Splice,
             ..by_two
         };
+        let by_two_ns = self.time(by_two, WARM_UP_OF_TWO_BYTES, transfer)?;
         let splice_ns = self.time(splice, WARM_UP_BYTES, transfer)?;
-        let times = by_two_ns.zip(splice_ns);
-        Ok(times.map(|(by_two_ns, splice_ns)| splice_ns * BETTER_BY.1 < by_two_ns * BETTER_BY.0))
+        let (Some(by_two_ns), Some(splice_ns)) = (by_two_ns, splice_ns) else {
+            return Ok(by_two);
+        };
+        let is_quicker = splice_ns * BETTER_BY.1 < by_two_ns * BETTER_BY.0;
+        self.measured.splice_is_quicker = Some((devices, is_quicker));
+        Ok(if is_quicker { splice } else { by_two })
     }
 
     /// Copies some of a range on one way, and says how many nanoseconds [`TIMED_BYTES`] took that
@@ -379,7 +386,6 @@ impl<'a> DataMover<'a> {
     fn run(&mut self, route: Route, transfer: &mut Transfer<'_>) -> Result<()> {
         let start = transfer.at;
         transfer.begin_way(route.preallocates);
-        let mut copied = Ok(());
         match route.by {
             Way::CopyFileRange => kernel_copy::copy(transfer),
             Way::Splice => pipe::copy(transfer, &mut self.pipe),
@@ -388,17 +394,32 @@ impl<'a> DataMover<'a> {
                 let ended = thread_writer::copy(transfer, &mut self.slots, route.leaves_holes);
                 let Some(ended) = ended else { return Ok(()) };
                 self.trace.add(Way::Thread);
-                copied = ended.copied;
+                return ended.copied;
             }
             Way::ReadWrite => {
-                let buffer = buffer(&mut self.buffer).during(Message::Read)?;
-                copied = read_write::copy(transfer, buffer, route.leaves_holes);
+                return self.read_and_write(transfer, Position::Given, route.leaves_holes);
             }
         }
         if transfer.at > start {
             self.trace.add(route.by);
-        } else if matches!(route.by, Way::CopyFileRange | Way::Splice) {
+        } else {
             self.trace.kernel_refused = true;
+        }
+        Ok(())
+    }
+
+    /// Copies by reads and writes, which give the final word.
+    fn read_and_write(
+        &mut self,
+        transfer: &mut Transfer<'_>,
+        position: Position,
+        leaves_holes: bool,
+    ) -> Result<()> {
+        let start = transfer.at;
+        let buffer = buffer(&mut self.buffer).during(Message::Read)?;
+        let copied = read_write::copy(transfer, buffer, position, leaves_holes);
+        if transfer.at > start {
+            self.trace.add(Way::ReadWrite);
         }
         copied
     }

@@ -2,9 +2,9 @@
 
 use super::holes::write_but_zeros;
 use super::plain;
-use super::transfer::Transfer;
+use super::transfer::{Files, Transfer};
 use crate::report::{During, Message, Result};
-use crate::sys::{self, BorrowedFd, Errno, Ready};
+use crate::sys::{self, Errno, Ready};
 
 /// How much is read at a time. It fits a processor's own cache.
 pub const BUFFER_BYTES: usize = 256 << 10;
@@ -12,68 +12,62 @@ pub const BUFFER_BYTES: usize = 256 << 10;
 /// How long a signal may wait for its answer at the most where nothing else is to be done.
 const ANSWER_MS: u16 = 250;
 
-/// Copies from where the transfer is, as far as the source goes.
+/// Where files are read and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// Where the transfer is.
+    Given,
+    /// Where each of them stands.
+    Own {
+        /// What is read may be long in coming.
+        awaits: bool,
+    },
+}
+
+/// Copies as far as the source goes. Blocks of zeros may be left out, of a regular file.
 ///
 /// # Errors
 /// The final word about what can be read and written.
-pub fn copy(transfer: &mut Transfer<'_>, buffer: &mut [u8], leaves_holes: bool) -> Result<()> {
-    let files = transfer.files;
+pub fn copy(
+    transfer: &mut Transfer<'_>,
+    buffer: &mut [u8],
+    position: Position,
+    leaves_holes: bool,
+) -> Result<()> {
+    let Files { from, to } = transfer.files;
+    let is_given = position == Position::Given;
     while transfer.at < transfer.end {
+        if position == (Position::Own { awaits: true }) {
+            answer_until_ready(transfer);
+        }
         let want = transfer.left(buffer.len());
         let room = buffer.get_mut(..want).unwrap_or_default();
-        let count = plain::read_at(files.from, room, transfer.at).during(Message::Read)?;
+        let read = if is_given {
+            plain::read_at(from, room, transfer.at)
+        } else {
+            plain::read(from, room)
+        };
+        let count = read.during(Message::Read)?;
         let Some(data @ [_, ..]) = room.get(..count) else {
             break;
         };
         let written = if leaves_holes {
-            write_but_zeros(files.to, data, transfer.at)
+            write_but_zeros(to, data, transfer.at)
+        } else if is_given {
+            plain::write_all_at(to, data, transfer.at)
         } else {
-            plain::write_all_at(files.to, data, transfer.at)
+            plain::write_all(to, data)
         };
         written.during(Message::Write)?;
         transfer.advance_to(transfer.at + count as u64);
-    }
-    Ok(())
-}
-
-/// Moves all that comes from one file to the other, both at their current positions. Holes are
-/// left in a regular file only.
-///
-/// # Errors
-/// As [`copy`].
-pub fn stream(
-    transfer: &mut Transfer<'_>,
-    buffer: &mut [u8],
-    leaves_holes: bool,
-    may_wait: bool,
-) -> Result<()> {
-    let files = transfer.files;
-    loop {
-        if may_wait {
-            answer_until_ready(transfer, files.from);
-        }
-        let count = plain::read(files.from, buffer).during(Message::Read)?;
-        let Some(data @ [_, ..]) = buffer.get(..count) else {
-            break;
-        };
-        let written = if leaves_holes {
-            write_but_zeros(files.to, data, transfer.at)
-        } else {
-            plain::write_all(files.to, data)
-        };
-        written.during(Message::Write)?;
-        transfer.advance_to(transfer.at + count as u64);
-    }
-    if leaves_holes {
-        // What it ends with may be a hole.
-        transfer.cut().during(Message::Extend)?;
     }
     Ok(())
 }
 
 /// Who sends what a pipe holds may take any time: signals are answered meanwhile, those too that
 /// come just before it waits.
-fn answer_until_ready(transfer: &Transfer<'_>, from: BorrowedFd<'_>) {
+fn answer_until_ready(transfer: &Transfer<'_>) {
+    let from = transfer.files.from;
     while let Ok(false) | Err(Errno::EINTR) = sys::wait_ready_for(from, Ready::Read, ANSWER_MS) {
         transfer.progress.answer();
     }

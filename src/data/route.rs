@@ -195,6 +195,7 @@ pub struct Facts {
 
 /// Which way a range goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // they are all independent
 pub struct Route {
     /// The first way.
     pub by: Way,
@@ -204,6 +205,9 @@ pub struct Route {
     pub leaves_holes: bool,
     /// Several writes may be queued with the ring at a time.
     pub queues: bool,
+    /// Whether [`Way::Splice`] is quicker is to be found out by copying the first of the range both
+    /// ways. Where it is too short for that, it goes this way.
+    pub is_compared: bool,
 }
 
 /// What has to be found out before a way can be chosen.
@@ -215,9 +219,6 @@ pub enum Unknown {
     Processors,
     /// [`Measured::ring`].
     Ring,
-    /// Whether [`Way::Splice`] is quicker than this: to be found out by copying the first of the
-    /// range both ways. Where it is too short for that, it goes this way.
-    Quicker(Route),
 }
 
 /// Which way a range goes, by [the table](self).
@@ -248,17 +249,14 @@ pub fn route(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Route, Un
             && !matches!(by, Way::CopyFileRange | Way::ReadWrite),
         leaves_holes,
         queues: keeps_order(facts.destination),
+        is_compared: false,
     };
-    let is_compared = matches!(by, Way::Ring | Way::Thread)
-        && !matches!(wish.io, Io::Only(_))
-        && !leaves_holes
-        && facts.bytes >= LEAST_COMPARED;
-    if is_compared {
+    let is_long = facts.bytes >= LEAST_COMPARED && !matches!(wish.io, Io::Only(_));
+    if is_long && !leaves_holes && matches!(by, Way::Ring | Way::Thread) {
         match measured.splice_is_quicker {
-            Some((devices, is_quicker)) if devices == facts.devices => {
-                route.by = if is_quicker { Way::Splice } else { by };
-            }
-            _ => return Err(Unknown::Quicker(route)),
+            Some((devices, true)) if devices == facts.devices => route.by = Way::Splice,
+            Some((devices, false)) if devices == facts.devices => {}
+            _ => route.is_compared = true,
         }
     }
     Ok(route)
@@ -305,17 +303,6 @@ const fn after_two(leaves_holes: bool) -> Way {
 }
 
 impl Route {
-    /// Reads and writes.
-    #[must_use]
-    pub fn read_write(wish: Wish) -> Self {
-        Self {
-            by: Way::ReadWrite,
-            preallocates: false,
-            leaves_holes: wish.leaves_holes(),
-            queues: false,
-        }
-    }
-
     /// Where this way went no further, the next one. Reads and writes work everywhere: they give
     /// the final word, the rest of the data or the error to report.
     #[must_use]
