@@ -11,8 +11,8 @@ use annulet::data::route::file_systems::{
     CEPH, CIFS, EXT4, FUSE, NFS, OVERLAYFS, SMB2, TMPFS, XFS,
 };
 use annulet::data::route::{
-    Facts, FileFacts, FileRoute, KERNEL_COPY_LEAST, LARGE_BYTES, LEAST_COMPARED, LEAST_FOR_TWO,
-    LEAST_FOR_TWO_ELSEWHERE, Measured, Ranges, TryClone, Unknown, route, route_file,
+    self, FileFacts, FileRoute, KERNEL_COPY_LEAST, LARGE_BYTES, LEAST_COMPARED, LEAST_FOR_TWO,
+    LEAST_FOR_TWO_ELSEWHERE, Measured, Ranges, Route, TryClone, Unknown, route_file,
 };
 use annulet::data::transfer::{Files, Transfer};
 use annulet::data::wish::Way::{self, CopyFileRange, ReadWrite, Ring, Splice, Thread};
@@ -235,30 +235,56 @@ const KNOWN: Measured = Measured {
     splice_is_quicker: None,
 };
 
-const fn facts(destination: u64, bytes: u64) -> Facts {
-    Facts {
+const ALL_WAYS: [Way; 5] = [CopyFileRange, Ring, Thread, Splice, ReadWrite];
+
+const REGULAR: (FileType, FileType) = (FileType::Regular, FileType::Regular);
+
+/// A range of a file.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    file: FileFacts,
+    bytes: u64,
+}
+
+const fn range(destination: u64, bytes: u64) -> Range {
+    let file = FileFacts {
+        kinds: REGULAR,
         devices: DEVICES,
+        size_bytes: bytes,
+        blocks: bytes / 512,
+        source: EXT4,
         destination,
-        bytes,
         is_cached: true,
-    }
+    };
+    Range { file, bytes }
+}
+
+/// As that, but it has to be waited for.
+const fn cold(destination: u64, bytes: u64) -> Range {
+    let mut range = range(destination, bytes);
+    range.file.is_cached = false;
+    range
+}
+
+fn route(wish: Wish, range: &Range, measured: &Measured) -> std::result::Result<Route, Unknown> {
+    route::route(wish, &range.file, range.bytes, measured)
 }
 
 /// The first way of a range, and whether it is to be compared with `splice`.
-fn first(wish: Wish, facts: &Facts, measured: &Measured) -> (Way, bool) {
-    match route(wish, facts, measured) {
+fn first(wish: Wish, range: &Range, measured: &Measured) -> (Way, bool) {
+    match route(wish, range, measured) {
         Ok(route) => (route.by, route.is_compared),
-        Err(unknown) => panic!("{unknown:?} of {facts:?}"),
+        Err(unknown) => panic!("{unknown:?} of {range:?}"),
     }
 }
 
-fn way(wish: Wish, facts: &Facts, measured: &Measured) -> Way {
-    first(wish, facts, measured).0
+fn way(wish: Wish, range: &Range, measured: &Measured) -> Way {
+    first(wish, range, measured).0
 }
 
 /// All ways of a range, one after the other.
-fn ways(wish: Wish, facts: &Facts, measured: &Measured) -> Vec<Way> {
-    let first = route(wish, facts, measured).unwrap();
+fn ways(wish: Wish, range: &Range, measured: &Measured) -> Vec<Way> {
+    let first = route(wish, range, measured).unwrap();
     std::iter::successors(Some(first), |route| route.next())
         .map(|route| route.by)
         .collect()
@@ -280,9 +306,9 @@ fn every_row_of_the_table() {
             (least - 1, Splice),
             (least, with_ring),
         ] {
-            assert_eq!(way(AUTO, &facts(kind, bytes), &KNOWN), expected);
+            assert_eq!(way(AUTO, &range(kind, bytes), &KNOWN), expected);
         }
-        let large = facts(kind, least);
+        let large = range(kind, least);
         let alone = Wish {
             is_alone: true,
             ..AUTO
@@ -295,42 +321,38 @@ fn every_row_of_the_table() {
             processors: Some(1),
             ..KNOWN
         };
-        let cold = Facts {
-            is_cached: false,
-            ..large
-        };
         let with_ring_alone = if with_ring == Ring { Ring } else { Splice };
         assert_eq!(way(AUTO, &large, &no_ring), Thread);
         assert_eq!(way(alone, &large, &KNOWN), with_ring_alone);
         assert_eq!(way(alone, &large, &no_ring), Splice);
         assert_eq!(way(AUTO, &large, &one_processor), Splice);
-        assert_eq!(way(AUTO, &cold, &KNOWN), Splice);
+        assert_eq!(way(AUTO, &cold(kind, least), &KNOWN), Splice);
     }
     for kind in [NFS, FUSE, CIFS, SMB2, CEPH] {
         assert_eq!(
-            first(AUTO, &facts(kind, 1 << 40), &KNOWN),
+            first(AUTO, &range(kind, 1 << 40), &KNOWN),
             (CopyFileRange, false)
         );
-        assert_eq!(way(AUTO, &facts(kind, 1), &KNOWN), ReadWrite);
+        assert_eq!(way(AUTO, &range(kind, 1), &KNOWN), ReadWrite);
     }
 }
 
 #[test]
 fn what_is_asked_for_goes_before() {
     let io = |io| Wish { io, ..AUTO };
-    let large = facts(EXT4, LEAST_FOR_TWO);
-    let small = facts(EXT4, LARGE_BYTES);
+    let large = range(EXT4, LEAST_FOR_TWO);
+    let small = range(EXT4, LARGE_BYTES);
     // As it is quickest, but not by the ring.
     assert_eq!(way(io(Io::Sync), &large, &KNOWN), Thread);
     assert_eq!(way(io(Io::Sync), &small, &KNOWN), CopyFileRange);
     // Large files only, but the ring of all; never compared.
-    let longest = facts(EXT4, LEAST_COMPARED);
-    for asked in Way::ALL {
+    let longest = range(EXT4, LEAST_COMPARED);
+    for asked in ALL_WAYS {
         let wish = io(Io::Only(asked));
         let of_small = if asked == Ring { Ring } else { ReadWrite };
         assert_eq!(way(wish, &small, &KNOWN), of_small);
-        assert_eq!(way(wish, &facts(XFS, 1), &KNOWN), of_small);
-        assert_eq!(way(wish, &facts(NFS, LARGE_BYTES + 1), &KNOWN), asked);
+        assert_eq!(way(wish, &range(XFS, 1), &KNOWN), of_small);
+        assert_eq!(way(wish, &range(NFS, LARGE_BYTES + 1), &KNOWN), asked);
         assert_eq!(first(wish, &longest, &KNOWN), (asked, false));
     }
     // A ring that was given up.
@@ -338,20 +360,20 @@ fn what_is_asked_for_goes_before() {
         ring: Some(false),
         ..KNOWN
     };
-    for facts in [large, small] {
-        assert_eq!(way(io(Io::Only(Ring)), &facts, &no_ring), Splice);
+    for range in [large, small] {
+        assert_eq!(way(io(Io::Only(Ring)), &range, &no_ring), Splice);
     }
 }
 
 #[test]
 fn the_kernel_does_not_copy_what_is_not_to_be_shared() {
-    let small = facts(EXT4, LARGE_BYTES);
-    let far = facts(NFS, 1 << 40);
+    let small = range(EXT4, LARGE_BYTES);
+    let far = range(NFS, 1 << 40);
     let untrusted = Measured {
         kernel_copies: Some(false),
         ..KNOWN
     };
-    for facts in [small, far] {
+    for range in [small, far] {
         for (reflink, sparse) in [
             (Reflink::Never, Sparse::Auto),
             (Reflink::Auto, Sparse::Never),
@@ -362,14 +384,14 @@ fn the_kernel_does_not_copy_what_is_not_to_be_shared() {
                 sparse,
                 ..AUTO
             };
-            assert_eq!(way(wish, &facts, &KNOWN), ReadWrite);
+            assert_eq!(way(wish, &range, &KNOWN), ReadWrite);
         }
-        assert_eq!(way(AUTO, &facts, &untrusted), ReadWrite);
+        assert_eq!(way(AUTO, &range, &untrusted), ReadWrite);
         let only = Wish {
             io: Io::Only(CopyFileRange),
             ..AUTO
         };
-        assert_eq!(way(only, &facts, &untrusted), ReadWrite);
+        assert_eq!(way(only, &range, &untrusted), ReadWrite);
     }
 }
 
@@ -381,7 +403,7 @@ fn blocks_of_zeros_are_looked_for_by_reading() {
             sparse: Sparse::Always,
             ..AUTO
         };
-        assert_eq!(way(wish, &facts(EXT4, LARGE_BYTES + 1), &KNOWN), ReadWrite);
+        assert_eq!(way(wish, &range(EXT4, LARGE_BYTES + 1), &KNOWN), ReadWrite);
     }
     let always = Wish {
         sparse: Sparse::Always,
@@ -389,7 +411,7 @@ fn blocks_of_zeros_are_looked_for_by_reading() {
     };
     // Two do that as well, without a comparison and without blocks ahead.
     for (kind, expected) in [(EXT4, Ring), (OVERLAYFS, Thread)] {
-        let found = route(always, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
+        let found = route(always, &range(kind, LEAST_COMPARED), &KNOWN).unwrap();
         assert_eq!(
             (found.by, found.leaves_holes, found.preallocates),
             (expected, true, false)
@@ -405,7 +427,7 @@ fn each_way_hands_over_to_the_next() {
         ..AUTO
     };
     for kind in [EXT4, XFS] {
-        let facts = facts(kind, LARGE_BYTES + 1);
+        let range = range(kind, LARGE_BYTES + 1);
         for (way, expected) in [
             (Ring, &[Ring, Splice, ReadWrite][..]),
             (Thread, &[Thread, Splice, ReadWrite]),
@@ -413,7 +435,7 @@ fn each_way_hands_over_to_the_next() {
             (CopyFileRange, &[CopyFileRange, ReadWrite]),
             (ReadWrite, &[ReadWrite]),
         ] {
-            assert_eq!(ways(only(way), &facts, &KNOWN), expected);
+            assert_eq!(ways(only(way), &range, &KNOWN), expected);
         }
     }
 }
@@ -427,12 +449,12 @@ fn only_some_file_systems_get_blocks_ahead_or_several_writes() {
         (XFS, false, false),
         (0, false, false),
     ] {
-        for way in Way::ALL {
+        for way in ALL_WAYS {
             let wish = Wish {
                 io: Io::Only(way),
                 ..AUTO
             };
-            let found = route(wish, &facts(kind, LEAST_COMPARED), &KNOWN).unwrap();
+            let found = route(wish, &range(kind, LEAST_COMPARED), &KNOWN).unwrap();
             assert_eq!(found.queues, queues);
             let writes = !matches!(way, CopyFileRange | ReadWrite);
             assert_eq!(found.preallocates, preallocates && writes);
@@ -446,9 +468,9 @@ fn only_some_file_systems_get_blocks_ahead_or_several_writes() {
 #[test]
 fn the_longest_are_compared_with_splice() {
     for (kind, by) in [(EXT4, Ring), (XFS, Thread)] {
-        let longest = facts(kind, LEAST_COMPARED);
+        let longest = range(kind, LEAST_COMPARED);
         assert_eq!(first(AUTO, &longest, &KNOWN), (by, true));
-        let shorter = facts(kind, LEAST_COMPARED - 1);
+        let shorter = range(kind, LEAST_COMPARED - 1);
         assert_eq!(first(AUTO, &shorter, &KNOWN), (by, false));
         let found = |devices, is_quicker| Measured {
             splice_is_quicker: Some((devices, is_quicker)),
@@ -483,33 +505,29 @@ fn nothing_is_found_out_in_vain() {
         processors: Some(2),
         ..nothing
     };
-    let cold = Facts {
-        is_cached: false,
-        ..facts(EXT4, LEAST_COMPARED)
-    };
-    let large = facts(EXT4, LEAST_FOR_TWO);
-    for (wish, facts, measured, unknown) in [
-        (AUTO, facts(EXT4, 1), nothing, None),
+    let large = range(EXT4, LEAST_FOR_TWO);
+    for (wish, range, measured, unknown) in [
+        (AUTO, range(EXT4, 1), nothing, None),
         (
             AUTO,
-            facts(EXT4, LARGE_BYTES),
+            range(EXT4, LARGE_BYTES),
             nothing,
             Some(Unknown::KernelCopies),
         ),
         (
             AUTO,
-            facts(NFS, 1 << 40),
+            range(NFS, 1 << 40),
             nothing,
             Some(Unknown::KernelCopies),
         ),
-        (never, facts(EXT4, LARGE_BYTES), nothing, None),
-        (AUTO, facts(EXT4, LEAST_FOR_TWO - 1), nothing, None),
-        (AUTO, cold, nothing, None),
+        (never, range(EXT4, LARGE_BYTES), nothing, None),
+        (AUTO, range(EXT4, LEAST_FOR_TWO - 1), nothing, None),
+        (AUTO, cold(EXT4, LEAST_COMPARED), nothing, None),
         (AUTO, large, nothing, Some(Unknown::Processors)),
         (AUTO, large, two, Some(Unknown::Ring)),
-        (AUTO, facts(XFS, LEAST_FOR_TWO_ELSEWHERE), two, None),
+        (AUTO, range(XFS, LEAST_FOR_TWO_ELSEWHERE), two, None),
         (only(Thread), large, nothing, None),
-        (only(Ring), facts(XFS, 1), nothing, Some(Unknown::Ring)),
+        (only(Ring), range(XFS, 1), nothing, Some(Unknown::Ring)),
         (
             only(CopyFileRange),
             large,
@@ -517,20 +535,14 @@ fn nothing_is_found_out_in_vain() {
             Some(Unknown::KernelCopies),
         ),
     ] {
-        assert_eq!(route(wish, &facts, &measured).err(), unknown, "{facts:?}");
+        assert_eq!(route(wish, &range, &measured).err(), unknown, "{range:?}");
     }
 }
 
 #[test]
 fn whole_files() {
     const SIZE: u64 = 1 << 20;
-    const REGULAR: (FileType, FileType) = (FileType::Regular, FileType::Regular);
-    let file = FileFacts {
-        kinds: REGULAR,
-        devices: DEVICES,
-        size_bytes: SIZE,
-        blocks: SIZE / 512,
-    };
+    let file = range(EXT4, SIZE).file;
     let usual = Ranges {
         clone: TryClone::Yes,
         requires_ring: false,

@@ -3,36 +3,34 @@
 use super::transfer::Files;
 use crate::sys::{self, Errno, Result};
 
-/// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cloned {
-    /// They are shared.
-    Yes,
-    /// These two files cannot share theirs.
-    NotThese(Errno),
-    /// No two files of these file systems can.
-    NotHere(Errno),
-}
-
 /// Has `to` share all blocks of `from`.
 ///
 /// # Errors
-/// Those that tell of no other way.
-pub fn share_blocks(Files { from, to }: Files<'_>) -> Result<Cloned> {
-    match sys::ficlone(from, to) {
-        Ok(()) => Ok(Cloned::Yes),
-        Err(errno @ (Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS)) => {
-            Ok(Cloned::NotHere(errno))
-        }
-        Err(
-            errno @ (Errno::EINVAL
+/// As [`sys::ficlone`].
+pub fn share_blocks(Files { from, to }: Files<'_>) -> Result<()> {
+    sys::ficlone(from, to)
+}
+
+/// Whether an error tells that no two files of these file systems can share blocks.
+#[must_use]
+pub const fn is_about_file_systems(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS
+    )
+}
+
+/// Whether an error tells that these two files cannot share theirs.
+#[must_use]
+pub const fn is_about_files(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EINVAL
             | Errno::EBADF
             | Errno::ETXTBSY
             | Errno::EPERM
             | Errno::EACCES
             | Errno::EFBIG
-            | Errno::ENOENT),
-        ) => Ok(Cloned::NotThese(errno)),
-        Err(errno) => Err(errno),
-    }
+            | Errno::ENOENT
+    )
 }

@@ -5,7 +5,7 @@
 //! copy, what is left of it is a prefix of the source, and whoever reads it meanwhile sees no byte
 //! that is not the source's.
 
-use super::clone::{self, Cloned};
+use super::clone;
 use super::facts::{FileSystem, is_cached};
 use super::kernel_copy;
 use super::lazy_ring::LazyRing;
@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::read_write::{self, BUFFER_BYTES, Position};
 use super::ring_writer;
 use super::route::{
-    Devices, Facts, FileFacts, FileRoute, LARGE_BYTES, Measured, Ranges, Route, TryClone, Unknown,
+    Devices, FileFacts, FileRoute, LARGE_BYTES, Measured, Ranges, Route, TryClone, Unknown,
     is_exact, route, route_file,
 };
 use super::thread_writer;
@@ -54,6 +54,9 @@ pub enum Incomplete {
         has_gaps: bool,
     },
 }
+
+/// What a copy gives.
+pub type Copied = core::result::Result<(), Incomplete>;
 
 impl From<Failure> for Incomplete {
     fn from(failure: Failure) -> Self {
@@ -114,12 +117,15 @@ impl<'a> DataMover<'a> {
         &mut self,
         (from, stat): (BorrowedFd<'_>, &Stat),
         (to, to_stat): (BorrowedFd<'_>, &Stat),
-    ) -> core::result::Result<(), Incomplete> {
+    ) -> Copied {
         let file = FileFacts {
             kinds: (stat.kind, to_stat.kind),
             devices: (stat.id.dev, to_stat.id.dev),
             size_bytes: stat.size_bytes,
             blocks: stat.blocks,
+            source: 0,
+            destination: 0,
+            is_cached: false,
         };
         if stat.kind != FileType::Regular || stat.size_bytes > LARGE_BYTES {
             self.progress.begin();
@@ -146,16 +152,16 @@ impl<'a> DataMover<'a> {
                 }
                 Ok(())
             }
-            FileRoute::Ranges(ranges) => self.copy_ranges(&mut transfer, &file, ranges),
+            FileRoute::Ranges(ranges) => self.copy_ranges(&mut transfer, file, ranges),
         }
     }
 
     fn copy_ranges(
         &mut self,
         transfer: &mut Transfer<'_>,
-        file: &FileFacts,
+        mut file: FileFacts,
         ranges: Ranges,
-    ) -> core::result::Result<(), Incomplete> {
+    ) -> Copied {
         let (files, size) = (transfer.files, file.size_bytes);
         if ranges.requires_ring {
             self.ring.require()?;
@@ -171,25 +177,19 @@ impl<'a> DataMover<'a> {
         self.trace.begin(self.wish.leaves_holes());
         // A ring that did not keep the order is given up for one file only.
         self.measured.ring = None;
-        let is_exact = is_exact(self.source.kind_of(files.from, file.devices.0));
-        let mut facts = Facts {
-            devices: file.devices,
-            destination: 0,
-            bytes: 0,
-            is_cached: false,
-        };
+        file.source = self.source.kind_of(files.from, file.devices.0);
         if ranges.is_looked_at {
-            facts.destination = self.destination.kind_of(files.to, file.devices.1);
+            file.destination = self.destination.kind_of(files.to, file.devices.1);
             // Advice only: read ahead further.
             let _ = sys::fadvise_sequential(files.from);
-            facts.is_cached = is_cached(files.from, size);
+            file.is_cached = is_cached(files.from, size);
         }
         if ranges.skips_holes {
-            let moved = self.copy_extents(transfer, &mut facts, size);
+            let moved = self.copy_extents(transfer, &file);
             // What it ends with may be a hole.
             return self.end(transfer, moved);
         }
-        let moved = self.copy_whole(transfer, &mut facts, size, is_exact);
+        let moved = self.copy_whole(transfer, &file);
         // Where the source has lost, or something failed, there may be blocks behind what is whole,
         // or what was written while an earlier write failed; before its end, a hole.
         if transfer.at < size || moved.is_err() || self.wish.leaves_holes() {
@@ -202,33 +202,25 @@ impl<'a> DataMover<'a> {
     /// is remembered, so that a tree asks once.
     fn share(&mut self, files: Files<'_>, devices: Devices) -> Result<bool> {
         self.trace.blocks = Blocks::Unshareable;
-        let errno = match clone::share_blocks(files).during(Message::Clone)? {
-            Cloned::Yes => {
-                self.trace.blocks = Blocks::Shared;
-                return Ok(true);
-            }
-            Cloned::NotHere(errno) => {
-                self.measured.unshareable = Some(devices);
-                errno
-            }
-            Cloned::NotThese(errno) => errno,
+        let Err(errno) = clone::share_blocks(files) else {
+            self.trace.blocks = Blocks::Shared;
+            return Ok(true);
         };
-        if self.wish.reflink == Reflink::Always {
-            return Err(errno).during(Message::Clone);
+        let is_for_all = clone::is_about_file_systems(errno);
+        if is_for_all {
+            self.measured.unshareable = Some(devices);
         }
-        Ok(false)
+        if self.wish.reflink != Reflink::Always && (is_for_all || clone::is_about_files(errno)) {
+            return Ok(false);
+        }
+        Err(errno).during(Message::Clone)
     }
 
-    /// Copies from offset 0 to wherever the source ends, which is expected at `size`.
-    fn copy_whole(
-        &mut self,
-        transfer: &mut Transfer<'_>,
-        facts: &mut Facts,
-        size: u64,
-        is_exact: bool,
-    ) -> Result<()> {
-        self.copy_range(transfer, facts, size)?;
-        if transfer.at == size && size <= LARGE_BYTES && is_exact {
+    /// Copies from offset 0 to wherever the source ends, which is expected at its size.
+    fn copy_whole(&mut self, transfer: &mut Transfer<'_>, file: &FileFacts) -> Result<()> {
+        let size = file.size_bytes;
+        self.copy_range(transfer, file, size)?;
+        if transfer.at == size && size <= LARGE_BYTES && is_exact(file.source) {
             return Ok(());
         }
         // What the source has gained since.
@@ -238,12 +230,7 @@ impl<'a> DataMover<'a> {
     }
 
     /// Copies to wherever the source ends, leaving out its holes.
-    fn copy_extents(
-        &mut self,
-        transfer: &mut Transfer<'_>,
-        facts: &mut Facts,
-        size: u64,
-    ) -> Result<()> {
+    fn copy_extents(&mut self, transfer: &mut Transfer<'_>, file: &FileFacts) -> Result<()> {
         let from = transfer.files.from;
         loop {
             // Both move forward, whatever a file system answers: no answer makes this loop.
@@ -260,9 +247,9 @@ impl<'a> DataMover<'a> {
             transfer.skip_to(data.map_or(transfer.at, |data| data.max(transfer.at)));
             // Where no hole can be found, all of it is copied as data.
             let hole = sys::lseek(from, transfer.at, Whence::Hole)
-                .unwrap_or(size.max(transfer.at + LARGE_BYTES))
+                .unwrap_or(file.size_bytes.max(transfer.at + LARGE_BYTES))
                 .max(transfer.at + 1);
-            self.copy_range(transfer, facts, hole)?;
+            self.copy_range(transfer, file, hole)?;
             if transfer.at < hole {
                 // The source ends inside the extent.
                 return Ok(());
@@ -271,11 +258,7 @@ impl<'a> DataMover<'a> {
     }
 
     /// Makes a copy that was `moved` so far as long as what is whole of it.
-    fn end(
-        &self,
-        transfer: &mut Transfer<'_>,
-        moved: Result<()>,
-    ) -> core::result::Result<(), Incomplete> {
+    fn end(&self, transfer: &mut Transfer<'_>, moved: Result<()>) -> Copied {
         let Err(errno) = transfer.cut() else {
             return Ok(moved?);
         };
@@ -306,11 +289,10 @@ impl<'a> DataMover<'a> {
     fn copy_range(
         &mut self,
         transfer: &mut Transfer<'_>,
-        facts: &mut Facts,
+        file: &FileFacts,
         end: u64,
     ) -> Result<()> {
-        facts.bytes = end - transfer.at;
-        let mut route = Some(self.choose(transfer, facts)?);
+        let mut route = Some(self.choose(transfer, file, end)?);
         transfer.end = end;
         while let Some(way) = route
             && transfer.at < end
@@ -327,11 +309,12 @@ impl<'a> DataMover<'a> {
     }
 
     /// Chooses which way a range goes, and finds out what has to be known for that.
-    fn choose(&mut self, transfer: &mut Transfer<'_>, facts: &Facts) -> Result<Route> {
+    fn choose(&mut self, transfer: &mut Transfer<'_>, file: &FileFacts, end: u64) -> Result<Route> {
+        let bytes = end - transfer.at;
         loop {
-            match route(self.wish, facts, &self.measured) {
+            match route(self.wish, file, bytes, &self.measured) {
                 Ok(route) if route.is_compared => {
-                    return self.compare(route, transfer, facts.devices);
+                    return self.compare(route, transfer, file.devices);
                 }
                 Ok(route) => return Ok(route),
                 Err(Unknown::KernelCopies) => {

@@ -100,7 +100,7 @@ impl Measured {
     };
 }
 
-/// What decides how a file is copied, known before any of its data is read.
+/// What decides how a file is copied. The last three are known only if it was looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct FileFacts {
     /// What is read, and what is written.
@@ -111,6 +111,12 @@ pub struct FileFacts {
     pub size_bytes: u64,
     /// How much of it is kept, in blocks of 512 bytes.
     pub blocks: u64,
+    /// The [file systems](file_systems) it comes from and goes to; 0 where that is not known.
+    pub source: u64,
+    /// See there.
+    pub destination: u64,
+    /// It need not be waited for, by all signs.
+    pub is_cached: bool,
 }
 
 /// How a file is copied.
@@ -180,19 +186,6 @@ pub fn route_file(wish: Wish, file: &FileFacts, measured: &Measured) -> FileRout
     })
 }
 
-/// What decides which way a range of a file goes.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts {
-    /// Where the file is, and where it goes.
-    pub devices: Devices,
-    /// The file system it goes to, if the file was looked at; else 0.
-    pub destination: u64,
-    /// How much there is.
-    pub bytes: u64,
-    /// It need not be waited for, by all signs.
-    pub is_cached: bool,
-}
-
 /// Which way a range goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // they are all independent
@@ -221,16 +214,21 @@ pub enum Unknown {
     Ring,
 }
 
-/// Which way a range goes, by [the table](self).
+/// Which way a range of so many bytes goes, by [the table](self).
 ///
 /// # Errors
 /// What has to be known for that.
-pub fn route(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Route, Unknown> {
+pub fn route(
+    wish: Wish,
+    file: &FileFacts,
+    bytes: u64,
+    measured: &Measured,
+) -> Result<Route, Unknown> {
     let leaves_holes = wish.leaves_holes();
     let chosen = match wish.io {
-        Io::Only(way) if way == Way::Ring || facts.bytes > LARGE_BYTES => way,
+        Io::Only(way) if way == Way::Ring || bytes > LARGE_BYTES => way,
         Io::Only(_) => Way::ReadWrite,
-        Io::Auto | Io::Sync => quickest(wish, facts, measured)?,
+        Io::Auto | Io::Sync => quickest(wish, file, bytes, measured)?,
     };
     let by = match chosen {
         // It may share blocks, and leave holes where the source has them.
@@ -244,18 +242,18 @@ pub fn route(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Route, Un
     };
     let mut route = Route {
         by,
-        preallocates: allocates_ahead(facts.destination)
+        preallocates: allocates_ahead(file.destination)
             && !leaves_holes
             && !matches!(by, Way::CopyFileRange | Way::ReadWrite),
         leaves_holes,
-        queues: keeps_order(facts.destination),
+        queues: keeps_order(file.destination),
         is_compared: false,
     };
-    let is_long = facts.bytes >= LEAST_COMPARED && !matches!(wish.io, Io::Only(_));
+    let is_long = bytes >= LEAST_COMPARED && !matches!(wish.io, Io::Only(_));
     if is_long && !leaves_holes && matches!(by, Way::Ring | Way::Thread) {
         match measured.splice_is_quicker {
-            Some((devices, true)) if devices == facts.devices => route.by = Way::Splice,
-            Some((devices, false)) if devices == facts.devices => {}
+            Some((devices, true)) if devices == file.devices => route.by = Way::Splice,
+            Some((devices, false)) if devices == file.devices => {}
             _ => route.is_compared = true,
         }
     }
@@ -263,27 +261,24 @@ pub fn route(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Route, Un
 }
 
 /// The way that is quickest as a rule.
-fn quickest(wish: Wish, facts: &Facts, measured: &Measured) -> Result<Way, Unknown> {
-    let least_for_two = match facts.destination {
+fn quickest(wish: Wish, file: &FileFacts, bytes: u64, measured: &Measured) -> Result<Way, Unknown> {
+    let least_for_two = match file.destination {
         EXT4 => LEAST_FOR_TWO,
         _ => LEAST_FOR_TWO_ELSEWHERE,
     };
-    if facts.bytes < KERNEL_COPY_LEAST {
+    if bytes < KERNEL_COPY_LEAST {
         return Ok(Way::ReadWrite);
     }
-    if is_far(facts.destination) || facts.bytes <= LARGE_BYTES {
+    if is_far(file.destination) || bytes <= LARGE_BYTES {
         return Ok(Way::CopyFileRange);
     }
-    if facts.bytes < least_for_two
-        || !facts.is_cached
+    if bytes < least_for_two
+        || !file.is_cached
         || measured.processors.ok_or(Unknown::Processors)? < 2
     {
         return Ok(Way::Splice);
     }
-    if wish.io == Io::Auto
-        && keeps_order(facts.destination)
-        && measured.ring.ok_or(Unknown::Ring)?
-    {
+    if wish.io == Io::Auto && keeps_order(file.destination) && measured.ring.ok_or(Unknown::Ring)? {
         return Ok(Way::Ring);
     }
     Ok(if wish.is_alone {

@@ -92,11 +92,24 @@ impl Trace {
             ],
             None,
         );
-        let clone = (self.blocks == Blocks::Shared).then_some("clone");
-        let ways = Way::ALL.into_iter().filter(|&way| self.has_gone(way));
-        let names = ways.map(|way| self.name(way));
+        let by_ring = match self.ring {
+            None | Some(Rung::Plain) => "io_uring (no flags)",
+            Some(Rung::Deferred) => "io_uring (one issuer, deferred)",
+            Some(Rung::NoArray) => "io_uring (one issuer, deferred, no array)",
+        };
+        let ways = [
+            (self.blocks == Blocks::Shared, "clone"),
+            (self.has_gone(Way::CopyFileRange), "copy_file_range"),
+            (self.has_gone(Way::Ring), by_ring),
+            (
+                self.has_gone(Way::Thread),
+                "reads, and writes by another thread",
+            ),
+            (self.has_gone(Way::Splice), "splice"),
+            (self.has_gone(Way::ReadWrite), "reads and writes"),
+        ];
         let mut line = Vec::new();
-        for name in clone.into_iter().chain(names) {
+        for (_, name) in ways.into_iter().filter(|way| way.0) {
             if !line.is_empty() {
                 line.extend_from_slice(b", ");
             }
@@ -111,19 +124,6 @@ impl Trace {
         }
         if let Some(errno) = self.ring_refused {
             reporter.say(Message::TraceRefused, &[], Some(errno));
-        }
-    }
-
-    /// A way, as the user reads it.
-    const fn name(&self, way: Way) -> &'static str {
-        match (way, self.ring) {
-            (Way::CopyFileRange, _) => "copy_file_range",
-            (Way::Ring, None | Some(Rung::Plain)) => "io_uring (no flags)",
-            (Way::Ring, Some(Rung::Deferred)) => "io_uring (one issuer, deferred)",
-            (Way::Ring, Some(Rung::NoArray)) => "io_uring (one issuer, deferred, no array)",
-            (Way::Thread, _) => "reads, and writes by another thread",
-            (Way::Splice, _) => "splice",
-            (Way::ReadWrite, _) => "reads and writes",
         }
     }
 

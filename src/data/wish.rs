@@ -27,17 +27,6 @@ pub enum Way {
     ReadWrite,
 }
 
-impl Way {
-    /// All there are, as `--debug` names them one after the other.
-    pub const ALL: [Self; 5] = [
-        Self::CopyFileRange,
-        Self::Ring,
-        Self::Thread,
-        Self::Splice,
-        Self::ReadWrite,
-    ];
-}
-
 /// When a copy shares its source's blocks (`FICLONE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // as they are given: `--reflink=WHEN`
