@@ -492,7 +492,7 @@ fn the_longest_are_compared_with_splice() {
 
 #[test]
 fn nothing_is_found_out_in_vain() {
-    let nothing = Measured::NOTHING;
+    let nothing = Measured::default();
     let never = Wish {
         reflink: Reflink::Never,
         ..AUTO

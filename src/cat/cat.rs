@@ -61,7 +61,7 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn 
         output,
         // For what is made visible as much again.
         buffer: Buffer::new(SHORT_BYTES << u32::from(!shown.is_empty())),
-        ring: LazyRing::UNTRIED,
+        ring: LazyRing::default(),
         filter: Filter::new(shown),
     };
     if cat.filtered {

@@ -199,7 +199,7 @@ impl<'a> Engine<'a> {
             self.say_copied(job);
         }
         if traced {
-            self.data.trace = Trace::NEW;
+            self.data.trace = Trace::default();
         }
         let mut made = self.make(job);
         for _ in 0..MOST_LOOKS {

@@ -4,7 +4,7 @@ use super::read_write::BUFFER_BYTES;
 use crate::sys::{self, BorrowedFd, Errno};
 
 /// The file system that a file is on, asked for once for all files of a device.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FileSystem {
     dev: u64,
     /// See [`super::route::file_systems`]; of the unknown 0.
@@ -12,9 +12,6 @@ pub struct FileSystem {
 }
 
 impl FileSystem {
-    /// None was asked for.
-    pub const UNKNOWN: Self = Self { dev: 0, kind: 0 };
-
     /// The kind of the one that `file` is on, which is on device `dev`; 0 where that is not known.
     pub fn kind_of(&mut self, file: BorrowedFd<'_>, dev: u64) -> u64 {
         if dev == 0 || self.dev != dev {

@@ -7,18 +7,13 @@ use crate::ring::{SetupError, SlotRing, Step};
 use crate::sys::Errno;
 
 /// The ring, or why it is not to be had, once it was tried.
+#[derive(Debug, Default)]
 pub struct LazyRing {
     made: Option<core::result::Result<SlotRing, SetupError>>,
     is_given_up: bool,
 }
 
 impl LazyRing {
-    /// Not tried yet.
-    pub const UNTRIED: Self = Self {
-        made: None,
-        is_given_up: false,
-    };
-
     /// The ring, made when first used; `None` where it is not to be had.
     pub fn get(&mut self) -> Option<&mut SlotRing> {
         if self.is_given_up {

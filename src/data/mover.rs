@@ -85,18 +85,18 @@ pub struct DataMover<'a> {
 impl<'a> DataMover<'a> {
     /// A mover that goes the way that is asked for. Takes nothing yet.
     #[must_use]
-    pub const fn new(wish: Wish, progress: &'a Progress<'a>) -> Self {
+    pub fn new(wish: Wish, progress: &'a Progress<'a>) -> Self {
         Self {
             wish,
             progress,
-            trace: Trace::NEW,
-            measured: Measured::NOTHING,
-            source: FileSystem::UNKNOWN,
-            destination: FileSystem::UNKNOWN,
+            trace: Trace::default(),
+            measured: Measured::default(),
+            source: FileSystem::default(),
+            destination: FileSystem::default(),
             buffer: None,
             slots: None,
             pipe: None,
-            ring: LazyRing::UNTRIED,
+            ring: LazyRing::default(),
         }
     }
 

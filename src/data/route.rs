@@ -75,7 +75,7 @@ pub const LEAST_COMPARED: u64 = 512 << 20;
 pub type Devices = (u64, u64);
 
 /// What was learnt of the machine and its file systems, from file to file; `None` is not known.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Measured {
     /// Between these no blocks can be shared.
     pub unshareable: Option<Devices>,
@@ -87,17 +87,6 @@ pub struct Measured {
     pub ring: Option<bool>,
     /// Between these `splice` was found to be quicker than two, or not.
     pub splice_is_quicker: Option<(Devices, bool)>,
-}
-
-impl Measured {
-    /// Nothing is known yet.
-    pub const NOTHING: Self = Self {
-        unshareable: None,
-        kernel_copies: None,
-        processors: None,
-        ring: None,
-        splice_is_quicker: None,
-    };
 }
 
 /// What decides how a file is copied. The last three are known only if it was looked at.

@@ -6,9 +6,10 @@ use crate::ring::Rung;
 use crate::sys::{Errno, Vec};
 
 /// Whether a copy shares its source's blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Blocks {
     /// It came to nothing before.
+    #[default]
     Unknown,
     /// That was not tried.
     Own,
@@ -19,7 +20,7 @@ pub enum Blocks {
 }
 
 /// Which way a file's data went.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::struct_excessive_bools)] // they are all independent
 pub struct Trace {
     /// There is data to copy, and the source is open.
@@ -48,21 +49,6 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Nothing is known yet.
-    pub const NEW: Self = Self {
-        has_data: false,
-        ways: 0,
-        ring: None,
-        disordered: false,
-        ring_refused: None,
-        kernel_refused: false,
-        kernel_avoided: false,
-        blocks: Blocks::Unknown,
-        began: false,
-        seek_hole: false,
-        zeros: false,
-    };
-
     /// The data of a file is being copied.
     pub const fn begin(&mut self, leaves_holes: bool) {
         self.began = true;
