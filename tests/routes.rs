@@ -539,69 +539,69 @@ fn nothing_is_found_out_in_vain() {
     }
 }
 
-#[test]
-fn whole_files() {
-    const SIZE: u64 = 1 << 20;
-    let file = range(EXT4, SIZE).file;
-    let usual = Ranges {
-        clone: TryClone::Yes,
-        requires_ring: false,
-        is_looked_at: true,
-        skips_holes: false,
-    };
-    let whole = |wish, file| route_file(wish, &file, &KNOWN);
-    let ranges = |wish, file| match whole(wish, file) {
+fn ranges(wish: Wish, file: FileFacts) -> Ranges {
+    match route_file(wish, &file, &KNOWN) {
         FileRoute::Ranges(ranges) => ranges,
         other => panic!("{other:?}"),
-    };
-    assert_eq!(ranges(AUTO, file), usual);
+    }
+}
 
-    // A clone or nothing, whatever it is.
+const SIZE: u64 = 1 << 20;
+
+const FILE: FileFacts = range(EXT4, SIZE).file;
+
+const ALWAYS: Wish = Wish {
+    sparse: Sparse::Always,
+    ..AUTO
+};
+
+#[test]
+fn what_is_no_file_with_a_size_is_a_stream() {
+    let whole = |wish, file| route_file(wish, &file, &KNOWN);
+    let stream = |leaves_holes| FileRoute::Stream { leaves_holes };
     let cloned = Wish {
         reflink: Reflink::Always,
         ..AUTO
     };
-    let always = Wish {
-        sparse: Sparse::Always,
-        ..AUTO
-    };
-    let fifo = (FileType::Fifo, FileType::Regular);
-    let to_device = (FileType::Regular, FileType::CharDevice);
-    let empty = FileFacts {
-        size_bytes: 0,
-        ..file
-    };
-    for (file, to_regular) in [
-        (empty, true),
-        (
-            FileFacts {
-                kinds: fifo,
-                ..file
-            },
-            true,
-        ),
-        (
-            FileFacts {
-                kinds: to_device,
-                ..file
-            },
-            false,
-        ),
+    let regular = FileType::Regular;
+    for (kinds, size_bytes, to_regular) in [
+        (REGULAR, 0, true),
+        ((FileType::Fifo, regular), SIZE, true),
+        ((regular, FileType::CharDevice), SIZE, false),
     ] {
+        let file = FileFacts {
+            kinds,
+            size_bytes,
+            ..FILE
+        };
+        // A clone or nothing, whatever it is.
         assert_eq!(whole(cloned, file), FileRoute::Clone);
-        let stream = |leaves_holes| FileRoute::Stream { leaves_holes };
         assert_eq!(whole(AUTO, file), stream(false));
-        assert_eq!(whole(always, file), stream(to_regular));
+        assert_eq!(whole(ALWAYS, file), stream(to_regular));
     }
-    assert_eq!(whole(cloned, file), FileRoute::Clone);
+    assert_eq!(whole(cloned, FILE), FileRoute::Clone);
+}
 
-    // Blocks are not shared where that is not asked for, or another way is.
-    for (reflink, sparse, io) in [
-        (Reflink::Never, Sparse::Auto, Io::Auto),
-        (Reflink::Auto, Sparse::Never, Io::Auto),
-        (Reflink::Auto, Sparse::Always, Io::Auto),
-        (Reflink::Auto, Sparse::Auto, Io::Only(ReadWrite)),
-        (Reflink::Auto, Sparse::Auto, Io::Only(Ring)),
+#[test]
+fn blocks_are_shared_where_that_may_be() {
+    for (reflink, sparse, io, clone) in [
+        (Reflink::Auto, Sparse::Auto, Io::Auto, TryClone::Yes),
+        (Reflink::Auto, Sparse::Auto, Io::Sync, TryClone::Yes),
+        (Reflink::Never, Sparse::Auto, Io::Auto, TryClone::Forbidden),
+        (Reflink::Auto, Sparse::Never, Io::Auto, TryClone::Forbidden),
+        (Reflink::Auto, Sparse::Always, Io::Auto, TryClone::Forbidden),
+        (
+            Reflink::Auto,
+            Sparse::Auto,
+            Io::Only(ReadWrite),
+            TryClone::Forbidden,
+        ),
+        (
+            Reflink::Auto,
+            Sparse::Auto,
+            Io::Only(Ring),
+            TryClone::Forbidden,
+        ),
     ] {
         let wish = Wish {
             io,
@@ -609,23 +609,21 @@ fn whole_files() {
             sparse,
             ..AUTO
         };
-        assert_eq!(ranges(wish, file).clone, TryClone::Forbidden);
+        assert_eq!(ranges(wish, FILE).clone, clone);
     }
-    let sync = Wish {
-        io: Io::Sync,
-        ..AUTO
-    };
-    assert_eq!(ranges(sync, file).clone, TryClone::Yes);
     for (unshareable, clone) in [(DEVICES, TryClone::InVain), ((1, 3), TryClone::Yes)] {
         let measured = Measured {
             unshareable: Some(unshareable),
             ..KNOWN
         };
-        let found = route_file(AUTO, &file, &measured);
+        let usual = ranges(AUTO, FILE);
+        let found = route_file(AUTO, &FILE, &measured);
         assert_eq!(found, FileRoute::Ranges(Ranges { clone, ..usual }));
     }
+}
 
-    // Only large files are looked at, but for the ring.
+#[test]
+fn large_files_are_looked_at_and_all_for_the_ring() {
     let ring = Wish {
         io: Io::Only(Ring),
         ..AUTO
@@ -634,30 +632,34 @@ fn whole_files() {
         (AUTO, LARGE_BYTES, false),
         (AUTO, LARGE_BYTES + 1, true),
         (ring, 1, true),
+        (ring, LARGE_BYTES + 1, true),
     ] {
-        let found = ranges(wish, FileFacts { size_bytes, ..file });
+        let found = ranges(wish, FileFacts { size_bytes, ..FILE });
         assert_eq!(found.is_looked_at, is_looked_at);
         assert_eq!(found.requires_ring, wish.io == Io::Only(Ring));
     }
+}
 
-    // Holes are skipped where there are any, and may be.
+#[test]
+fn holes_are_skipped_where_there_are_any() {
     let never = Wish {
         sparse: Sparse::Never,
         ..AUTO
     };
-    for (wish, blocks, skips_holes) in [
-        (AUTO, SIZE / 512 - 1, true),
-        (always, SIZE / 512 - 1, true),
-        (never, SIZE / 512 - 1, false),
-        (AUTO, SIZE / 512 + 1, false),
+    for (wish, size_bytes, blocks, skips_holes) in [
+        (AUTO, SIZE, SIZE / 512 - 1, true),
+        (ALWAYS, SIZE, SIZE / 512 - 1, true),
+        (never, SIZE, SIZE / 512 - 1, false),
+        (never, SIZE, 0, false),
+        (AUTO, SIZE, SIZE / 512 + 1, false),
+        // Half a block is none.
+        (AUTO, SIZE + 511, SIZE / 512, false),
     ] {
-        let found = ranges(wish, FileFacts { blocks, ..file });
-        assert_eq!(found.skips_holes, skips_holes);
+        let file = FileFacts {
+            size_bytes,
+            blocks,
+            ..FILE
+        };
+        assert_eq!(ranges(wish, file).skips_holes, skips_holes);
     }
-    // Half a block is none.
-    let odd = FileFacts {
-        size_bytes: SIZE + 511,
-        ..file
-    };
-    assert!(!ranges(AUTO, odd).skips_holes);
 }

@@ -233,7 +233,7 @@ pub fn route(
         by,
         preallocates: allocates_ahead(file.destination)
             && !leaves_holes
-            && !matches!(by, Way::CopyFileRange | Way::ReadWrite),
+            && matches!(by, Way::Splice | Way::Ring | Way::Thread),
         leaves_holes,
         queues: keeps_order(file.destination),
         is_compared: false,
@@ -293,8 +293,8 @@ impl Route {
     pub const fn next(self) -> Option<Self> {
         let by = match self.by {
             Way::Ring | Way::Thread => after_two(self.leaves_holes),
-            Way::CopyFileRange | Way::Splice => Way::ReadWrite,
             Way::ReadWrite => return None,
+            _ => Way::ReadWrite,
         };
         Some(Self {
             by,
