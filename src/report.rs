@@ -162,6 +162,24 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// No call has failed.
+    #[must_use]
+    pub const fn without_errno(message: Message) -> Self {
+        Self {
+            message,
+            errno: None,
+        }
+    }
+
+    /// A call has failed.
+    #[must_use]
+    pub const fn new(message: Message, errno: Errno) -> Self {
+        Self {
+            message,
+            errno: Some(errno),
+        }
+    }
+
     /// Whether this is what was being done.
     #[must_use]
     pub fn is(self, message: Message) -> bool {

@@ -8,22 +8,17 @@
 
 use super::input::{claim, give_back};
 use crate::data::pipeline::{SLOT_BYTES, SLOTS};
+use crate::report::{During, Message, Result};
 use crate::ring::SlotRing;
-use crate::sys::{BorrowedFd, Errno, Result};
+use crate::sys::{BorrowedFd, Errno};
 
 /// What is read into a slot: `len` bytes of the file from `start` on, of which `filled` are there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Piece {
     start: u64,
     len: usize,
     filled: usize,
 }
-
-const NO_PIECE: Piece = Piece {
-    start: 0,
-    len: 0,
-    filled: 0,
-};
 
 /// Reads a file from where it stands up to `end` and has what is read written by `write`, in order.
 /// The file is left standing behind that.
@@ -45,7 +40,7 @@ pub fn read_ahead(
         end,
         is_at_end: false,
         claimed: 0,
-        pieces: [NO_PIECE; SLOTS as usize],
+        pieces: [Piece::default(); SLOTS as usize],
     };
     for slot in 0..SLOTS {
         ahead.begin(slot)?;
@@ -66,7 +61,7 @@ pub fn read_ahead(
     }
     // Reads that are still in flight are of no use to anybody: what they bring is dropped.
     ahead.ring.drain();
-    give_back(from, ahead.claimed)
+    give_back(from, ahead.claimed).during(Message::Operand)
 }
 
 struct Ahead<'a> {
@@ -84,26 +79,23 @@ struct Ahead<'a> {
 impl Ahead<'_> {
     /// Has the file's next piece read into the slot, if there is one.
     fn begin(&mut self, slot: u32) -> Result<()> {
-        *self.piece(slot) = NO_PIECE;
+        *self.piece(slot) = Piece::default();
         if self.is_at_end {
             return Ok(());
         }
-        let part = claim(self.from, SLOT_BYTES as u64, self.end)?;
+        let part = claim(self.from, SLOT_BYTES as u64, self.end).during(Message::Operand)?;
         #[allow(clippy::cast_possible_truncation)] // a slot's length at the most
         let len = (part.end - part.start) as usize;
         self.is_at_end = len < SLOT_BYTES;
         self.claimed += len as u64;
-        *self.piece(slot) = Piece {
-            start: part.start,
-            len,
-            filled: 0,
-        };
-        self.go_on(slot);
+        let (start, filled) = (part.start, 0);
+        *self.piece(slot) = Piece { start, len, filled };
+        self.read_rest(slot);
         Ok(())
     }
 
     /// Has what the slot's piece lacks read.
-    fn go_on(&mut self, slot: u32) {
+    fn read_rest(&mut self, slot: u32) {
         let from = self.from;
         let piece = self.piece(slot);
         let lacking = piece.filled..piece.len;
@@ -127,7 +119,7 @@ impl Ahead<'_> {
                 // The file's end, or an error: the piece is as long as it will be.
                 _ => continue,
             }
-            self.go_on(finished.slot);
+            self.read_rest(finished.slot);
         }
         self.piece(slot).filled
     }

@@ -4,21 +4,22 @@ use core::ops::Range;
 
 use crate::sys::{self, BorrowedFd, Errno, FileType, Result, Stat, Whence};
 
-/// Looks at a file, and says whether that may be: `cat` can do without.
+/// Looks at a file; nothing where that is not allowed, which `cat` can do without.
 ///
 /// # Errors
 /// As [`sys::stat_fd`], but not where a container's profile refuses the call.
-pub fn look(fd: BorrowedFd<'_>, stat: &mut Stat) -> Result<bool> {
-    match sys::stat_fd(fd, stat) {
-        Err(Errno::EPERM | Errno::ENOSYS) => Ok(false),
-        looked => looked.map(|()| true),
+pub fn look(fd: BorrowedFd<'_>) -> Result<Option<Stat>> {
+    match sys::stat_fd(fd) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::EPERM | Errno::ENOSYS) => Ok(None),
+        Err(errno) => Err(errno),
     }
 }
 
 /// How long a regular file is; nothing if it is none, or nobody may look.
-pub fn length(fd: BorrowedFd<'_>, stat: &mut Stat) -> Option<u64> {
-    let is_file = look(fd, stat) == Ok(true) && stat.kind == FileType::Regular;
-    is_file.then_some(stat.size_bytes)
+pub fn length(fd: BorrowedFd<'_>) -> Option<u64> {
+    let stat = look(fd).ok()??;
+    (stat.kind == FileType::Regular).then_some(stat.size_bytes)
 }
 
 /// Takes the next `len` bytes of a regular file, or what there is of them before `end`, for this

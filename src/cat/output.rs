@@ -1,4 +1,4 @@
-//! Standard output: what it is, and that nothing borrowed is left in it.
+//! Standard output: what it is, and that no file's own pages are left in it.
 //!
 //! What `splice` puts into a pipe are a file's own pages. Who writes to the file or cuts it
 //! before they are read at the other end changes what is read. While `cat` runs that is so; but
@@ -10,7 +10,8 @@
 
 use super::input::look;
 use crate::data::plain;
-use crate::sys::{self, DeviceNumbers, FileId, FileType, Result, STDOUT, Stat};
+use crate::report::{During, Message, Result};
+use crate::sys::{self, DeviceNumbers, FileId, FileType, STDOUT};
 
 /// What it is, as far as the way of its data depends on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,35 +39,27 @@ const LONGEST_PAUSE_MS: u32 = 64;
 pub struct Output {
     /// What it is.
     pub kind: Kind,
-    /// How many bytes were copied into it since pages were lent; more than any pipe holds if
-    /// none were.
+    /// How many bytes were copied into it since it was last spliced to; more than any pipe holds
+    /// if it was not.
     copied: u64,
 }
 
 impl Output {
-    /// One that was not looked at.
-    pub const fn new() -> Self {
-        Self {
-            kind: Kind::Other,
-            copied: u64::MAX,
-        }
-    }
-
     /// Finds out what it is; where nobody may look, it is as anything else.
     ///
     /// # Errors
     /// `EBADF` where it is closed, and what its file system answers.
-    pub fn look(&mut self, stat: &mut Stat) -> Result<()> {
-        if !look(STDOUT, stat)? {
-            return Ok(());
-        }
-        self.kind = match stat.kind {
-            FileType::Regular => Kind::File(stat.id),
-            FileType::Fifo => Kind::Pipe,
-            FileType::CharDevice if stat.rdev == NULL => Kind::Null,
+    pub fn look() -> sys::Result<Self> {
+        let kind = match look(STDOUT)? {
+            Some(stat) if stat.kind == FileType::Regular => Kind::File(stat.id),
+            Some(stat) if stat.kind == FileType::Fifo => Kind::Pipe,
+            Some(stat) if stat.kind == FileType::CharDevice && stat.rdev == NULL => Kind::Null,
             _ => Kind::Other,
         };
-        Ok(())
+        Ok(Self {
+            kind,
+            copied: u64::MAX,
+        })
     }
 
     /// Writes all of `data`, as a copy.
@@ -74,23 +67,25 @@ impl Output {
     /// # Errors
     /// As [`plain::write_all`].
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
-        plain::write_all(STDOUT, data)?;
+        plain::write_all(STDOUT, data).during(Message::WriteError)?;
         self.copied = self.copied.saturating_add(data.len() as u64);
         Ok(())
     }
 
-    /// How many bytes of a file's end are to be copied: as many as the pipe holds by now, which its
-    /// reader may change; none where it is no pipe.
-    pub fn copied_end(&self) -> u64 {
+    /// Up to where a file that ends at `end` may be moved into it. What lies behind that is to be
+    /// copied: as much as the pipe holds by now, which its reader may change.
+    pub fn moved_end(&self, end: u64) -> u64 {
         match self.kind {
-            Kind::Pipe => sys::pipe_size(STDOUT).map_or(u64::MAX, |bytes| bytes as u64),
-            _ => 0,
+            Kind::Pipe => {
+                end.saturating_sub(sys::pipe_size(STDOUT).map_or(end, |held| held as u64))
+            }
+            _ => end,
         }
     }
 
     /// Whether a file's own pages may go into it: not where it could not be found out afterwards
     /// that they were taken.
-    pub fn may_borrow(&self) -> bool {
+    pub fn may_be_spliced_to(&self) -> bool {
         match self.kind {
             Kind::Pipe => sys::bytes_in_pipe(STDOUT).is_ok(),
             Kind::Null => true,
@@ -99,13 +94,13 @@ impl Output {
     }
 
     /// To be called when what was moved by the kernel is in it: in a pipe, a file's own pages.
-    pub fn has_borrowed(&mut self) {
+    pub fn was_spliced_to(&mut self) {
         if self.kind == Kind::Pipe {
             self.copied = 0;
         }
     }
 
-    /// Waits until all borrowed pages were taken out of the pipe, or there is nobody to read them.
+    /// Waits until all files' own pages were taken out of the pipe, or there is nobody to read them.
     pub fn wait_for_reader(&self) {
         let mut pause_ms = SHORTEST_PAUSE_MS;
         while !self.all_were_taken() {

@@ -21,9 +21,9 @@ struct Usage {
     /// As help shows them, but with spaces between, short ones first: `-t
     /// --target-directory=DIRECTORY`.
     spellings: Text,
-    takes: Takes,
     /// What help says of it, in one line or more.
     help: Text,
+    takes: Takes,
     /// Whether long spellings are not to be cut short.
     is_whole: bool,
 }
@@ -56,8 +56,8 @@ impl<S> Opt<S> {
     const fn new(spellings: Text, help: Text, takes: Takes, effect: Effect<S>) -> Self {
         let usage = Usage {
             spellings,
-            takes,
             help,
+            takes,
             is_whole: false,
         };
         Self { usage, effect }
@@ -100,47 +100,43 @@ impl<S> Opt<S> {
             Effect::Set(set) => set(settings),
             Effect::Value(set) => set(settings, value.unwrap_or_default())?,
             Effect::Optional(set) => set(settings, value)?,
-            Effect::Print(text) => return Err(Stop::Print(text())),
+            Effect::Print(text) => return Err(Stop::Print(text)),
         }
         Ok(())
     }
 }
 
 impl Usage {
-    /// Its spellings, without what they say of the value.
-    fn spellings(&self) -> impl Iterator<Item = &'static [u8]> {
-        words_of(self.spellings).map(|spelling| {
-            let mut parts = spelling.split(|byte| matches!(byte, b'=' | b'['));
-            parts.next().unwrap_or_default()
-        })
-    }
-
-    /// The spelling that `given` is short for.
-    fn spelling(&self, given: &[u8]) -> Option<&'static [u8]> {
-        self.spellings()
-            .find(|spelling| spelling.starts_with(given))
-            .filter(|_| !self.is_whole)
+    fn row(&self) -> Row {
+        Row {
+            text: self.spellings,
+            is_whole: self.is_whole,
+        }
     }
 
     /// Appends the lines about this option.
     fn append_help(&self, text: &mut Vec<u8>) {
         let start = text.len();
-        let is_long = self.spellings.starts_with("--");
-        let mut before = if is_long { "      " } else { "  " };
-        for spelling in words_of(self.spellings) {
+        let mut before = match self.spellings.as_bytes() {
+            [_, b'-', ..] => "      ",
+            _ => "  ",
+        };
+        for spelling in split(self.spellings.as_bytes(), b' ') {
             text.extend_from_slice(before.as_bytes());
             text.extend_from_slice(spelling);
             before = ", ";
         }
         let mut column = text.len() - start;
-        for line in self.help.as_bytes().split(|&byte| byte == b'\n') {
+        for line in split(self.help.as_bytes(), b'\n') {
             if column + 2 > HELP_COLUMN {
                 text.push(b'\n');
                 column = 0;
             }
-            text.resize(text.len() + HELP_COLUMN - column, b' ');
+            while column < HELP_COLUMN {
+                text.push(b' ');
+                column += 1;
+            }
             text.extend_from_slice(line);
-            column = HELP_COLUMN;
         }
         text.push(b'\n');
     }
@@ -150,10 +146,14 @@ impl Usage {
 const HELP_COLUMN: usize = 31;
 
 /// What `--help` prints: a line for each option, and what stands around them.
-pub fn help<S>(head: &str, options: &[Opt<S>], tail: &str) -> Vec<u8> {
+pub fn help<S>(head: &str, options: &'static [Opt<S>], tail: &str) -> Vec<u8> {
+    help_of(head, &usages(options), tail)
+}
+
+fn help_of(head: &str, usages: Usages<'_>, tail: &str) -> Vec<u8> {
     let mut text = Vec::from(head);
-    for option in options {
-        option.usage.append_help(&mut text);
+    for usage in (0..).map_while(usages) {
+        usage.append_help(&mut text);
     }
     text.extend_from_slice(tail.as_bytes());
     text
@@ -166,40 +166,56 @@ pub fn version(name: &str) -> Vec<u8> {
     text
 }
 
+/// How options are used, by their number: whatever they change, one parser reads them.
+type Usages<'a> = &'a dyn Fn(usize) -> Option<&'static Usage>;
+
+fn usages<S>(options: &'static [Opt<S>]) -> impl Fn(usize) -> Option<&'static Usage> {
+    |number| options.get(number).map(|option| &option.usage)
+}
+
 /// Applies the options among a command's arguments and returns the operands. Under
 /// `POSIXLY_CORRECT` the first operand ends the options.
 ///
 /// # Errors
 /// The first option that is wrong or has something printed; what follows it is not read.
 pub fn read<S>(
-    options: &[Opt<S>],
+    options: &'static [Opt<S>],
     settings: &mut S,
     invocation: &Invocation,
 ) -> Result<Vec<&'static CStr>, Stop> {
     let mut args = invocation.args.clone();
-    read_args(options, settings, &mut args, invocation.is_posix())
+    read_args(
+        options,
+        settings,
+        &mut || args.next(),
+        invocation.is_posix(),
+    )
 }
 
-fn read_args<S>(
-    options: &[Opt<S>],
+/// As [`read`], of the arguments that `next_arg` gives; with `stops_at_operand` the first operand
+/// ends the options.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_args<S>(
+    options: &'static [Opt<S>],
     settings: &mut S,
-    args: &mut dyn Iterator<Item = &'static CStr>,
+    next_arg: &mut dyn FnMut() -> Option<&'static CStr>,
     stops_at_operand: bool,
 ) -> Result<Vec<&'static CStr>, Stop> {
-    let usages: Vec<&Usage> = options.iter().map(|option| &option.usage).collect();
     let mut parser = Parser {
-        usages: &usages,
-        args,
+        usages: &usages(options),
+        next_arg,
         apply: &mut |number, value| options[number].apply(settings, value),
     };
     parser.read(stops_at_operand)
 }
 
-/// Reads arguments, whatever their options change: one parser for all commands.
+/// Reads arguments.
 struct Parser<'a> {
-    usages: &'a [&'a Usage],
-    args: &'a mut dyn Iterator<Item = &'static CStr>,
-    /// Has the option of that number, among `usages`, do what it does.
+    usages: Usages<'a>,
+    next_arg: &'a mut dyn FnMut() -> Option<&'static CStr>,
+    /// Has the option of that number do what it does.
     apply: &'a mut dyn FnMut(usize, Option<&'static CStr>) -> Result<(), Stop>,
 }
 
@@ -207,36 +223,37 @@ impl Parser<'_> {
     /// Applies all options and returns the operands.
     fn read(&mut self, stops_at_operand: bool) -> Result<Vec<&'static CStr>, Stop> {
         let mut operands = Vec::new();
-        while let Some(arg) = self.args.next() {
+        let mut is_over = false;
+        while let Some(arg) = (self.next_arg)() {
             match arg.to_bytes() {
-                b"--" => break,
+                _ if is_over => operands.push(arg),
+                b"--" => is_over = true,
                 [b'-', b'-', ..] => self.long(arg)?,
                 [b'-', _, ..] => self.short(after(arg, 1))?,
-                _ if stops_at_operand => {
+                _ => {
                     operands.push(arg);
-                    break;
+                    is_over = stops_at_operand;
                 }
-                _ => operands.push(arg),
             }
         }
-        operands.extend(&mut *self.args);
         Ok(operands)
     }
 
     /// Applies short options, of which each is a letter. What follows one that takes a value is
-    /// that value.
+    /// that value; one that may come without has none: it is for the long spelling.
     fn short(&mut self, mut letters: &'static CStr) -> Result<(), Stop> {
         while let Some((letter, _)) = letters.to_bytes().split_at_checked(1) {
-            let is_meant = |usage: &&Usage| {
-                let mut spellings = usage.spellings();
-                spellings.any(|spelling| spelling.strip_prefix(b"-") == Some(letter))
+            let spellings = |number| {
+                let text = (self.usages)(number)?.spellings;
+                let is_whole = true;
+                Some(Row { text, is_whole })
             };
-            let Some(number) = self.usages.iter().position(is_meant) else {
+            let Ok((number, _)) = find(&spellings, &[b'-', letter[0]]) else {
                 return Err(Misuse::new(Kind::Option, Message::WrongLetter, letter).into());
             };
             letters = after(letters, 1);
             let mut attached = None;
-            if self.usages[number].takes != Takes::Nothing && !letters.is_empty() {
+            if self.takes(number) == Takes::Value && !letters.is_empty() {
                 (attached, letters) = (Some(letters), c"");
             }
             self.give(number, attached, Message::LetterWithoutValue, letter)?;
@@ -247,42 +264,27 @@ impl Parser<'_> {
     /// Applies a long option: `--name` or `--name=value`.
     fn long(&mut self, arg: &'static CStr) -> Result<(), Stop> {
         let whole = arg.to_bytes();
-        let equals = whole.iter().position(|&byte| byte == b'=');
-        let given = &whole[..equals.unwrap_or(whole.len())];
-        let attached = equals.map(|at| after(arg, at + 1));
-        let found = self.meant_by(given);
-        let &[(number, name)] = &found[..] else {
-            let message = match found[..] {
-                [] => Message::WrongName,
-                _ => Message::AmbiguousName,
-            };
-            let mut wrong = Misuse::new(Kind::Option, message, whole);
-            for (_, name) in found {
-                wrong.choices.extend_from_slice(b" '");
-                wrong.choices.extend_from_slice(name);
-                wrong.choices.push(b'\'');
+        let given = until(whole, b'=');
+        let spellings = |number| (self.usages)(number).map(Usage::row);
+        let (number, name) = match find(&spellings, given) {
+            Ok(found) => found,
+            Err(Unclear::Nothing) => {
+                return Err(Misuse::new(Kind::Option, Message::WrongName, whole).into());
             }
-            return Err(wrong.into());
+            Err(Unclear::Several) => {
+                let mut wrong = Misuse::new(Kind::Option, Message::AmbiguousName, whole);
+                let rows = (0..).map_while(spellings);
+                for name in rows.filter_map(|row| row.word(given)) {
+                    wrong.add_choice(" '", name);
+                }
+                return Err(wrong.into());
+            }
         };
-        if attached.is_some() && self.usages[number].takes == Takes::Nothing {
+        let attached = (given.len() < whole.len()).then(|| after(arg, given.len() + 1));
+        if attached.is_some() && self.takes(number) == Takes::Nothing {
             return Err(Misuse::new(Kind::Option, Message::NameWithValue, name).into());
         }
         self.give(number, attached, Message::NameWithoutValue, name)
-    }
-
-    /// The one option with the long spelling `given`, or else all that it may be short for; each
-    /// with the spelling that was meant.
-    fn meant_by(&self, given: &[u8]) -> Vec<(usize, &'static [u8])> {
-        let mut found = Vec::new();
-        for (number, usage) in self.usages.iter().enumerate() {
-            if let Some(spelling) = usage.spellings().find(|spelling| *spelling == given) {
-                return Vec::from([(number, spelling)]);
-            }
-            if let Some(spelling) = usage.spelling(given) {
-                found.push((number, spelling));
-            }
-        }
-        found
     }
 
     /// Applies the option of that number. Where it has no value and must have one, that is told
@@ -294,14 +296,28 @@ impl Parser<'_> {
         message: Message,
         name: &'static [u8],
     ) -> Result<(), Stop> {
-        if value.is_none() && self.usages[number].takes == Takes::Value {
-            value = self.args.next();
+        if value.is_none() && self.takes(number) == Takes::Value {
+            value = (self.next_arg)();
             if value.is_none() {
                 return Err(Misuse::new(Kind::Option, message, name).into());
             }
         }
         (self.apply)(number, value)
     }
+
+    fn takes(&self, number: usize) -> Takes {
+        (self.usages)(number).map_or(Takes::Nothing, |usage| usage.takes)
+    }
+}
+
+/// The parts of `text` between which stands `byte`.
+pub fn split(text: &[u8], byte: u8) -> impl Iterator<Item = &[u8]> {
+    text.split(move |&found| found == byte)
+}
+
+/// What of `text` stands before the first `byte`.
+fn until(text: &[u8], byte: u8) -> &[u8] {
+    split(text, byte).next().unwrap_or_default()
 }
 
 /// What of `arg` stands from `at` on.
@@ -309,50 +325,88 @@ fn after(arg: &'static CStr, at: usize) -> &'static CStr {
     until_nul(arg.to_bytes_with_nul().get(at..).unwrap_or_default())
 }
 
+/// Words that mean the same, with spaces between: the spellings of an option, or of a value.
+struct Row {
+    text: Text,
+    /// Whether they are not to be cut short.
+    is_whole: bool,
+}
+
+impl Row {
+    /// The words, without what spellings say of a value.
+    fn words(&self) -> impl Iterator<Item = &'static [u8]> {
+        split(self.text.as_bytes(), b' ').map(|word| until(until(word, b'='), b'['))
+    }
+
+    /// The word that `given` is short for.
+    fn word(&self, given: &[u8]) -> Option<&'static [u8]> {
+        let mut words = self.words();
+        words.find(|word| !self.is_whole && word.starts_with(given))
+    }
+}
+
+/// Why a word has no meaning: it is short for none that there is, or for several.
+enum Unclear {
+    Nothing,
+    Several,
+}
+
+/// The number of the row that has the word `given`, or else of the only one with a word that it is
+/// short for; and that word.
+fn find(
+    rows: &dyn Fn(usize) -> Option<Row>,
+    given: &[u8],
+) -> Result<(usize, &'static [u8]), Unclear> {
+    let mut found = Err(Unclear::Nothing);
+    for (number, row) in (0..).map_while(rows).enumerate() {
+        if let Some(word) = row.words().find(|word| *word == given) {
+            return Ok((number, word));
+        }
+        if let Some(word) = row.word(given) {
+            found = match found {
+                Err(Unclear::Nothing) => Ok((number, word)),
+                _ => Err(Unclear::Several),
+            };
+        }
+    }
+    found
+}
+
 /// The meaning of `value`, which is one of `words` or short for one; the words of a row mean the
 /// same. `what` is what they are for.
 ///
 /// # Errors
 /// `value` is none of them, or short for words of several rows.
-pub fn choose<T: Copy>(
-    what: &'static str,
-    words: &[(&'static str, T)],
-    value: &'static [u8],
-) -> Result<T, Wrong> {
-    let number = row_of(what, &mut words.iter().map(|(row, _)| *row), value)?;
-    Ok(words[number].1)
+pub fn choose<T: Copy>(what: Text, words: &[(Text, T)], value: &'static [u8]) -> Result<T, Wrong> {
+    let row = |number| {
+        let &(text, _) = words.get(number)?;
+        let is_whole = false;
+        Some(Row { text, is_whole })
+    };
+    Ok(words[choose_row(what, &row, value)?].1)
 }
 
 /// The number of the row that `value` means.
-fn row_of(
-    what: &'static str,
-    rows: &mut dyn Iterator<Item = &'static str>,
+fn choose_row(
+    what: Text,
+    rows: &dyn Fn(usize) -> Option<Row>,
     value: &'static [u8],
 ) -> Result<usize, Wrong> {
-    let mut chosen = None;
-    let mut wrong = Misuse::usage(Message::WrongChoice, value);
+    let message = match find(rows, value) {
+        Ok((number, _)) => return Ok(number),
+        Err(Unclear::Nothing) => Message::WrongChoice,
+        Err(Unclear::Several) => Message::AmbiguousChoice,
+    };
+    let mut wrong = Misuse::usage(message, value);
     wrong.names[1] = what.as_bytes();
-    for (number, row) in rows.enumerate() {
-        if words_of(row).any(|word| word == value) {
-            return Ok(number);
+    for row in (0..).map_while(rows) {
+        let mut between = "\n  - '";
+        for word in row.words() {
+            wrong.add_choice(between, word);
+            between = ", '";
         }
-        if words_of(row).any(|word| word.starts_with(value)) {
-            if chosen.is_some() {
-                wrong.message = Message::AmbiguousChoice;
-            }
-            chosen = Some(number);
-        }
-        wrong.list_choices(row);
     }
-    match chosen {
-        Some(number) if wrong.message == Message::WrongChoice => Ok(number),
-        _ => Err(wrong),
-    }
-}
-
-/// The words of a row, between which stand spaces.
-fn words_of(row: &'static str) -> impl Iterator<Item = &'static [u8]> {
-    row.as_bytes().split(|&byte| byte == b' ')
+    Err(wrong)
 }
 
 /// What is wrong with the use of a command. Boxed, so that what may go wrong returns no more than
@@ -403,23 +457,19 @@ impl Misuse {
         self
     }
 
-    /// Appends words of one meaning to the choices.
-    fn list_choices(&mut self, row: &'static str) {
-        let mut between = "\n  - '";
-        for word in words_of(row) {
-            self.choices.extend_from_slice(between.as_bytes());
-            self.choices.extend_from_slice(word);
-            self.choices.push(b'\'');
-            between = ", '";
-        }
+    /// Appends what may have been meant.
+    fn add_choice(&mut self, before: Text, word: &[u8]) {
+        self.choices.extend_from_slice(before.as_bytes());
+        self.choices.extend_from_slice(word);
+        self.choices.push(b'\'');
     }
 }
 
 /// Why a command does not do its work.
 pub enum Stop {
     Wrong(Wrong),
-    /// This is to be printed instead.
-    Print(Vec<u8>),
+    /// What this gives is to be printed instead.
+    Print(fn() -> Vec<u8>),
 }
 
 impl From<Wrong> for Stop {
@@ -470,7 +520,7 @@ mod tests {
             Ok(())
         }),
         Opt::flag("-f --force", "go on", |g| give(g, "f", None)),
-        Opt::optional("--reflink[=WHEN]", "share", |g, value| {
+        Opt::optional("-z --reflink[=WHEN]", "share", |g, value| {
             give(g, "l", value);
             Ok(())
         }),
@@ -485,19 +535,19 @@ mod tests {
     /// Options and operands, or the message, its names in place, or what is printed.
     fn parse(args: &[&'static CStr], stops_at_operand: bool) -> Result<All, String> {
         let mut given = Vec::new();
-        let read = read_args(
-            OPTIONS,
-            &mut given,
-            &mut args.iter().copied(),
-            stops_at_operand,
-        );
-        match read {
+        let mut args = args.iter().copied();
+        let mut parser = Parser {
+            usages: &usages(OPTIONS),
+            next_arg: &mut || args.next(),
+            apply: &mut |number, value| OPTIONS[number].apply(&mut given, value),
+        };
+        match parser.read(stops_at_operand) {
             Ok(operands) => {
                 let operands = operands.iter().map(|operand| operand.to_str().unwrap());
                 Ok((given, operands.collect()))
             }
             Err(Stop::Wrong(wrong)) => Err(message(&wrong)),
-            Err(Stop::Print(text)) => Err(String::from_utf8(text).unwrap()),
+            Err(Stop::Print(text)) => Err(String::from_utf8(text()).unwrap()),
         }
     }
 
@@ -521,6 +571,9 @@ mod tests {
         ];
         assert_eq!(given, expected);
         assert_eq!(operands, ["a"]);
+        // A value that may be left out is for the long spelling.
+        let (given, _) = parse(&[c"-zf"], false).unwrap();
+        assert_eq!(given, [("l", None), ("f", None)]);
     }
 
     #[test]
@@ -591,7 +644,7 @@ HEAD
                                go
                                there
   -f, --force                  go on
-      --reflink[=WHEN]         share
+  -z, --reflink[=WHEN]         share
       --remove-destination     remove
       --show-nonprinting, --show-non
                                show

@@ -3,14 +3,18 @@
 use alloc::boxed::Box;
 use core::ffi::CStr;
 
-use super::args::{Invocation, Kind, Misuse, Opt, Stop, Wrong, choose, help, read, version};
+use super::args::{
+    Invocation, Kind, Misuse, Opt, Stop, Wrong, choose, help, read, read_args, split, version,
+};
 use super::diagnostics::Diagnostics;
 use crate::copy::options::{Backup, Flags, Follow, Options, Preserve, Update};
-use crate::copy::{Engine, Shared, Walk, basename, has_contexts, trim_slashes};
+use crate::copy::{Operands, Shared, backup_path_for, basename, has_contexts, run, trim_slashes};
 use crate::data::plain::{self, NO_MODE};
 use crate::data::wish::{Io, Reflink, Sparse, Way};
 use crate::report::{Message, Reporter};
-use crate::sys::{self, BorrowedFd, CWD, Errno, MAX_THREADS, Mutex, OFlags, OwnedFd, Vec};
+use crate::sys::{
+    self, BorrowedFd, CStrings, CWD, Errno, MAX_THREADS, Mutex, OFlags, OwnedFd, Vec, until_nul,
+};
 
 const HEAD: &str = "\
 Usage: cp [OPTION]... [-T] SOURCE DEST
@@ -171,9 +175,9 @@ const WAYS: &[(&str, Io)] = &[
     ("read_write", Io::Only(Way::ReadWrite)),
 ];
 
-/// The options as they were given. What they mean together, [`Settings::meant`] tells.
+/// The options as they were given.
 struct Settings {
-    /// What needs no second look.
+    /// What they mean; together, once [`Settings::settle`] has seen them all.
     options: Options,
     follow: Option<Follow>,
     no_clobber: bool,
@@ -196,21 +200,54 @@ pub fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) -> Result<()
         reporter.lock().warn(Message::ContextIgnored, &[], None);
     }
     let operands = operands?;
-    let options = settings.meant(invocation)?;
+    settings.agree(invocation)?;
     // Who sets POSIXLY_CORRECT wants signals to do what they do, as with GNU dd.
     if !invocation.is_posix() {
         // Where that is refused, the signal ends the program as ever.
         let _ = sys::count_usr1();
     }
     let terminal = invocation.env(b"TERM=").unwrap_or_default();
-    reporter.lock().is_dumb = matches!(terminal, b"" | b"dumb");
+    reporter.lock().is_dumb = terminal.is_empty() || terminal == b"dumb";
     let to = destination(&settings, &operands)?;
-    let mut shared = Shared::new(options, to.sources, reporter);
+    let options = &mut settings.options;
+    // A file that is copied onto itself goes to where it would be kept, if it is a regular one.
+    let mut backup = None;
+    if let [source] = to.sources
+        && to.dir.is_none()
+        && source.to_bytes() == to.path.to_bytes()
+        && options.has(Flags::FORCE)
+        && options.backup != Backup::None
+    {
+        backup = backup_path_for(options, source);
+    }
+    let mut path = to.path;
+    if let Some(backup) = &backup {
+        options.backup = Backup::None;
+        path = until_nul(backup);
+    }
+    let mut shared = Shared::new(*options, to.sources, reporter);
     if let Some(dir) = to.dir {
         shared.into_directory(dir, to.path.to_bytes(), to.sources.len() > 1);
     }
-    shared.run(|engine, walk| copy_to(&to, &options, engine, walk));
+    run(&shared, |operands| {
+        copy_to(&to, path, &shared.options, operands);
+    });
     Ok(())
+}
+
+/// What the options among the arguments mean where the environment is empty, and the operands: so that
+/// tests can ask the rules that go by options. `None` where they are wrong.
+pub fn options_of(
+    next_arg: &mut dyn FnMut() -> Option<&'static CStr>,
+) -> Option<(Options, Vec<&'static CStr>)> {
+    let mut settings = Settings::new();
+    let operands = read_args(OPTIONS, &mut settings, next_arg, false).ok()?;
+    let invocation = Invocation {
+        args: CStrings::NONE,
+        env: CStrings::NONE,
+    };
+    settings.agree(&invocation).ok()?;
+    Some((settings.options, operands))
 }
 
 /// What options do whose effect does not stand in their rows.
@@ -291,16 +328,16 @@ impl Settings {
 /// The attributes that a list names.
 fn attributes(what: &'static str, list: &'static CStr) -> Result<Preserve, Wrong> {
     let mut attributes = Preserve::empty();
-    for name in list.to_bytes().split(|&byte| byte == b',') {
+    for name in split(list.to_bytes(), b',') {
         attributes |= choose(what, ATTRIBUTES, name)?;
     }
     Ok(attributes)
 }
 
 impl Settings {
-    /// What the options mean together.
-    fn meant(&self, invocation: &Invocation) -> Result<Options, Wrong> {
-        let mut options = self.options;
+    /// Settles what the options mean together.
+    fn agree(&mut self, invocation: &Invocation) -> Result<(), Wrong> {
+        let options = &mut self.options;
         let usage = |message| Err(Misuse::usage(message, b""));
 
         if invocation.is_posix() {
@@ -357,24 +394,17 @@ impl Settings {
             let wrong = Misuse::new(Kind::Named, Message::SetContext, context);
             return Err(wrong.because(Errno::EOPNOTSUPP));
         }
-        Ok(options)
+        Ok(())
     }
 }
 
 /// Copies the sources to where they go.
-fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_>, walk: &mut Walk) {
+fn copy_to(to: &Destination<'_>, path: &CStr, options: &Options, operands: &mut Operands<'_, '_>) {
     let mut name = Vec::new();
     let mut stripped = Vec::new();
     for &(mut source) in to.sources {
         if to.dir.is_none() {
-            if options.has(Flags::FORCE)
-                && options.backup != Backup::None
-                && source.to_bytes() == to.path.to_bytes()
-                && engine.copy_to_backup(walk, source)
-            {
-                continue;
-            }
-            engine.copy_operand(walk, source, to.path, to.absent);
+            operands.copy(source, path, to.absent);
             continue;
         }
         // As GNU cp, only of what goes into a directory.
@@ -382,10 +412,10 @@ fn copy_to(to: &Destination<'_>, options: &Options, engine: &mut Engine<'_>, wal
             source = sys::c_string(&mut stripped, trim_slashes(source.to_bytes()), b"");
         }
         if options.has(Flags::PARENTS) {
-            engine.copy_with_parents(walk, source);
+            operands.copy_with_parents(source);
         } else {
             let name = sys::c_string(&mut name, basename(source.to_bytes()), b"");
-            engine.copy_operand(walk, source, name, to.absent);
+            operands.copy(source, name, to.absent);
         }
     }
 }

@@ -20,6 +20,8 @@ use core::ffi::CStr;
 use crate::copy::basename;
 use crate::report::Message;
 use crate::sys::{Mutex, Startup};
+pub use cp::options_of;
+
 use args::{Invocation, Misuse, Stop, version};
 use diagnostics::Diagnostics;
 
@@ -71,7 +73,7 @@ pub fn run(startup: &Startup) -> u8 {
     let mut status = 0;
     match stop {
         None => {}
-        Some(Stop::Print(text)) => diagnostics.print(&text),
+        Some(Stop::Print(text)) => diagnostics.print(&text()),
         Some(Stop::Wrong(wrong)) => {
             diagnostics.tell(&wrong);
             if command.is_none() {
@@ -97,8 +99,8 @@ fn command_named(name: &[u8]) -> Option<Main> {
 /// What `annulet` itself answers to its first argument.
 fn answer(arg: Option<&'static [u8]>) -> Stop {
     let wrong = match arg {
-        Some(b"--help") => return Stop::Print(USAGE.into()),
-        Some(b"--version") => return Stop::Print(version("annulet")),
+        Some(b"--help") => return Stop::Print(|| USAGE.into()),
+        Some(b"--version") => return Stop::Print(|| version("annulet")),
         Some(wrong @ [b'-', _, ..]) => Misuse::usage(Message::WrongOption, wrong),
         Some(wrong) => Misuse::usage(Message::NoSuchCommand, wrong),
         None => Misuse::usage(Message::NoCommand, b""),

@@ -6,17 +6,11 @@ use core::ffi::CStr;
 use super::path::{Place, last_part, open_parent};
 use crate::data::plain::{self, NO_MODE};
 use crate::sys::{
-    self, AtFlags, BorrowedFd, Errno, FileId, Mode, OFlags, OwnedFd, Result, Stat, until_nul,
+    self, AtFlags, BorrowedFd, Errno, FileId, Mode, OFlags, OwnedFd, Result, until_nul,
 };
 
-/// A name that nobody else would choose, and its NUL.
-type OwnName = [u8; 18];
-
 /// Makes a file under another name, and renames it to `dst`: what is there stays if it fails.
-pub(super) fn replace(
-    dst: &Place<'_>,
-    make: &dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>,
-) -> Result<()> {
+pub fn replace(dst: &Place<'_>, make: &dyn Fn(BorrowedFd<'_>, &CStr) -> Result<()>) -> Result<()> {
     let (parent, last) = parent_and_name(dst)?;
     let parent = parent.as_fd();
     let other = take_name(&|name| make(parent, name))?;
@@ -35,7 +29,7 @@ pub(super) fn replace(
 /// # Errors
 /// What `finish` gives, and those of the way there and back; `ESTALE` where another file is at
 /// `dst`, which then stays there.
-pub(super) fn while_apart<T>(
+pub fn while_apart<T>(
     dst: &Place<'_>,
     id: &FileId,
     finish: impl FnOnce(&Place<'_>) -> T,
@@ -63,9 +57,7 @@ fn finish_in<T>(
         name: c"new",
     };
     sys::renameat2(parent, last, place.dir, place.name, false)?;
-    let mut moved = Stat::default();
-    place.stat(AtFlags::SYMLINK_NOFOLLOW, &mut moved)?;
-    let is_it = moved.id == *id;
+    let is_it = place.stat(false)?.id == *id;
     let done = if is_it {
         Ok(finish(&place))
     } else {
@@ -103,8 +95,7 @@ fn make_private(parent: BorrowedFd<'_>, name: &CStr) -> Result<()> {
 fn open_private(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
     let private = plain::open(parent, name, flags, NO_MODE)?;
-    let mut found = Stat::default();
-    sys::stat_fd(private.as_fd(), &mut found)?;
+    let found = sys::stat_fd(private.as_fd())?;
     let others = Mode::RWXG | Mode::RWXO;
     if found.uid != sys::geteuid() || found.mode.intersects(others) {
         return Err(Errno::ESTALE);
@@ -119,8 +110,9 @@ fn parent_and_name<'a>(place: &Place<'a>) -> Result<(OwnedFd, &'a CStr)> {
     Ok((parent, until_nul(last_part(name.to_bytes_with_nul()))))
 }
 
-/// Has `make` make something under a name that nothing has yet.
-fn take_name(make: &dyn Fn(&CStr) -> Result<()>) -> Result<OwnName> {
+/// Has `make` make something under a name that nothing has yet, and nobody else would choose. Gives
+/// the name with its NUL.
+fn take_name(make: &dyn Fn(&CStr) -> Result<()>) -> Result<[u8; 18]> {
     // Not one that another copy takes at the same time: it would remove ours for its own.
     let mut number = sys::random_number();
     loop {

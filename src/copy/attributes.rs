@@ -1,224 +1,242 @@
-//! Extended attributes, access control lists and security contexts among them, all carried as
-//! they are.
+//! What a copy keeps of its source besides the data: times, owner, extended attributes, access
+//! control lists, permission bits.
+//!
+//! Always in this order, after the data: writing changes times, a change of owner clears
+//! setuid, setgid and capabilities, and the final permission bits may lock us out.
 
-use core::ffi::CStr;
-
-use super::engine::Engine;
-use super::handle;
-use super::metadata::{Copied, Target};
-use super::options::{Flags, Options, Preserve};
-use super::workers::Shared;
-use crate::data::plain::{self, NO_MODE};
+use super::options::Preserve;
+use super::outcome::Stop;
+use super::target::{Copied, Target};
+use super::worker::Worker;
+use super::xattr;
 use crate::report::{During, Message, Result};
-use crate::sys::{
-    self, Access, Bearer, CWD, Errno, NAMES_BYTES, OFlags, OwnedFd, nth_text, until_nul,
-};
+use crate::sys::{self, BorrowedFd, Errno, FileType, KEEP_ID, Mode, Stat};
 
-/// The longest value that an attribute has (`XATTR_SIZE_MAX`).
-const VALUE_BYTES: usize = 64 << 10;
+/// What is not kept in metadata, or not there alone.
+pub const KEPT_IN_ATTRIBUTES: Preserve = Preserve::MODE
+    .union(Preserve::XATTR)
+    .union(Preserve::CONTEXT);
 
-/// What the names of attributes begin with that are not kept as all others are, each with a NUL:
-/// the access list, what access list a directory gives to new files in it, the security context,
-/// and those that speak of one inode alone, or of permissions in a way that is the file system's
-/// own (as in libattr's `xattr.conf`).
-const SPECIAL: &[u8] = b"\
-system.posix_acl_access\0\
-system.posix_acl_default\0\
-security.selinux\0\
-security.evm\0\
-system.nfs4\0\
-trusted.SGI_\0";
+/// Permission bits that a new file is made without until its owner is set: those through
+/// which somebody could get at it, or at what is put into it, in between.
+pub fn withheld(preserve: Preserve, kind: FileType, mode: Mode) -> Mode {
+    let bits = if preserve.contains(Preserve::OWNERSHIP) {
+        Mode::RWXG | Mode::RWXO
+    } else if kind == FileType::Directory {
+        Mode::WRITE_OTHERS
+    } else {
+        Mode::empty()
+    };
+    mode & bits
+}
 
-/// The list of who may access a file, beyond its permission bits (`man 5 acl`): the first of
-/// [`SPECIAL`].
-const ACCESS_LIST: &CStr = match CStr::from_bytes_until_nul(SPECIAL) {
-    Ok(first) => first,
-    Err(_) => unreachable!(),
-};
-
-impl Engine<'_> {
-    /// Gives a copy its source's attributes, as far as the options ask for them.
-    pub(super) fn keep_attributes(&mut self, from: Target<'_>, copied: &Copied<'_>) -> Result<()> {
-        let (shared, options, home) = (self.shared, &self.options, &mut self.home);
-        let mut kept = Ok(());
-        let buffer = self.data.ranges.buffer().during(Message::Mode)?;
-        let (list, values) = buffer.split_at_mut_checked(NAMES_BYTES).unwrap_or_default();
-        let (value, present) = values.split_at_mut_checked(VALUE_BYTES).unwrap_or_default();
-        let listed = access(from, home, Access::List, c"", list);
-        if let Err(errno) = listed
-            && options.preserve.contains(Preserve::XATTR)
-        {
-            kept = shared.lost(copied, Message::ListAttributes, c"", errno);
-        }
-        let names = list
-            .get(..listed.unwrap_or_default() as usize)
-            .unwrap_or_default();
-        let mut left = names;
-        // Access lists in a second round: they may forbid to write the others.
-        let mut lists = false;
-        while !(left.is_empty() && lists) {
-            if left.is_empty() {
-                lists = true;
-                left = names;
-                continue;
-            }
-            let name = until_nul(left);
-            left = left.get(name.count_bytes() + 1..).unwrap_or_default();
-            if !is_kept(name, options, copied, lists) {
-                continue;
-            }
-            let mut step = Message::GetAttribute;
-            let mut done = access(from, home, Access::Get, name, value);
-            if let Ok(len) = done {
-                step = Message::SetAttribute;
-                let value = value.get_mut(..len as usize).unwrap_or_default();
-                done = access(copied.target, home, Access::Set, name, value);
-                // Refused, but there: from the directory around it, or by the file system.
-                if done.is_err()
-                    && let Ok(len) = access(copied.target, home, Access::Get, name, present)
-                    && present.get(..len as usize) == Some(value)
-                {
-                    done = Ok(0);
-                }
-                if let (Target::Handle(_), Err(handle::NO_WAY)) = (copied.target, done) {
-                    kept = done.map(drop).during(step);
-                    break;
-                }
-            }
-            if let Err(errno) = done {
-                if lists && errno != Errno::ENODATA {
-                    // Not told yet: of the mode, nothing more than this can go wrong.
-                    kept = kept.and(done.map(drop).during(Message::Mode));
-                } else {
-                    kept = kept.and(shared.lost(copied, step, name, errno));
-                }
-                if errno == Errno::EOPNOTSUPP {
-                    // No more than one is tried where none can be.
-                    left = &[];
-                }
-            }
-        }
-        self.go_home();
-        kept
+/// Gives a finished copy the times, owner and permission bits that the options ask for.
+/// What cannot be kept ends it, as in GNU cp.
+///
+/// # Errors
+/// The first that matters.
+pub fn keep(
+    worker: &mut Worker<'_>,
+    from: &Stat,
+    copied: &Copied<'_>,
+) -> core::result::Result<(), Stop> {
+    let preserve = worker.options().preserve;
+    if preserve.contains(Preserve::TIMESTAMPS) {
+        let message = if copied.others {
+            Message::Times
+        } else {
+            Message::ParentTimes
+        };
+        copied.target.set_times(from).during(message)?;
     }
-
-    /// Takes away the access list that a new file has from the directory around it.
-    pub(super) fn drop_access_list(&mut self, target: Target<'_>) -> Result<()> {
-        let dropped = access(target, &mut self.home, Access::Remove, ACCESS_LIST, &mut []);
-        self.go_home();
-        match (target, dropped) {
-            (Target::Handle(_), Err(handle::NO_WAY)) => dropped.map(drop).during(self.mode_step()),
-            // Most have none.
-            _ => Ok(()),
-        }
+    let mut mode = from.mode;
+    if preserve.contains(Preserve::OWNERSHIP) && !keep_owner(worker, from, copied)? && copied.others
+    {
+        // Of a directory that leads to an operand they are kept, as in GNU cp.
+        mode -= Mode::SPECIAL;
     }
+    let mut kept = Ok(());
+    if preserve.intersects(KEPT_IN_ATTRIBUTES)
+        && let Some(source) = copied.source
+    {
+        kept = xattr::keep(worker, source, copied);
+    }
+    let mut wanted = copied.mode;
+    if preserve.contains(Preserve::MODE) {
+        wanted = Some(mode);
+    } else if preserve.contains(Preserve::NO_MODE) && copied.before.is_none() && copied.others {
+        xattr::drop_access_list(worker, copied.target).during(mode_message(preserve))?;
+    }
+    if let Some(mode) = wanted
+        && !copied.is_symlink
+    {
+        copied
+            .target
+            .set_mode(mode)
+            .during(mode_message(preserve))?;
+    }
+    kept
+}
 
-    /// Returns to the working directory if the worker has left it.
-    fn go_home(&mut self) {
-        if let Some(home) = &self.home
-            && sys::fchdir(home.as_fd()).is_err()
-        {
-            // Paths would lead elsewhere from now on.
-            self.shared.reporter().error(Message::Return, &[b"."], None);
-            sys::exit(1);
-        }
-        self.home = None;
+/// What it is to set a mode: GNU cp has three messages.
+const fn mode_message(preserve: Preserve) -> Message {
+    if preserve.contains(Preserve::MODE) {
+        Message::Mode
+    } else if preserve.contains(Preserve::NO_MODE) {
+        Message::UsualMode
+    } else {
+        Message::RestoreMode
     }
 }
 
-impl Shared<'_> {
-    /// Says that an attribute was not kept, if anybody wants to know.
-    fn lost(
-        &self,
-        copied: &Copied<'_>,
-        mut step: Message,
-        name: &CStr,
-        errno: Errno,
-    ) -> Result<()> {
-        let preserve = self.options.preserve;
-        let unsupported = errno == Errno::EOPNOTSUPP;
-        let required = preserve.contains(Preserve::XATTR_REQUIRED);
-        let quiet = unsupported || preserve.contains(Preserve::XATTR_QUIET);
-        // One that is gone since it was listed need not be kept. Where there are none at all,
-        // there is nothing to list.
-        if errno == Errno::ENODATA
-            || (unsupported && step == Message::ListAttributes)
-            || (quiet && !required && !self.options.has(Flags::ATTRIBUTES_ONLY))
-        {
-            return Ok(());
-        }
-        if unsupported && step == Message::SetAttribute {
-            step = Message::SetAttributes;
-        }
-        let names = [copied.shown[0], copied.shown[1], name.to_bytes()];
-        if required {
-            return self.tell(step, &names, Some(errno));
-        }
-        self.reporter().warn(step, &names, Some(errno));
-        Ok(())
+/// The mode for a new file of type `kind` that was made with `withheld` bits missing from
+/// `mode`, where the umask lets it have any of them, or the source's is not wanted.
+pub fn released(
+    worker: &mut Worker<'_>,
+    kind: FileType,
+    mode: Mode,
+    withheld: Mode,
+) -> Option<Mode> {
+    if worker.options().preserve.contains(Preserve::NO_MODE) {
+        let usual = match kind {
+            FileType::Directory | FileType::Socket => Mode::PERMISSIONS,
+            _ => Mode::READ_WRITE,
+        };
+        return Some((usual - worker.umask()) | (mode & Mode::SPECIAL));
     }
+    if withheld.is_empty() {
+        return None;
+    }
+    let umask = worker.umask();
+    (!umask.contains(withheld)).then_some(mode - umask)
 }
 
-/// Whether the kernel labels files with security contexts (`SELinux`).
+/// Sets the owner, and says whether it is the right one. An ordinary user may not give files
+/// away, which is expected, and no error; but privileges that go with the owner are not for
+/// somebody else then.
+fn keep_owner(worker: &mut Worker<'_>, from: &Stat, copied: &Copied<'_>) -> Result<bool> {
+    if let Some(before) = copied.before {
+        if (before.uid, before.gid) == (from.uid, from.gid) {
+            return Ok(true);
+        }
+        // Before an existing file changes hands, its old owner's permissions that its new one
+        // may not want are taken away, and who else has any.
+        if worker.options().preserve.contains(Preserve::MODE) {
+            let common = before.mode & from.mode & Mode::RWXU;
+            xattr::drop_access_list(worker, copied.target).during(Message::Mode)?;
+            copied.target.set_mode(common).during(Message::ClearMode)?;
+        }
+    }
+    let set = copied.target.set_owner(from.uid, from.gid);
+    // There are file systems that refuse it whoever the owner is.
+    if set.is_err() && copied.target.is_owned_by(from.uid, from.gid) {
+        return Ok(true);
+    }
+    if matches!(set, Err(Errno::EPERM | Errno::EINVAL)) {
+        // The group may be one of ours even so.
+        let _ = copied.target.set_owner(KEEP_ID, from.gid);
+        if sys::geteuid() != 0 {
+            return Ok(false);
+        }
+    }
+    set.map(|()| true).during(Message::Owner)
+}
+
+/// What a directory that leads to an operand is made with: its mode, where the source's is `mode`,
+/// and the permissions that it has only once it is finished.
 #[must_use]
-pub fn has_contexts() -> bool {
-    const SELINUX: u64 = 0xf97c_ff8c;
-    plain::open(CWD, c"/sys/fs/selinux", OFlags::PATH, NO_MODE)
-        .and_then(|dir| sys::file_system_type(dir.as_fd()))
-        == Ok(SELINUX)
-}
-
-/// Whether an attribute is kept in the round of access lists, or in that of the others.
-fn is_kept(name: &CStr, options: &Options, copied: &Copied<'_>, lists: bool) -> bool {
-    let begins_so = |number| {
-        name.to_bytes()
-            .starts_with(nth_text(SPECIAL, number).to_bytes())
+pub fn of_parent(preserve: Preserve, mode: Mode) -> (Mode, Mode) {
+    let keeps = preserve.intersects(Preserve::MODE | Preserve::OWNERSHIP);
+    let missing = if keeps {
+        withheld(preserve, FileType::Directory, mode)
+    } else {
+        Mode::empty()
     };
-    match (0..6).find(|number| begins_so(*number)) {
-        Some(0 | 1) => lists && options.preserve.contains(Preserve::MODE) && copied.lists,
-        _ if lists || !copied.others => false,
-        Some(2) => {
-            let kept = Preserve::XATTR | Preserve::CONTEXT;
-            options.preserve.intersects(kept) && !options.has(Flags::DEFAULT_CONTEXT)
-        }
-        Some(_) => false,
-        None => options.preserve.contains(Preserve::XATTR),
-    }
+    let is_usual = preserve.contains(Preserve::NO_MODE) && !preserve.contains(Preserve::MODE);
+    (if is_usual { Mode::PERMISSIONS } else { mode }, missing)
 }
 
-/// Does something with the attributes of `target`. Where no path leads to a name, its directory
-/// becomes the worker's working directory, which is its own; `home` is then the one that it left.
-fn access(
+/// Whether a directory that leads to an operand, and that is there, is given anything.
+#[must_use]
+pub const fn changes_parents(preserve: Preserve) -> bool {
+    let kept = Preserve::MODE
+        .union(Preserve::OWNERSHIP)
+        .union(Preserve::TIMESTAMPS);
+    preserve.intersects(kept)
+}
+
+/// The mode that a new directory gets when it is finished, if not the one that it has from the
+/// `kernel`: it was made of `mode` with the `withheld` bits missing.
+pub fn of_new_directory(
+    worker: &mut Worker<'_>,
+    is_parent: bool,
+    mode: Mode,
+    withheld: Mode,
+    kernel: Mode,
+) -> Option<Mode> {
+    if worker.options().preserve.contains(Preserve::NO_MODE) && !is_parent {
+        // As GNU cp, which sets a mode where the directory around it has setgid, and
+        // elsewhere an access list.
+        let mut inherited = kernel & Mode::ISGID;
+        if inherited.is_empty() {
+            inherited = kernel & Mode::ISVTX;
+        }
+        return released(worker, FileType::Directory, inherited, withheld);
+    }
+    // What the source has as far as the umask or the parent's default access list lets
+    // it, and what the kernel added (setgid from the parent).
+    let given = kernel & (mode | !Mode::RWXU);
+    let mode = given | (withheld - worker.umask());
+    // Not needlessly: it takes setgid away where the group is not the user's.
+    (mode != kernel || !kernel.contains(Mode::RWXU)).then_some(mode)
+}
+
+/// Gives a node that was made of `mode` with the `withheld` bits missing its permissions, where
+/// they are not kept.
+///
+/// # Errors
+/// As [`Target::set_mode`].
+pub fn release_node(
+    worker: &mut Worker<'_>,
     target: Target<'_>,
-    home: &mut Option<OwnedFd>,
-    access: Access,
-    name: &CStr,
-    value: &mut [u8],
-) -> sys::Result<u32> {
-    let place = match target {
-        Target::Open(fd) => return sys::xattr(Bearer::Open(fd), access, name, value),
-        Target::Handle(fd) => return handle::xattr(fd, access, name, value),
-        Target::Named(place) => place,
-    };
-    let is_here = place.dir.raw() == CWD.raw();
-    if home.is_none() {
-        if is_here {
-            return sys::xattr(Bearer::Named(place.name), access, name, value);
-        }
-        match handle::xattr_of_name(place, access, name, value) {
-            // `/proc` is not there, or shut.
-            Err(handle::NO_WAY | Errno::ENOENT | Errno::EPERM) => {}
-            answer => return answer,
-        }
-        let here = plain::open(CWD, c".", OFlags::PATH | OFlags::DIRECTORY, NO_MODE)?;
-        // Nobody leaves who may not return.
-        sys::fchdir(here.as_fd())?;
-        *home = Some(here);
+    source: &Stat,
+    withheld: Mode,
+) -> Result<()> {
+    let preserve = worker.options().preserve;
+    if preserve.contains(Preserve::MODE) {
+        return Ok(());
     }
-    let dir = match home {
-        Some(home) if is_here => home.as_fd(),
-        _ => place.dir,
-    };
-    sys::fchdir(dir)?;
-    sys::xattr(Bearer::Named(place.name), access, name, value)
+    if let Some(mode) = released(worker, source.kind, source.mode, withheld)
+        && let Ok(now) = target.stat()
+    {
+        // What a default access list or a change of owner has taken away stays away.
+        let (kept, given) = if preserve.contains(Preserve::NO_MODE) {
+            (Mode::SPECIAL, mode - Mode::SPECIAL)
+        } else {
+            (Mode::all(), mode & withheld)
+        };
+        let mode = (now.mode & kept) | given;
+        target.set_mode(mode).during(mode_message(preserve))?;
+    }
+    Ok(())
+}
+
+/// Lets the owner write to a new file that is open as `fd` until its attributes are written, which
+/// only root may do without. Gives the mode that it is to have then, if it changed.
+pub fn let_owner_write(
+    worker: &mut Worker<'_>,
+    fd: BorrowedFd<'_>,
+    mode: Mode,
+    withheld: Mode,
+) -> Option<Mode> {
+    let is_needed = worker.options().preserve.contains(Preserve::XATTR)
+        && !mode.contains(Mode::WUSR)
+        && worker.euid() != 0;
+    if !is_needed {
+        return None;
+    }
+    let usual = mode - worker.umask();
+    // Where that is refused, attributes may be as well, and are told of then.
+    let changed = sys::fchmod(fd, (usual - withheld) | Mode::WUSR);
+    changed.is_ok().then_some(usual)
 }

@@ -253,21 +253,23 @@ mod tests {
             let seen = place < 512 || (place + 1) % 16 == 0;
             for count in (0..=2001).step_by(87) {
                 let Total { bytes, .. } = census.total(opened(&sizes, count));
-                if seen || count > place {
-                    assert!(is_near(bytes, truth), "at {place}, {count} opened: {bytes}");
-                } else {
-                    assert_eq!(bytes, 2001 * 4, "at {place}, {count} opened");
-                    unseen += 1;
-                }
+                let is_met = seen || count > place;
+                let expected = [2001 * 4, truth][usize::from(is_met)];
+                assert!(
+                    is_near(bytes, expected),
+                    "at {place}, {count} opened: {bytes}"
+                );
+                unseen += u32::from(!is_met);
             }
             // The second look finds it, whatever was opened.
-            for count in [place + 1, 2001] {
+            for (looked, count) in [place + 1, 2001]
+                .into_iter()
+                .flat_map(|looked| [0, place, 2001].map(|count| (looked, count)))
+            {
                 let mut census = named(&sizes);
-                look_again(&mut census, &sizes, count);
-                for count in [0, place, 2001] {
-                    let Total { bytes, .. } = census.total(opened(&sizes, count));
-                    assert!(is_near(bytes, truth), "at {place}, {count} opened: {bytes}");
-                }
+                look_again(&mut census, &sizes, looked);
+                let Total { bytes, .. } = census.total(opened(&sizes, count));
+                assert!(is_near(bytes, truth), "at {place}, {count} opened: {bytes}");
             }
             look_again(&mut census, &sizes, 2001);
             census.end_of_sizes();

@@ -15,7 +15,7 @@ use crate::sys::{
 };
 
 /// What is answered where neither the kernel does it by such a descriptor nor `/proc` helps.
-pub(super) const NO_WAY: Errno = Errno::ENOSYS;
+pub const NO_WAY: Errno = Errno::ENOSYS;
 
 /// Whether `/proc` was found.
 static FOUND: AtomicBool = AtomicBool::new(false);
@@ -24,15 +24,15 @@ static FOUND: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// As [`plain::open`], but none about the file's own permissions; those of [`sys::stat_fd`].
-pub(super) fn open(place: &Place<'_>, follow: bool, stat: &mut Stat) -> sys::Result<OwnedFd> {
+pub fn open(place: &Place<'_>, follow: bool) -> sys::Result<(OwnedFd, Stat)> {
     let flags = OFlags::PATH | following(follow);
     let file = plain::open(place.dir, place.name, flags, NO_MODE)?;
-    sys::stat_fd(file.as_fd(), stat)?;
-    Ok(file)
+    let stat = sys::stat_fd(file.as_fd())?;
+    Ok((file, stat))
 }
 
 /// How a name is opened where a symlink is, or is not, to be followed.
-pub(super) fn following(follow: bool) -> OFlags {
+pub fn following(follow: bool) -> OFlags {
     if follow {
         OFlags::empty()
     } else {
@@ -44,10 +44,10 @@ pub(super) fn following(follow: bool) -> OFlags {
 ///
 /// # Errors
 /// As [`sys::utimensat`]; [`NO_WAY`].
-pub(super) fn set_times(file: BorrowedFd<'_>, from: &Stat) -> sys::Result<()> {
+pub fn set_times(file: BorrowedFd<'_>, from: &Stat) -> sys::Result<()> {
     match sys::utimensat(file, c"", &from.times, AtFlags::EMPTY_PATH) {
         // Before Linux 5.8.
-        Err(Errno::EINVAL | Errno::ENOSYS) => by_proc(file, b"", |path| {
+        Err(Errno::EINVAL | Errno::ENOSYS) => by_proc(file, b"", &mut |path| {
             sys::utimensat(CWD, path, &from.times, AtFlags::empty())
         }),
         answer => answer,
@@ -58,7 +58,7 @@ pub(super) fn set_times(file: BorrowedFd<'_>, from: &Stat) -> sys::Result<()> {
 ///
 /// # Errors
 /// As [`sys::fchownat`].
-pub(super) fn set_owner(file: BorrowedFd<'_>, uid: u32, gid: u32) -> sys::Result<()> {
+pub fn set_owner(file: BorrowedFd<'_>, uid: u32, gid: u32) -> sys::Result<()> {
     sys::fchownat(file, c"", uid, gid, AtFlags::EMPTY_PATH)
 }
 
@@ -67,9 +67,9 @@ pub(super) fn set_owner(file: BorrowedFd<'_>, uid: u32, gid: u32) -> sys::Result
 ///
 /// # Errors
 /// As [`sys::fchmod`]; [`NO_WAY`].
-pub(super) fn set_mode(file: BorrowedFd<'_>, mode: Mode) -> sys::Result<()> {
+pub fn set_mode(file: BorrowedFd<'_>, mode: Mode) -> sys::Result<()> {
     sys::fchmodat2(file, c"", mode, AtFlags::EMPTY_PATH)
-        .or_else(|_| by_proc(file, b"", |path| sys::fchmodat(CWD, path, mode)))
+        .or_else(|_| by_proc(file, b"", &mut |path| sys::fchmodat(CWD, path, mode)))
 }
 
 /// Gives the file the further name `name` in `dir`. Before Linux 6.10 this takes a privilege,
@@ -77,9 +77,9 @@ pub(super) fn set_mode(file: BorrowedFd<'_>, mode: Mode) -> sys::Result<()> {
 ///
 /// # Errors
 /// As [`sys::linkat`]; [`NO_WAY`].
-pub(super) fn link(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<()> {
+pub fn link(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<()> {
     match sys::linkat(file, c"", dir, name, AtFlags::EMPTY_PATH) {
-        Err(errno) if errno != Errno::EEXIST => by_proc(file, b"", |path| {
+        Err(errno) if errno != Errno::EEXIST => by_proc(file, b"", &mut |path| {
             sys::linkat(CWD, path, dir, name, AtFlags::SYMLINK_FOLLOW)
         }),
         answer => answer,
@@ -90,13 +90,13 @@ pub(super) fn link(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sy
 ///
 /// # Errors
 /// As [`sys::xattr`]; [`NO_WAY`].
-pub(super) fn xattr(
+pub fn xattr(
     file: BorrowedFd<'_>,
     access: Access,
     name: &CStr,
     value: &mut [u8],
 ) -> sys::Result<u32> {
-    by_proc(file, b"", |path| {
+    by_proc(file, b"", &mut |path| {
         sys::xattr(Bearer::Followed(path), access, name, value)
     })
 }
@@ -105,13 +105,13 @@ pub(super) fn xattr(
 ///
 /// # Errors
 /// As [`sys::xattr`]; [`NO_WAY`].
-pub(super) fn xattr_of_name(
+pub fn xattr_of_name(
     place: &Place<'_>,
     access: Access,
     name: &CStr,
     value: &mut [u8],
 ) -> sys::Result<u32> {
-    by_proc(place.dir, place.name.to_bytes(), |path| {
+    by_proc(place.dir, place.name.to_bytes(), &mut |path| {
         sys::xattr(Bearer::Named(path), access, name, value)
     })
 }
@@ -121,7 +121,7 @@ pub(super) fn xattr_of_name(
 fn by_proc<T>(
     file: BorrowedFd<'_>,
     below: &[u8],
-    call: impl FnOnce(&CStr) -> sys::Result<T>,
+    call: &mut dyn FnMut(&CStr) -> sys::Result<T>,
 ) -> sys::Result<T> {
     let mut path = [0; 512];
     if !has_proc() || below.len() > path.len() / 2 {

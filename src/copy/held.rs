@@ -14,9 +14,7 @@ use super::handle::{self, following};
 use super::path::Place;
 use super::proc::{DIRECTORY, open_directory, path_of};
 use crate::data::plain::{self, NO_MODE};
-use crate::sys::{
-    self, BorrowedFd, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Stat, until_nul,
-};
+use crate::sys::{self, CWD, Errno, FileId, FileType, OFlags, OwnedFd, Result, Stat, until_nul};
 
 /// With fewer descriptors than this left, none is kept open for convenience.
 const SPARE: u64 = 32;
@@ -32,9 +30,9 @@ pub struct Held {
 ///
 /// # Errors
 /// As [`handle::open`].
-pub fn hold(place: &Place<'_>, follow: bool, stat: &mut Stat) -> Result<Held> {
-    let fd = handle::open(place, follow, stat)?;
-    Ok(Held { fd, id: stat.id })
+pub fn hold(place: &Place<'_>, follow: bool) -> Result<(Held, Stat)> {
+    let (fd, stat) = handle::open(place, follow)?;
+    Ok((Held { fd, id: stat.id }, stat))
 }
 
 /// Opens files by the descriptors that hold them.
@@ -69,7 +67,7 @@ impl Opener {
         let open = |dir, path| plain::open(dir, until_nul(path), flags | OFlags::NOCTTY, NO_MODE);
         if matches!(self, Self::Untried) {
             if let Ok(file) = open(CWD, &path)
-                && id_of(file.as_fd()) == Ok(held.id)
+                && sys::stat_fd(file.as_fd()).is_ok_and(|stat| stat.id == held.id)
             {
                 *self = Self::Proven;
                 return Ok(file);
@@ -100,13 +98,6 @@ impl Opener {
     }
 }
 
-/// Which file it is.
-fn id_of(file: BorrowedFd<'_>) -> Result<FileId> {
-    let mut stat = Stat::default();
-    sys::stat_fd(file, &mut stat)?;
-    Ok(stat.id)
-}
-
 /// Opens what its directory lists as a regular file without waiting for what else it may be by
 /// now, which the caller has to look at.
 ///
@@ -133,11 +124,10 @@ pub fn open_named(
     if looked_at.kind != FileType::Regular {
         return open(flags);
     }
-    let mut now = Stat::default();
     match open(flags | OFlags::NONBLOCK) {
         // Somebody has a lease on it, which the kernel now takes back (`man 2 fcntl`).
         Err(Errno::EAGAIN)
-            if hold(place, follow, &mut now).is_ok() && now.kind == FileType::Regular =>
+            if hold(place, follow).is_ok_and(|(_, now)| now.kind == FileType::Regular) =>
         {
             open(flags)
         }

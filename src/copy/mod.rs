@@ -1,46 +1,48 @@
-//! The copy engine.
+//! Copying: trees, names, and what is made of each.
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `engine.rs` | one name: what is in the way, and who copies it |
-//! | `walk.rs`, `directory.rs` | trees |
-//! | `workers.rs` | several workers in one tree |
-//! | `regular.rs` | files: opening both sides |
-//! | `held.rs` | opening what was looked at, and nothing that was put in its place |
-//! | `same.rs`, `backup.rs` | source and destination that are one file; files that are kept |
-//! | `special.rs` | symlinks, FIFOs, device nodes |
-//! | `links.rs` | hard links that are kept; links instead of copies |
-//! | `parents.rs` | the directories that lead to an operand |
-//! | `metadata.rs`, `attributes.rs` | times, owner, permission bits; extended attributes |
-//! | `handle.rs`, `proc.rs`, `apart.rs` | files that are reached by no name of theirs; names that are nobody else's |
-//! | `path.rs`, `table.rs` | where the walk stands; which files were met |
-//! | `watch.rs`, `census.rs` | how much there is to copy |
+//! | `run.rs`, `team.rs` | the workers of one copy; how many, and when they are called in |
+//! | `shared.rs`, `worker.rs` | what they share, and what each has for itself |
+//! | `tree/` | directory after directory, by one worker or several; counting what there is |
+//! | `entry.rs` | one name: the source, and what is in the destination's place |
+//! | `case.rs`, `plan.rs`, `same.rs` | what is to become of it: GNU's rules, without a system call |
+//! | `facts.rs` | the look-ups that they may need |
+//! | `execute.rs`, `outcome.rs` | what happens to it, from looking to reporting; why it may not |
+//! | `make/` | making what is planned, a file for each kind |
+//! | `attributes.rs`, `xattr.rs`, `target.rs` | times, owner, mode; extended attributes; how they are reached |
+//! | `held.rs`, `handle.rs`, `proc.rs`, `apart.rs` | files that no name is trusted for |
+//! | `path.rs`, `seen.rs` | where the walk stands; which files were met |
+//! | `census.rs` | how much there is to copy |
 //! | `options.rs` | what is asked for |
 
 mod apart;
 mod attributes;
-mod backup;
+pub mod case;
 mod census;
-mod directory;
-mod engine;
+pub mod entry;
+mod execute;
+mod facts;
 mod handle;
 mod held;
-mod links;
-mod metadata;
+mod make;
 pub mod options;
-mod parents;
+mod outcome;
 mod path;
+pub mod plan;
 mod proc;
-mod regular;
-mod same;
-mod special;
-mod table;
-mod walk;
-mod watch;
-mod workers;
+mod run;
+pub mod same;
+mod seen;
+mod shared;
+mod target;
+mod team;
+mod tree;
+mod worker;
+mod xattr;
 
-pub use attributes::has_contexts;
-pub use engine::Engine;
-pub use path::{basename, trim_slashes};
-pub use walk::Walk;
-pub use workers::Shared;
+pub use make::backup::path_for as backup_path_for;
+pub use path::{Place, basename, trim_slashes};
+pub use run::{Operands, run};
+pub use shared::Shared;
+pub use xattr::has_contexts;

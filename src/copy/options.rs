@@ -5,45 +5,46 @@
 //! <!-- options -->
 //! | option | read in |
 //! | --- | --- |
-//! | `Flags::ATTRIBUTES_ONLY` | `attributes.rs`, `engine.rs`, `regular.rs`, `watch.rs` |
-//! | `Flags::COPY_CONTENTS` | `engine.rs` |
-//! | `Flags::DEBUG` | `engine.rs` |
-//! | `Flags::FORCE` | `engine.rs`, `links.rs`, `regular.rs`, `special.rs` |
-//! | `Flags::PROGRESS` | `workers.rs` |
-//! | `Flags::KEEP_DIRECTORY_SYMLINK` | `engine.rs`, `workers.rs` |
-//! | `Flags::LINK` | `engine.rs`, `links.rs`, `same.rs`, `watch.rs` |
-//! | `Flags::ONE_FILE_SYSTEM` | `directory.rs` |
+//! | `Flags::ATTRIBUTES_ONLY` |  |
+//! | `Flags::COPY_CONTENTS` |  |
+//! | `Flags::DEBUG` | `execute.rs` |
+//! | `Flags::FORCE` |  |
+//! | `Flags::PROGRESS` | `shared.rs` |
+//! | `Flags::KEEP_DIRECTORY_SYMLINK` | `entry.rs` |
+//! | `Flags::LINK` | `plan.rs`, `same.rs` |
+//! | `Flags::ONE_FILE_SYSTEM` | `make/directory.rs` |
 //! | `Flags::PARENTS` |  |
-//! | `Flags::RECURSIVE` | `engine.rs`, `watch.rs` |
-//! | `Flags::REMOVE_DESTINATION` | `engine.rs`, `same.rs` |
+//! | `Flags::RECURSIVE` | `plan.rs`, `tree/counter.rs` |
+//! | `Flags::REMOVE_DESTINATION` |  |
 //! | `Flags::STRIP_SLASHES` |  |
-//! | `Flags::SYMLINK` | `engine.rs`, `same.rs`, `special.rs`, `watch.rs`, `workers.rs` |
-//! | `Flags::VERBOSE` | `backup.rs`, `directory.rs`, `engine.rs`, `parents.rs` |
-//! | `Flags::THROUGH_DANGLING` | `regular.rs` |
-//! | `Flags::INTERACTIVE` | `engine.rs`, `links.rs`, `regular.rs`, `workers.rs` |
-//! | `Flags::DEFAULT_CONTEXT` | `attributes.rs` |
-//! | `follow` | `engine.rs`, `links.rs`, `special.rs`, `watch.rs`, `workers.rs` |
-//! | `Preserve::MODE` | `attributes.rs`, `metadata.rs`, `parents.rs`, `special.rs` |
-//! | `Preserve::TIMESTAMPS` | `metadata.rs`, `parents.rs` |
-//! | `Preserve::OWNERSHIP` | `metadata.rs`, `parents.rs` |
-//! | `Preserve::LINKS` | `engine.rs`, `links.rs`, `special.rs` |
-//! | `Preserve::CONTEXT` | `attributes.rs`, `metadata.rs` |
-//! | `Preserve::XATTR` | `attributes.rs`, `metadata.rs`, `regular.rs` |
-//! | `Preserve::NO_MODE` | `directory.rs`, `metadata.rs`, `parents.rs`, `special.rs` |
-//! | `Preserve::XATTR_REQUIRED` | `attributes.rs` |
-//! | `Preserve::XATTR_QUIET` | `attributes.rs` |
-//! | `update` | `engine.rs` |
-//! | `backup` | `backup.rs`, `engine.rs`, `same.rs`, `workers.rs` |
-//! | `suffix` | `backup.rs` |
-//! | `reflink` | `regular.rs`, `data/mover.rs` |
-//! | `sparse` | `data/mover.rs` |
-//! | `io` | `data/mover.rs`, `data/ranges.rs` |
-//! | `jobs` | `workers.rs` |
+//! | `Flags::SYMLINK` | `plan.rs`, `same.rs` |
+//! | `Flags::VERBOSE` | `worker.rs` |
+//! | `Flags::THROUGH_DANGLING` | `make/regular.rs` |
+//! | `Flags::INTERACTIVE` | `make/regular.rs`, `plan.rs` |
+//! | `Flags::DEFAULT_CONTEXT` | `xattr.rs` |
+//! | `follow` |  |
+//! | `Preserve::MODE` | `attributes.rs`, `xattr.rs` |
+//! | `Preserve::TIMESTAMPS` | `attributes.rs` |
+//! | `Preserve::OWNERSHIP` | `attributes.rs` |
+//! | `Preserve::LINKS` | `make/node.rs`, `plan.rs` |
+//! | `Preserve::CONTEXT` | `attributes.rs`, `xattr.rs` |
+//! | `Preserve::XATTR` | `attributes.rs`, `xattr.rs` |
+//! | `Preserve::NO_MODE` | `attributes.rs` |
+//! | `Preserve::XATTR_REQUIRED` | `xattr.rs` |
+//! | `Preserve::XATTR_QUIET` | `xattr.rs` |
+//! | `update` | `plan.rs` |
+//! | `backup` | `make/backup.rs`, `plan.rs` |
+//! | `suffix` | `make/backup.rs` |
+//! | `reflink` | `data/mover.rs`, `data/route.rs` |
+//! | `sparse` | `data/route.rs` |
+//! | `io` | `data/mover.rs`, `data/route.rs` |
+//! | `jobs` | `run.rs`, `team.rs` |
 //! <!-- /options -->
 
 use bitflags::bitflags;
 
 use crate::data::wish::{Io, Reflink, Sparse, Wish};
+use crate::sys::{FileType, Stat};
 
 /// Which symlinks in the source are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +196,100 @@ impl Options {
             sparse: self.sparse,
             is_alone: self.jobs == 1,
         }
+    }
+
+    /// Whether symlinks are followed for a name.
+    #[must_use]
+    pub fn follows(&self, is_operand: bool) -> bool {
+        match self.follow {
+            Follow::Never => false,
+            Follow::Operands => is_operand,
+            Follow::Always => true,
+        }
+    }
+
+    /// Whether a name of type `kind` is read and written as data.
+    #[must_use]
+    pub const fn copies_as_regular(&self, kind: FileType) -> bool {
+        match kind {
+            FileType::Regular => true,
+            FileType::Directory | FileType::Symlink => false,
+            _ => !self.has(Flags::RECURSIVE) || self.has(Flags::COPY_CONTENTS),
+        }
+    }
+
+    /// Whether links are made instead of copies.
+    #[must_use]
+    pub const fn makes_links(&self) -> bool {
+        self.has(Flags::LINK.union(Flags::SYMLINK))
+    }
+
+    /// Whether files get their source's data.
+    #[must_use]
+    pub const fn copies_data(&self) -> bool {
+        !self.has(Flags::ATTRIBUTES_ONLY)
+    }
+
+    /// Whether a file that is there is emptied before it gets its source's data: not where that
+    /// may turn out to be impossible, so that what it holds is still needed.
+    #[must_use]
+    pub fn empties_first(&self) -> bool {
+        self.copies_data() && self.reflink != Reflink::Always
+    }
+
+    /// Whether what is in the way is removed before anything else.
+    #[must_use]
+    pub const fn removes(&self) -> bool {
+        self.has(Flags::REMOVE_DESTINATION)
+    }
+
+    /// Whether what is in the way and cannot be opened is removed.
+    #[must_use]
+    pub const fn forces(&self) -> bool {
+        self.has(Flags::FORCE)
+    }
+
+    /// Whether anything that is in the way may be removed.
+    #[must_use]
+    pub const fn may_remove(&self) -> bool {
+        self.forces() || self.removes()
+    }
+
+    /// Whether files that are to be overwritten are kept.
+    #[must_use]
+    pub fn backs_up(&self) -> bool {
+        self.backup != Backup::None
+    }
+
+    /// Whether all symlinks are followed.
+    #[must_use]
+    pub fn follows_all(&self) -> bool {
+        self.follow == Follow::Always
+    }
+
+    /// Whether one worker copies alone, as what comes of a name depends on those before: what is
+    /// asked, what a symlink in the destination leads to, which of a file's names symlinks point
+    /// to, what is kept under which name. Through symlinks one may come to either side, and round
+    /// in circles.
+    #[must_use]
+    pub fn depends_on_order(&self) -> bool {
+        let flags = Flags::INTERACTIVE | Flags::SYMLINK | Flags::KEEP_DIRECTORY_SYMLINK;
+        self.has(flags) || self.backs_up() || self.follows_all()
+    }
+
+    /// Whether a source of type `kind` is written into what the destination leads to, and does
+    /// not take the place of what is there.
+    #[must_use]
+    pub fn writes_through(&self, kind: FileType) -> bool {
+        self.copies_as_regular(kind) && !self.makes_links() && !self.removes() && !self.backs_up()
+    }
+
+    /// Whether a source can be met under another name that is to be a link to its copy.
+    #[must_use]
+    pub fn claims(&self, source: &Stat, is_followed: bool) -> bool {
+        self.preserve.contains(Preserve::LINKS)
+            && !self.has(Flags::LINK)
+            && (source.nlink > 1 || (is_followed && self.follow != Follow::Never))
     }
 
     /// Whether any of `flags` is asked for.

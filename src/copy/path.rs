@@ -3,7 +3,9 @@
 use core::ffi::CStr;
 
 use crate::data::plain::{self, NO_MODE};
-use crate::sys::{self, AtFlags, BorrowedFd, Errno, OFlags, OwnedFd, Result, Stat, Vec, until_nul};
+use crate::sys::{
+    self, AtFlags, BorrowedFd, CWD, Errno, OFlags, OwnedFd, Result, Stat, Vec, until_nul,
+};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls
 /// get, relative to a directory's descriptor.
@@ -41,7 +43,7 @@ impl Path {
 
     /// As [`Self::start`], for a path in that directory, of which calls get the last part. An
     /// absolute one, too, goes below the directory.
-    pub(super) fn start_below(&mut self, dir: &[u8], mut path: &[u8]) {
+    pub fn start_below(&mut self, dir: &[u8], mut path: &[u8]) {
         while let [b'/', rest @ ..] = path {
             path = rest;
         }
@@ -50,7 +52,7 @@ impl Path {
     }
 
     /// Makes this the same path as `other`.
-    pub(super) fn copy_from(&mut self, other: &Self) {
+    pub fn copy_from(&mut self, other: &Self) {
         self.bytes.clear();
         self.bytes.extend_from_slice(&other.bytes);
         self.name_at = other.name_at;
@@ -122,7 +124,7 @@ pub fn basename(path: &[u8]) -> &[u8] {
 }
 
 /// What stands behind a path's last slash.
-pub(super) fn last_part(mut path: &[u8]) -> &[u8] {
+pub fn last_part(mut path: &[u8]) -> &[u8] {
     let mut rest = path;
     while let [byte, after @ ..] = rest {
         rest = after;
@@ -149,7 +151,7 @@ pub fn trim_slashes(mut path: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// As [`plain::open`] for any part.
-pub(super) fn open_parent(base: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
+pub fn open_parent(base: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     let start = if path.starts_with(b"/") { c"/" } else { c"." };
     let mut fd = plain::open(base, start, OFlags::PATH, NO_MODE)?;
     let mut name = [0; NAME_BYTES];
@@ -172,6 +174,24 @@ pub(super) fn open_parent(base: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> 
     Ok(fd)
 }
 
+/// Whether two paths are the same entry of the same directory.
+#[must_use]
+pub fn same_entry(a: &[u8], b: &[u8]) -> bool {
+    last_part(trim_slashes(a)) == last_part(trim_slashes(b))
+        && match (stat_parent(a), stat_parent(b)) {
+            (Ok(of_a), Ok(of_b)) => of_a.id == of_b.id,
+            _ => false,
+        }
+}
+
+/// The directory that holds what `path` names.
+///
+/// # Errors
+/// As [`open_parent`].
+pub fn stat_parent(path: &[u8]) -> Result<Stat> {
+    sys::stat_fd(open_parent(CWD, trim_slashes(path))?.as_fd())
+}
+
 /// A name in a directory.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
@@ -182,12 +202,17 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// As [`sys::stat_at`], of this name.
+    /// What has this name, a symlink as itself unless it is to `follow`.
     ///
     /// # Errors
-    /// As there.
-    pub(super) fn stat(&self, flags: AtFlags, stat: &mut Stat) -> Result<()> {
-        sys::stat_at(self.dir, self.name, flags, stat)
+    /// As [`sys::stat_at`].
+    pub fn stat(&self, follow: bool) -> Result<Stat> {
+        let flags = if follow {
+            AtFlags::empty()
+        } else {
+            AtFlags::SYMLINK_NOFOLLOW
+        };
+        sys::stat_at(self.dir, self.name, flags)
     }
 }
 

@@ -6,25 +6,9 @@ use crate::sys::{BorrowedFd, Result};
 /// The least hole that is made: a block of the file systems there are.
 const HOLE_BYTES: usize = 4 << 10;
 
-/// Which blocks of some data are zeros.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Zeros {
-    None,
-    Some,
-    All,
-}
-
-/// Which blocks of `data` are zeros.
-pub fn zeros(data: &[u8]) -> Zeros {
-    let count = data
-        .chunks(HOLE_BYTES)
-        .filter(|block| is_zero(block))
-        .count();
-    match count {
-        0 => Zeros::None,
-        all if all == data.len().div_ceil(HOLE_BYTES) => Zeros::All,
-        _ => Zeros::Some,
-    }
+/// Of each block of `data` whether it is zeros.
+pub fn zeros(data: &[u8]) -> impl Iterator<Item = bool> {
+    data.chunks(HOLE_BYTES).map(is_zero)
 }
 
 /// Writes data from offset `at` on, but no blocks of zeros, which leaves holes in a new file.

@@ -1,4 +1,5 @@
-//! The ring of a command that may need none.
+//! The ring, which is set up when it is first used: most commands need none, and where `io_uring`
+//! is refused, the first answer is kept.
 
 use super::pipeline::{SLOT_BYTES, SLOTS};
 use crate::report::{Failure, Message, Result};
@@ -6,21 +7,30 @@ use crate::ring::{SetupError, SlotRing, Step};
 use crate::sys::Errno;
 
 /// The ring, or why it is not to be had, once it was tried.
-pub struct LazyRing(Option<core::result::Result<SlotRing, SetupError>>);
+#[derive(Debug, Default)]
+pub struct LazyRing {
+    made: Option<core::result::Result<SlotRing, SetupError>>,
+    is_given_up: bool,
+}
 
 impl LazyRing {
-    /// Not tried yet.
-    pub const UNTRIED: Self = Self(None);
-
     /// The ring, made when first used; `None` where it is not to be had.
     pub fn get(&mut self) -> Option<&mut SlotRing> {
-        self.0.get_or_insert_with(make).as_mut().ok()
+        if self.is_given_up {
+            return None;
+        }
+        self.made.get_or_insert_with(make).as_mut().ok()
+    }
+
+    /// It broke, and is not to be used again.
+    pub const fn give_up(&mut self) {
+        self.is_given_up = true;
     }
 
     /// What it was refused with, if it was.
     #[must_use]
     pub const fn refused(&self) -> Option<Errno> {
-        match &self.0 {
+        match &self.made {
             Some(Err(error)) => Some(error.errno),
             _ => None,
         }
@@ -31,7 +41,7 @@ impl LazyRing {
     /// # Errors
     /// Why there is none, with the likely cause.
     pub fn require(&mut self) -> Result<&mut SlotRing> {
-        let made = self.0.get_or_insert_with(make);
+        let made = self.made.get_or_insert_with(make);
         made.as_mut().map_err(|error| {
             let message = match (error.step, error.errno) {
                 (Step::Setup, Errno::EPERM) => Message::RingDisabled,
@@ -41,10 +51,7 @@ impl LazyRing {
                 (Step::Setup, _) => Message::RingRefused,
                 _ => Message::Ring,
             };
-            Failure {
-                message,
-                errno: Some(error.errno),
-            }
+            Failure::new(message, error.errno)
         })
     }
 }

@@ -2,15 +2,26 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `wish.rs`, `route.rs` | what is asked for; which way data goes |
-//! | `mover.rs`, `ranges.rs` | one file's data; ranges of it |
-//! | `plain.rs`, `pipe.rs` | by plain calls, and within the kernel |
-//! | `pipeline.rs`, `writers.rs`, `lazy_ring.rs` | by two: one reads, a thread or the ring writes |
+//! | `wish.rs` | what is asked for |
+//! | `route.rs`, `facts.rs` | which way data goes; what has to be known of files for that |
+//! | `mover.rs` | one file's data, on one way after the other |
+//! | `transfer.rs` | how far it has come: what every way works on |
+//! | `clone.rs` | blocks are shared |
+//! | `kernel_copy.rs` | `copy_file_range` |
+//! | `pipe.rs` | `splice`, through a pipe |
+//! | `pipeline.rs` | by two: one reads, one writes |
+//! | `ring_writer.rs`, `thread_writer.rs` | who writes: the ring, or a thread |
+//! | `read_write.rs` | reads and writes |
+//! | `lazy_ring.rs` | the ring, set up when it is first used |
 //! | `holes.rs` | blocks of zeros that are left out |
-//! | `progress.rs`, `trace.rs` | how far it has come; which way it went |
+//! | `plain.rs` | calls that are repeated until they are answered |
+//! | `progress.rs`, `trace.rs` | how far a copy has come; which way a file's data went |
 //! | `processors.rs` | how many processors there are for it |
 
+mod clone;
+mod facts;
 mod holes;
+mod kernel_copy;
 pub mod lazy_ring;
 pub mod mover;
 pub mod pipe;
@@ -18,8 +29,10 @@ pub mod pipeline;
 pub mod plain;
 pub mod processors;
 pub mod progress;
-mod ranges;
+mod read_write;
+mod ring_writer;
 pub mod route;
+mod thread_writer;
 pub mod trace;
+pub mod transfer;
 pub mod wish;
-mod writers;

@@ -1,275 +1,413 @@
 //! One file's data: shared with the source, streamed, or copied range by range.
 //!
-//! What goes by ranges ([`super::ranges`]) is written in order: whatever stops a copy, what is
-//! left of it is a prefix of the source, and whoever reads it meanwhile sees no byte that is not
-//! the source's.
+//! Which way it goes is chosen in [`super::route`]; here it goes that way, and where one ends early
+//! the next one begins at the offset it reached. Ranges are written in order: whatever stops a
+//! copy, what is left of it is a prefix of the source, and whoever reads it meanwhile sees no byte
+//! that is not the source's.
 
-use super::holes::write_but_zeros;
-use super::pipeline::Files;
-use super::plain;
+use super::clone;
+use super::facts::{FileSystem, is_cached};
+use super::kernel_copy;
+use super::lazy_ring::LazyRing;
+use super::pipe::{self, Pipe};
+use super::pipeline::{self, SLOTS, WriterState};
+use super::plain::{self, size_of};
+use super::processors::usual_count;
 use super::progress::Progress;
-use super::ranges::RangeMover;
-use super::route::{LARGE_BYTES, is_exact};
-use super::trace::{Blocks, Ways};
-use super::wish::{Io, Reflink, Sparse, Way, Wish};
-use crate::report::{During, Message, Result};
-use crate::sys::{self, BorrowedFd, Errno, FileType, Ready, Stat, Whence};
+use super::read_write::{self, BUFFER_BYTES, Position};
+use super::ring_writer::RingWriter;
+use super::route::{FileFacts, FileRoute, LARGE_BYTES, Measured, Ranges, Route, Unknown};
+use super::route::{is_exact, route, route_file};
+use super::thread_writer;
+use super::trace::{Blocks, Trace};
+use super::transfer::{Files, Transfer};
+use super::wish::{Io, Reflink, Way, Wish};
+use crate::report::{During, Failure, Message, Result};
+use crate::sys::{self, Buffer, Errno, FileType, Stat, Whence};
 
-/// How long a signal may wait for its answer at the most where nothing else is to be done.
-const ANSWER_MS: u16 = 250;
+/// So much is read on the stack as long as no buffer is needed: for one small file alone that is a
+/// system call less.
+const SHORT_BYTES: usize = 4 << 10;
 
-/// Why a copy could not be cut to what is whole of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Uncut {
-    /// What the kernel answered.
-    pub errno: Errno,
-    /// It is longer, and there may be gaps behind what is whole.
-    pub gaps: bool,
+/// How much is timed where two ways are compared.
+const TIMED_BYTES: u64 = 24 << 20;
+
+/// How much is copied before that by `splice`: beginning takes its time once.
+const WARM_UP_BYTES: u64 = 8 << 20;
+
+/// And by two: threads that come to run on one processor are parted only after some 70 ms (Linux
+/// 6.18, two processors).
+const WARM_UP_OF_TWO_BYTES: u64 = 256 << 20;
+
+/// `splice` has to take less than this part of the time: two may still come to their speed.
+const BETTER_BY: (u64, u64) = (3, 4);
+
+/// What became of a copy that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incomplete {
+    /// What there is of it is whole.
+    Prefix(Failure),
+    /// It could not be cut to what is whole of it.
+    Uncut {
+        /// Why it failed; nothing if the source has become shorter.
+        why: Option<Failure>,
+        /// What the kernel answered.
+        errno: Errno,
+        /// There may be gaps behind what is whole.
+        has_gaps: bool,
+    },
 }
 
-/// Copies files' data; keeps what was learnt from file to file.
+/// What a copy gives.
+pub type Copied = core::result::Result<(), Incomplete>;
+
+impl From<Failure> for Incomplete {
+    fn from(failure: Failure) -> Self {
+        Self::Prefix(failure)
+    }
+}
+
+/// What is known of a file that data goes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination {
+    /// Its type.
+    pub kind: FileType,
+    /// The device that it is on, where that is known.
+    pub device: Option<u64>,
+    /// How long it is.
+    pub size_bytes: u64,
+}
+
+/// Copies files' data; keeps buffers, the ring and what was learnt from file to file.
 pub struct DataMover<'a> {
     wish: Wish,
-    /// The last file's data is to be copied.
-    pub is_opened: bool,
-    /// Of the last file, if it was to be cut and could not be.
-    pub uncut: Option<Uncut>,
-    /// Source and destination devices between which blocks cannot be shared.
-    unshareable: (u64, u64),
-    /// Moves ranges.
-    pub ranges: RangeMover<'a>,
+    progress: &'a Progress<'a>,
+    /// Which way the last file went.
+    pub trace: Trace,
+    measured: Measured,
+    /// Where the last file with data came from.
+    source: FileSystem,
+    /// Where the last large file went to.
+    destination: FileSystem,
+    buffer: Option<Buffer>,
+    /// What is read into where another thread writes.
+    slots: Option<Buffer>,
+    pipe: Option<Pipe>,
+    ring: LazyRing,
 }
 
 impl<'a> DataMover<'a> {
     /// A mover that goes the way that is asked for. Takes nothing yet.
     #[must_use]
-    pub const fn new(wish: Wish, progress: &'a Progress<'a>) -> Self {
+    pub fn new(wish: Wish, progress: &'a Progress<'a>) -> Self {
         Self {
             wish,
-            is_opened: false,
-            uncut: None,
-            unshareable: (0, 0),
-            ranges: RangeMover::new(wish, progress),
+            progress,
+            trace: Trace::default(),
+            measured: Measured::default(),
+            source: FileSystem::default(),
+            destination: FileSystem::default(),
+            buffer: None,
+            slots: None,
+            pipe: None,
+            ring: LazyRing::default(),
         }
     }
 
-    /// Copies all of a file to another, empty one; each comes with its metadata.
+    /// The buffer, made when first used.
     ///
     /// # Errors
-    /// The first error that no way could get around; without a ring that `--io=ring` asks for,
-    /// a message through the others' way to the user.
-    pub fn copy(
-        &mut self,
-        (from, stat): (BorrowedFd<'_>, &Stat),
-        (to, to_stat): (BorrowedFd<'_>, &Stat),
-    ) -> Result<()> {
-        let progress = self.ranges.progress();
-        let files = Files { from, to };
-        let devices = (stat.id.dev, to_stat.id.dev);
-        let is_file = stat.kind == FileType::Regular;
-        if is_file {
-            self.is_opened = true;
-            progress.open(stat.size_bytes, true);
-        }
-        if !is_file || stat.size_bytes > LARGE_BYTES {
-            progress.begin();
-        }
-        self.ranges.trace.kernel_avoided = !self.wish.shares_blocks();
-        self.ranges.trace.blocks = Blocks::Own;
-        self.uncut = None;
-        if self.wish.reflink == Reflink::Always {
-            self.unshareable = (0, 0);
-            self.share(files, devices)?;
-            if to_stat.size_bytes > stat.size_bytes {
-                return sys::ftruncate(to, stat.size_bytes).during(Message::Truncate);
-            }
-            return Ok(());
-        }
-        let both_regular = is_file && to_stat.kind == FileType::Regular;
-        // A size of 0 is no promise: files of /proc have it and hold data.
-        if !both_regular || stat.size_bytes == 0 {
-            return self.stream(files, (stat.kind, to_stat.kind));
-        }
+    /// `ENOMEM`.
+    pub fn buffer(&mut self) -> sys::Result<&mut [u8]> {
+        plain::buffer(&mut self.buffer, BUFFER_BYTES)
+    }
+
+    /// Copies all of a file to another, empty one.
+    ///
+    /// # Errors
+    /// The first error that no way could get around, and what there is of the copy; why there is
+    /// no ring that `--io=ring` asks for.
+    pub fn copy(&mut self, files: Files<'_>, stat: &Stat, destination: Destination) -> Copied {
         let size = stat.size_bytes;
-        if self.wish.io == Io::Only(Way::Ring) {
-            self.ranges.ring.require()?;
+        let facts = FileFacts {
+            kinds: (stat.kind, destination.kind),
+            devices: (stat.id.dev, destination.device),
+            size_bytes: size,
+            blocks: stat.blocks,
+            destination: 0,
+            is_cached: false,
+        };
+        if stat.kind != FileType::Regular || size > LARGE_BYTES {
+            self.progress.begin();
         }
-        if self.wish.shares_blocks()
-            && !matches!(self.wish.io, Io::Only(_))
-            && self.share(files, devices)?
-        {
-            progress.moved(size);
-            return Ok(());
-        }
-        self.ranges.trace.began = true;
-        self.ranges.look_at(files, devices, size);
-        // Half a block less than it needs is none less: that may be kept elsewhere.
-        let has_holes = stat.blocks < size / 512 && self.wish.sparse != Sparse::Never;
-        self.ranges.trace.zeros = self.wish.sparse == Sparse::Always;
-        if has_holes {
-            self.copy_sparse(files, size)
-        } else {
-            self.copy_whole(files, size)
+        self.trace.kernel_avoided = !self.wish.shares_blocks();
+        self.trace.blocks = Blocks::Own;
+        let transfer = &mut Transfer::new(files, facts, self.progress);
+        transfer.leaves_holes = self.wish.leaves_holes(destination.kind);
+        match route_file(self.wish, &transfer.file, &self.measured) {
+            FileRoute::Clone => {
+                let mut shared = self.share(transfer).map(drop);
+                if shared.is_ok() && destination.size_bytes > size {
+                    shared = sys::ftruncate(files.to, size).during(Message::Truncate);
+                }
+                Ok(shared?)
+            }
+            FileRoute::Stream => Ok(self.copy_stream(transfer)?),
+            FileRoute::Ranges(ranges) => self.copy_ranges(transfer, ranges),
         }
     }
 
-    /// Moves all of one file to the other, both at their current positions. Holes are made only in
-    /// a regular file.
-    fn stream(
-        &mut self,
-        Files { from, to }: Files<'_>,
-        (from_kind, to_kind): (FileType, FileType),
-    ) -> Result<()> {
-        let leaves_holes = self.wish.sparse == Sparse::Always && to_kind == FileType::Regular;
-        self.ranges.trace.began = true;
-        self.ranges.trace.zeros = leaves_holes;
-        let mut at = 0;
-        loop {
-            if from_kind != FileType::Regular {
-                // Who sends what a pipe holds may take any time: signals are answered meanwhile,
-                // those too that come just before it waits.
-                while let Ok(false) | Err(Errno::EINTR) =
-                    sys::wait_ready_for(from, Ready::Read, ANSWER_MS)
-                {
-                    self.ranges.progress().answer();
-                }
-            }
-            let buffer = self.ranges.buffer().during(Message::Read)?;
-            let count = plain::read(from, buffer).during(Message::Read)?;
-            match buffer.get(..count) {
-                Some(data @ [_, ..]) if leaves_holes => {
-                    write_but_zeros(to, data, at).during(Message::Write)?;
-                }
-                Some(data @ [_, ..]) => plain::write_all(to, data).during(Message::Write)?,
-                _ => break,
-            }
-            at += count as u64;
-            self.ranges.trace.ways |= Ways::PLAIN;
-            self.ranges.progress().moved(count as u64);
-        }
-        if leaves_holes {
+    /// Copies what comes from the source's position on, until nothing more does.
+    fn copy_stream(&mut self, transfer: &mut Transfer<'_>) -> Result<()> {
+        self.trace.begin(transfer.leaves_holes);
+        transfer.end = u64::MAX;
+        let position = match transfer.file.kinds.0 {
+            FileType::Regular => Position::Own,
+            _ => Position::Awaited,
+        };
+        self.read_and_write(transfer, position)?;
+        if transfer.leaves_holes {
             // What it ends with may be a hole.
-            return sys::ftruncate(to, at).during(Message::Extend);
+            transfer.cut().during(Message::Extend)?;
         }
         Ok(())
     }
 
-    /// Tries to let `to` share `from`'s blocks. A refusal that is about the two file systems
-    /// is remembered, so that a tree asks once.
-    fn share(&mut self, Files { from, to }: Files<'_>, devices: (u64, u64)) -> Result<bool> {
-        let trace = &mut self.ranges.trace;
-        trace.blocks = Blocks::Unshareable;
-        if self.unshareable == devices {
-            return Ok(false);
+    fn copy_ranges(&mut self, transfer: &mut Transfer<'_>, ranges: Ranges) -> Copied {
+        let (Files { from, to }, size) = (transfer.files, transfer.file.size_bytes);
+        let (source_device, destination_device) = transfer.file.devices;
+        if self.wish.io == Io::Only(Way::Ring) {
+            self.ring.require()?;
         }
-        let shared = sys::ficlone(from, to);
-        if shared.is_ok() {
-            trace.blocks = Blocks::Shared;
-            trace.ways |= Ways::CLONE;
+        if ranges.shares_blocks && self.share(transfer)? {
+            self.progress.moved(size);
+            return Ok(());
         }
-        if matches!(
-            shared,
-            Err(Errno::EOPNOTSUPP | Errno::ENOTTY | Errno::EXDEV | Errno::ENOSYS)
-        ) {
-            self.unshareable = devices;
+        if self.measured.unshareable == Some(transfer.file.devices) {
+            self.trace.blocks = Blocks::Unshareable;
         }
-        match shared {
-            // An answer about the two files: there is another way.
-            Err(
-                Errno::EOPNOTSUPP
-                | Errno::ENOTTY
-                | Errno::EXDEV
-                | Errno::ENOSYS
-                | Errno::EINVAL
-                | Errno::EBADF
-                | Errno::ETXTBSY
-                | Errno::EPERM
-                | Errno::EACCES
-                | Errno::EFBIG
-                | Errno::ENOENT,
-            ) if self.wish.reflink != Reflink::Always => Ok(false),
-            shared => shared.during(Message::Clone).map(|()| true),
+        self.trace.begin(transfer.leaves_holes);
+        // A ring that did not keep the order is given up for one file only.
+        self.measured.ring = None;
+        let source = self.source.kind_of(from, Some(source_device));
+        if ranges.is_looked_at {
+            transfer.file.destination = self.destination.kind_of(to, destination_device);
+            // Advice only: read ahead further.
+            let _ = sys::fadvise_sequential(from);
+            transfer.file.is_cached = is_cached(from, size);
         }
-    }
-
-    /// Copies from offset 0 to wherever the source ends, which is expected at `size`.
-    fn copy_whole(&mut self, files: Files<'_>, size: u64) -> Result<()> {
-        let mut at = 0;
-        let mut moved = self.ranges.copy(files, &mut at, size);
-        let is_all = at == size && size <= LARGE_BYTES && is_exact(self.ranges.source.kind);
-        if moved.is_ok() && !is_all {
-            // What the source has gained since.
-            moved = self.ranges.copy_plainly(files, &mut at, u64::MAX);
-        }
+        let moved = if ranges.skips_holes {
+            self.copy_extents(transfer)
+        } else {
+            self.copy_whole(transfer, is_exact(source))
+        };
         // Where the source has lost, or something failed, there may be blocks behind what is whole,
         // or what was written while an earlier write failed; before its end, a hole.
-        if at < size || moved.is_err() || self.wish.sparse == Sparse::Always {
-            return self.end_at(files.to, at, moved);
+        let may_end_in_hole = ranges.skips_holes || transfer.leaves_holes;
+        if may_end_in_hole || transfer.at < size || moved.is_err() {
+            return self.end(transfer, moved);
         }
-        moved
+        Ok(())
     }
 
-    /// As [`Self::copy_whole`], leaving out holes.
-    fn copy_sparse(&mut self, files: Files<'_>, size: u64) -> Result<()> {
-        let mut at = 0;
-        let moved = self.copy_extents(files, &mut at, size);
-        // What it ends with may be a hole.
-        self.end_at(files.to, at, moved)
-    }
-
-    /// Makes a copy that was `moved` so far as long as what is whole of it.
-    fn end_at(&mut self, to: BorrowedFd<'_>, at: u64, moved: Result<()>) -> Result<()> {
-        let Err(errno) = sys::ftruncate(to, at) else {
-            return moved;
+    /// Tries to have the copy share its source's blocks. A refusal that is about the two file
+    /// systems is remembered, so that a tree asks once.
+    fn share(&mut self, transfer: &Transfer<'_>) -> Result<bool> {
+        self.trace.blocks = Blocks::Unshareable;
+        let Files { from, to } = transfer.files;
+        let Err(errno) = sys::ficlone(from, to) else {
+            self.trace.blocks = Blocks::Shared;
+            return Ok(true);
         };
-        let mut now = Stat::default();
-        // Of one that cannot be looked at the worst is believed.
-        let length = sys::stat_fd(to, &mut now).map_or(u64::MAX, |()| now.size_bytes);
-        if moved.is_ok() && length <= at {
-            // Where no length can be set, it may be the right one all the same.
-            let extended = if length == at { Ok(()) } else { Err(errno) };
-            return extended.during(Message::Extend);
+        let is_for_all = clone::is_about_file_systems(errno);
+        if is_for_all {
+            self.measured.unshareable = Some(transfer.file.devices);
         }
-        self.uncut = Some(Uncut {
-            errno,
-            // What was queued behind the write that failed may have been written.
-            gaps: self.ranges.trace.ways.contains(Ways::RING) && length > at,
-        });
-        moved
+        if self.wish.reflink != Reflink::Always && (is_for_all || clone::is_about_files(errno)) {
+            return Ok(false);
+        }
+        Err(errno).during(Message::Clone)
     }
 
-    /// Copies all data from `at` on, leaving out holes; the source is expected to end at `size`.
-    fn copy_extents(&mut self, files: Files<'_>, at: &mut u64, size: u64) -> Result<()> {
-        let progress = self.ranges.progress();
+    /// Copies from offset 0 to wherever the source ends, which is expected at its size.
+    fn copy_whole(&mut self, transfer: &mut Transfer<'_>, is_exact: bool) -> Result<()> {
+        let size = transfer.file.size_bytes;
+        self.copy_range(transfer, size)?;
+        if transfer.at == size && size <= LARGE_BYTES && is_exact {
+            return Ok(());
+        }
+        // What the source has gained since.
+        transfer.end = u64::MAX;
+        transfer.begin_way(false);
+        self.read_and_write(transfer, Position::Given)
+    }
+
+    /// Copies to wherever the source ends, leaving out its holes.
+    fn copy_extents(&mut self, transfer: &mut Transfer<'_>) -> Result<()> {
+        let from = transfer.files.from;
         loop {
             // Both move forward, whatever a file system answers: no answer makes this loop.
-            let data = sys::lseek(files.from, *at, Whence::Data);
-            self.ranges.trace.seek_hole |= matches!(data, Ok(_) | Err(Errno::ENXIO));
-            let data = match data {
-                Ok(data) => data.max(*at),
+            let data = sys::lseek(from, transfer.at, Whence::Data);
+            self.trace.seek_hole |= matches!(data, Ok(_) | Err(Errno::ENXIO));
+            if data == Err(Errno::ENXIO) {
                 // A hole up to the source's end, which may be another by now.
-                Err(Errno::ENXIO) => {
-                    let mut now = Stat::default();
-                    sys::stat_fd(files.from, &mut now).during(Message::Read)?;
-                    let hole_end = now.size_bytes.max(*at);
-                    progress.moved(hole_end - *at);
-                    *at = hole_end;
-                    return Ok(());
-                }
-                // It was told before: what cannot be read says why.
-                Err(_) => *at,
-            };
-            progress.moved(data - *at);
-            *at = data;
-            // Where none can be found, all of it is copied as data.
-            let hole =
-                sys::lseek(files.from, data, Whence::Hole).unwrap_or(size.max(data + LARGE_BYTES));
-            let hole = hole.max(data + 1);
-            self.ranges.copy(files, at, hole)?;
-            if *at < hole {
+                let end = size_of(from).during(Message::Read)?;
+                transfer.skip_to(end.max(transfer.at));
+                return Ok(());
+            }
+            // Another error was told before: what cannot be read says why.
+            transfer.skip_to(data.unwrap_or(0).max(transfer.at));
+            // Where no hole can be found, all of it is copied as data.
+            let hole = sys::lseek(from, transfer.at, Whence::Hole)
+                .unwrap_or(transfer.file.size_bytes.max(transfer.at + LARGE_BYTES))
+                .max(transfer.at + 1);
+            self.copy_range(transfer, hole)?;
+            if transfer.at < hole {
                 // The source ends inside the extent.
                 return Ok(());
             }
         }
+    }
+
+    /// Makes a copy that was `moved` so far as long as what is whole of it.
+    fn end(&self, transfer: &mut Transfer<'_>, moved: Result<()>) -> Copied {
+        let Err(errno) = transfer.cut() else {
+            return Ok(moved?);
+        };
+        // Of one that cannot be looked at the worst is believed.
+        let length = size_of(transfer.files.to).unwrap_or(u64::MAX);
+        match moved {
+            // Where no length can be set, it may be the right one all the same.
+            Ok(()) if length == transfer.at => Ok(()),
+            Ok(()) if length < transfer.at => Err(Failure::new(Message::Extend, errno).into()),
+            _ => Err(Incomplete::Uncut {
+                why: moved.err(),
+                errno,
+                // What was queued behind the write that failed may have been written.
+                has_gaps: self.trace.ring.is_some() && length > transfer.at,
+            }),
+        }
+    }
+
+    /// Copies up to `end`, less where the source ends before, on one way after the other.
+    ///
+    /// # Errors
+    /// The first that no way could get around.
+    fn copy_range(&mut self, transfer: &mut Transfer<'_>, end: u64) -> Result<()> {
+        let route = self.choose(transfer, end)?;
+        transfer.end = end;
+        for &way in route.ways {
+            if transfer.at >= end {
+                break;
+            }
+            self.run(way, route, transfer)?;
+            if way == Way::Ring && transfer.at < end {
+                // There is no ring any more, or a write did not take all: something may lie behind
+                // a gap. If it cannot be cut off, what comes next writes over it.
+                let _ = transfer.cut();
+            }
+        }
+        Ok(())
+    }
+
+    /// Chooses which way a range goes, and finds out what has to be known for that.
+    fn choose(&mut self, transfer: &mut Transfer<'_>, end: u64) -> Result<Route> {
+        loop {
+            match route(self.wish, &transfer.file, end - transfer.at, &self.measured) {
+                Ok(route) if route.is_compared => return self.compare(route, transfer),
+                Ok(route) => return Ok(route),
+                Err(Unknown::KernelCopies) => {
+                    self.measured.kernel_copies = Some(kernel_copy::can_be_trusted());
+                }
+                Err(Unknown::Processors) => self.measured.processors = Some(usual_count()),
+                Err(Unknown::Ring) => {
+                    self.measured.ring = Some(self.ring.get().is_some());
+                    self.trace.ring_refused = self.ring.refused();
+                }
+            }
+        }
+    }
+
+    /// Copies the first of a range on each of the route's first two ways, and says which way the
+    /// rest goes: what is timed is [`TIMED_BYTES`] that lie behind those that warm it up.
+    fn compare(&mut self, mut route: Route, transfer: &mut Transfer<'_>) -> Result<Route> {
+        let [by_two, others @ ..] = route.ways else {
+            return Ok(route);
+        };
+        let (mut by_two_ns, mut splice_ns) = (0, 0);
+        for (way, warm_up_bytes, ns) in &mut [
+            (*by_two, WARM_UP_OF_TWO_BYTES, &mut by_two_ns),
+            (Way::Splice, WARM_UP_BYTES, &mut splice_ns),
+        ] {
+            transfer.lap_at = transfer.at + *warm_up_bytes;
+            transfer.end = transfer.lap_at + TIMED_BYTES;
+            self.run(*way, route, transfer)?;
+            **ns = transfer.end_lap();
+            if transfer.at < transfer.end {
+                return Ok(route);
+            }
+        }
+        let is_quicker = splice_ns * BETTER_BY.1 < by_two_ns * BETTER_BY.0;
+        self.measured.splice_is_quicker = Some((transfer.file.devices, is_quicker));
+        if is_quicker {
+            route.ways = others;
+        }
+        Ok(route)
+    }
+
+    /// Copies on one way, as far as that goes.
+    fn run(&mut self, way: Way, route: Route, transfer: &mut Transfer<'_>) -> Result<()> {
+        let start = transfer.at;
+        let mut copied = Ok(());
+        transfer.begin_way(route.preallocates && way.allocates_ahead());
+        match way {
+            Way::CopyFileRange => kernel_copy::copy(transfer),
+            Way::Splice => pipe::copy(transfer, &mut self.pipe),
+            Way::Ring => copied = self.run_ring(transfer, route.queues),
+            Way::Thread => copied = thread_writer::copy(transfer, &mut self.slots),
+            Way::ReadWrite => return self.read_and_write(transfer, Position::Given),
+        }
+        if transfer.at > start {
+            self.trace.add(way);
+        } else if matches!(way, Way::CopyFileRange | Way::Splice) {
+            self.trace.kernel_refused = true;
+        }
+        copied
+    }
+
+    /// Copies by reads and writes, which give the final word.
+    fn read_and_write(&mut self, transfer: &mut Transfer<'_>, position: Position) -> Result<()> {
+        let start = transfer.at;
+        let is_short = transfer.end - start <= SHORT_BYTES as u64;
+        let copied = if is_short && self.buffer.is_none() {
+            read_write::copy(transfer, &mut [0; SHORT_BYTES], position)
+        } else {
+            let buffer = plain::buffer(&mut self.buffer, BUFFER_BYTES).during(Message::Read)?;
+            read_write::copy(transfer, buffer, position)
+        };
+        if transfer.at > start {
+            self.trace.add(Way::ReadWrite);
+        }
+        copied
+    }
+
+    /// Reads data and has it written through the ring.
+    fn run_ring(&mut self, transfer: &mut Transfer<'_>, queues: bool) -> Result<()> {
+        let ring = self.ring.get().filter(|_| self.measured.ring == Some(true));
+        let Some(ring) = ring else { return Ok(()) };
+        let (to, newest) = (transfer.files.to, 0);
+        let writer = &mut RingWriter { ring, to, newest };
+        let (copied, state) = pipeline::copy(transfer, writer, if queues { SLOTS } else { 1 });
+        if state != WriterState::Unused {
+            self.trace.ring = Some(writer.ring.rung());
+        }
+        if matches!(state, WriterState::OutOfOrder | WriterState::Broken) {
+            self.measured.ring = Some(false);
+        }
+        self.trace.disordered |= state == WriterState::OutOfOrder;
+        if state == WriterState::Broken {
+            self.ring.give_up();
+        }
+        copied
     }
 }

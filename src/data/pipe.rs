@@ -5,14 +5,19 @@
 //! destination's pages, where reading and writing make two. With room for 1 MiB it takes 0.8
 //! of the time of `copy_file_range`, which does the same through a pipe of 64 KiB.
 
+use super::plain;
+use super::transfer::Transfer;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
 
 /// How much a pipe shall hold from file to file: 16 times the usual, what anyone may ask for.
-pub const PIPE_BYTES: usize = 1 << 20;
+const PIPE_BYTES: usize = 1 << 20;
 
 /// How much the kernel is best asked to move at a time from one file to another: with all of
 /// [`PIPE_BYTES`], files of 4 to 8 MiB take a quarter longer.
-pub const FILE_TO_FILE_BYTES: usize = 256 << 10;
+const FILE_TO_FILE_BYTES: usize = 256 << 10;
+
+/// How much goes through a pipe before it is said how far the copy has come.
+const PART_BYTES: u64 = 4 << 20;
 
 /// A pipe that data is moved through.
 #[derive(Debug)]
@@ -45,31 +50,12 @@ impl Pipe {
         })
     }
 
-    /// Moves the bytes from `at` up to `end` of `from` to the same place in `to`, as far as the
-    /// kernel will; plain calls find out why it went no further. `at` says how far that was.
-    ///
-    /// Returns whether the pipe is empty: else it is of no more use.
-    pub fn carry(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, at: &mut u64, end: u64) -> bool {
-        while *at < end {
-            let most = usize::try_from(end - *at).unwrap_or(usize::MAX);
-            let mut read_at = *at;
-            let held = self.fill(from, Some(&mut read_at), most);
-            if held == 0 {
-                break;
-            }
-            if self.drain(to, Some(at), held) > 0 {
-                return false;
-            }
-        }
-        true
-    }
-
     /// Lets the kernel put up to `most` bytes of `from` into the empty pipe, or as many as it is to
     /// move at a time, and says how many that were: none at the end, and where it will not. With
     /// an offset they are read there, and that is moved.
     #[must_use]
-    pub fn fill(&self, from: BorrowedFd<'_>, offset: Option<&mut u64>, most: usize) -> usize {
-        let most = most.min(self.at_a_time);
+    pub fn fill(&self, from: BorrowedFd<'_>, offset: Option<&mut u64>, most: u64) -> usize {
+        let most = usize::try_from(most).map_or(self.at_a_time, |most| most.min(self.at_a_time));
         sys::splice(from, offset, self.inlet.as_fd(), None, most).unwrap_or(0)
     }
 
@@ -90,6 +76,40 @@ impl Pipe {
             held -= moved;
         }
         held
+    }
+}
+
+/// Copies through `pipe`, which is made if there is none, as far as the kernel will. What goes
+/// through it are the source's own pages: where that was cut meanwhile, they end in zeros that no
+/// read would have given.
+pub fn copy(transfer: &mut Transfer<'_>, pipe: &mut Option<Pipe>) {
+    let files = transfer.files;
+    if pipe.is_none() {
+        *pipe = Pipe::new(FILE_TO_FILE_BYTES, PIPE_BYTES).ok();
+    }
+    while let Some(made) = pipe
+        && transfer.at < transfer.end
+    {
+        let mut at = transfer.at;
+        let part_end = transfer.end.min(at + PART_BYTES);
+        let mut left = 0;
+        while at < part_end && left == 0 {
+            let mut read_at = at;
+            let held = made.fill(files.from, Some(&mut read_at), part_end - at);
+            if held == 0 {
+                break;
+            }
+            left = made.drain(files.to, Some(&mut at), held);
+        }
+        if left > 0 {
+            // It cannot be emptied any more.
+            *pipe = None;
+        }
+        let size = plain::size_of(files.from).unwrap_or(u64::MAX);
+        transfer.advance_to(at.min(size.max(transfer.at)));
+        if transfer.at < part_end {
+            break;
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Data in order by two: who copies reads, somebody else writes.
 //!
 //! So the two halves of a copy run on two processors, and still whoever looks at the destination,
-//! meanwhile or after the copy was stopped, finds a prefix of the source. Who writes
-//! (`writers.rs`) is either a worker of the kernel's, fed through `io_uring`, or a thread
-//! of ours: who reads does not know which.
+//! meanwhile or after the copy was stopped, finds a prefix of the source. Who writes is either a
+//! worker of the kernel's, fed through `io_uring` (`ring_writer.rs`), or a thread of ours
+//! (`thread_writer.rs`): who reads does not know which.
 
-use super::holes::{Zeros, write_but_zeros, zeros};
+use super::holes::{write_but_zeros, zeros};
 use super::plain;
+use super::transfer::Transfer;
 use crate::report::{During, Message, Result};
-use crate::sys::{self, BorrowedFd, Errno};
+use crate::sys::{self, Errno};
 
 /// How many slots a writer has.
 pub const SLOTS: u32 = 4;
@@ -44,89 +45,76 @@ pub struct Written {
     pub errno: Option<Errno>,
 }
 
+/// The errors that are about the file: not those that another way may not have, or has to repeat
+/// (`EFBIG` comes with a signal, which a worker of the kernel's does not pass on).
+#[must_use]
+pub const fn if_final(errno: Errno) -> Option<Errno> {
+    match errno {
+        Errno::EAGAIN | Errno::EFBIG | Errno::EINTR | Errno::EINVAL | Errno::EOPNOTSUPP => None,
+        errno => Some(errno),
+    }
+}
+
 /// Whether a writer may be used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fitness {
+pub enum WriterState {
+    /// It was given nothing.
+    Unused,
     /// It may.
-    Fit,
+    Usable,
     /// It did not keep the order.
-    Disordered,
+    OutOfOrder,
     /// It broke.
     Broken,
 }
 
-/// The two files of a copy.
-#[derive(Debug, Clone, Copy)]
-pub struct Files<'f> {
-    /// The one that is read.
-    pub from: BorrowedFd<'f>,
-    /// The one that is written.
-    pub to: BorrowedFd<'f>,
-}
-
-/// How a range is copied.
-#[derive(Debug)]
-pub struct Range<'a> {
-    /// What is copied.
-    pub files: Files<'a>,
-    /// Up to which offset.
-    pub end: u64,
-    /// How many writes may be in flight.
-    pub depth: u32,
-    /// Blocks of zeros are left out.
-    pub leaves_holes: bool,
-}
-
-/// Copies from `at` on. It ends early where the source does, and where plain calls have to find
-/// out what is the matter. `at` says up to where all is whole, whatever happens; if a write
-/// failed, something may lie behind it. Each time there is more, `whole_to` is told.
-///
-/// Returns whether the writer may be used again.
+/// Copies from where the transfer is. It ends early where the source does, and where plain calls
+/// have to find out what is the matter. If a write failed, something may lie behind what is whole.
+/// No more than `depth` writes are in flight. Says what is to be known of the writer as well.
 ///
 /// # Errors
 /// That of the read that failed, or of the first write.
-pub fn carry(
+pub fn copy(
+    transfer: &mut Transfer<'_>,
     writer: &mut dyn Writer,
-    range: &Range<'_>,
-    at: &mut u64,
-    whole_to: &mut dyn FnMut(u64),
-) -> Result<Fitness> {
+    depth: u32,
+) -> (Result<()>, WriterState) {
     let mut pipeline = Pipeline {
         writer,
-        whole_to,
+        depth,
+        handed_to: transfer.at,
+        transfer,
         pieces: [Piece::default(); SLOTS as usize],
         next: 0,
         in_flight: 0,
-        handed_to: *at,
         stopped: false,
         cut: None,
         errno: None,
-        fitness: Fitness::Fit,
+        state: WriterState::Unused,
     };
-    let mut read = Ok(());
-    while pipeline.handed_to < range.end && read.is_ok() {
+    let mut read = Ok(0);
+    while pipeline.handed_to < pipeline.transfer.end {
         pipeline.wait_until_fewer_than(SLOTS);
         if pipeline.stopped {
             break;
         }
-        match pipeline.read(range) {
-            Ok(0) => break,
-            Ok(count) => pipeline.hand_over(range, count),
-            Err(errno) => read = Err(errno).during(Message::Read),
-        }
+        read = pipeline.read();
+        let Ok(count @ 1..) = read else { break };
+        pipeline.hand_over(count);
     }
     pipeline.wait_until_fewer_than(1);
-    *at = pipeline.whole();
-    if let Some(errno) = pipeline.errno {
-        return Err(errno).during(Message::Write);
-    }
-    read.map(|()| pipeline.fitness)
+    let written = pipeline.errno.map_or(Ok(()), Err).during(Message::Write);
+    (
+        written.and(read.during(Message::Read).map(drop)),
+        pipeline.state,
+    )
 }
 
 /// A range on its way.
-struct Pipeline<'a> {
-    writer: &'a mut dyn Writer,
-    whole_to: &'a mut dyn FnMut(u64),
+struct Pipeline<'p, 'a> {
+    writer: &'p mut dyn Writer,
+    transfer: &'p mut Transfer<'a>,
+    depth: u32,
     pieces: [Piece; SLOTS as usize],
     /// The slot whose turn is next; those before it are being written.
     next: u32,
@@ -138,7 +126,7 @@ struct Pipeline<'a> {
     /// Where a write did not take all; what lies behind it does not count.
     cut: Option<u64>,
     errno: Option<Errno>,
-    fitness: Fitness,
+    state: WriterState,
 }
 
 /// What is being written from a slot.
@@ -149,37 +137,39 @@ struct Piece {
     written: Option<Written>,
 }
 
-impl Pipeline<'_> {
-    fn read(&mut self, range: &Range<'_>) -> sys::Result<usize> {
-        let want = usize::try_from(range.end - self.handed_to).unwrap_or(SLOT_BYTES);
-        let room = self.writer.slot_mut(self.next);
-        let room = room.get_mut(..want.min(SLOT_BYTES)).unwrap_or_default();
+impl Pipeline<'_, '_> {
+    /// The first bytes of the next slot.
+    fn next_slot(&mut self, len: usize) -> &mut [u8] {
+        let slot = self.writer.slot_mut(self.next);
+        slot.get_mut(..len).unwrap_or_default()
+    }
+
+    fn read(&mut self) -> sys::Result<usize> {
+        let (from, at) = (self.transfer.files.from, self.handed_to);
+        let left = usize::try_from(self.transfer.end - at).unwrap_or(SLOT_BYTES);
+        let room = self.next_slot(left.min(SLOT_BYTES));
         if room.is_empty() {
             // It is being written, and nobody has said so.
-            self.give_up(Fitness::Broken);
+            self.give_up(WriterState::Broken);
             return Ok(0);
         }
-        plain::read_at(range.files.from, room, self.handed_to)
+        plain::read_at(from, room, at)
     }
 
     /// Deals with the `len` bytes that were read into the next slot.
-    fn hand_over(&mut self, range: &Range<'_>, len: usize) {
-        if range.leaves_holes {
-            let data = self.writer.slot_mut(self.next).get(..len);
-            match zeros(data.unwrap_or_default()) {
-                Zeros::None => {}
-                Zeros::All => return self.skip(len),
-                Zeros::Some => return self.write_data(range, len),
-            }
+    fn hand_over(&mut self, len: usize) {
+        let at = self.handed_to;
+        if self.transfer.leaves_holes && zeros(self.next_slot(len)).any(|is_zero| is_zero) {
+            return self.leave_out_zeros(len);
         }
-        self.wait_until_fewer_than(range.depth);
+        self.wait_until_fewer_than(self.depth);
         if self.stopped {
             return;
         }
-        let at = self.handed_to;
         if self.writer.write(self.next, len, at).is_err() {
-            return self.give_up(Fitness::Broken);
+            return self.give_up(WriterState::Broken);
         }
+        self.state = WriterState::Usable;
         let written = None;
         *self.piece(self.next) = Piece { at, len, written };
         self.next = (self.next + 1) % SLOTS;
@@ -187,28 +177,23 @@ impl Pipeline<'_> {
         self.handed_to += len as u64;
     }
 
-    /// Writes what is no zeros of the next slot: there are several pieces, so whoever writes in
-    /// turn is waited for.
-    fn write_data(&mut self, range: &Range<'_>, len: usize) {
-        self.wait_until_fewer_than(1);
-        if self.stopped {
-            return;
-        }
-        let data = self.writer.slot_mut(self.next).get(..len);
-        match write_but_zeros(range.files.to, data.unwrap_or_default(), self.handed_to) {
-            Ok(()) => self.skip(len),
-            Err(errno) => {
-                self.stopped = true;
-                self.errno = Some(errno);
+    /// Leaves out the next slot's blocks of zeros. Where it holds others there are several pieces to
+    /// be written, so whoever writes in turn is waited for.
+    fn leave_out_zeros(&mut self, len: usize) {
+        if !zeros(self.next_slot(len)).all(|is_zero| is_zero) {
+            self.wait_until_fewer_than(1);
+            if self.stopped {
+                return;
+            }
+            let (to, at) = (self.transfer.files.to, self.handed_to);
+            self.errno = write_but_zeros(to, self.next_slot(len), at).err();
+            self.stopped = self.errno.is_some();
+            if self.stopped {
+                return;
             }
         }
-    }
-
-    /// The next `len` bytes are written or left out.
-    fn skip(&mut self, len: usize) {
         self.handed_to += len as u64;
-        let whole = self.whole();
-        (self.whole_to)(whole);
+        self.transfer.advance_to(self.whole());
     }
 
     /// Up to where all is whole.
@@ -236,21 +221,21 @@ impl Pipeline<'_> {
             } else {
                 self.handed_to = self.whole();
                 self.in_flight = 0;
-                self.give_up(Fitness::Broken);
+                self.give_up(WriterState::Broken);
             }
         }
     }
 
     /// The writer is not to be used any more.
-    const fn give_up(&mut self, fitness: Fitness) {
+    const fn give_up(&mut self, state: WriterState) {
         self.stopped = true;
-        self.fitness = fitness;
+        self.state = state;
     }
 
     /// Takes down what was written.
     fn completed(&mut self, written: Written) {
         if written.slot != self.oldest() {
-            self.give_up(Fitness::Disordered);
+            self.give_up(WriterState::OutOfOrder);
         }
         self.piece(written.slot).written = Some(written);
         while self.in_flight > 0 {
@@ -263,7 +248,6 @@ impl Pipeline<'_> {
                 self.errno = written.errno;
             }
         }
-        let whole = self.whole();
-        (self.whole_to)(whole);
+        self.transfer.advance_to(self.whole());
     }
 }

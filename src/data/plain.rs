@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::sys::{self, BorrowedFd, Errno, Mode, OFlags, OwnedFd, Ready, Result};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, Mode, OFlags, OwnedFd, Ready, Result};
 
 /// Repeats `call` while a signal interrupts it.
 fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
@@ -14,17 +14,22 @@ fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     }
 }
 
+/// As that; also waits where a non-blocking descriptor is not ready.
+fn waiting<T>(fd: BorrowedFd<'_>, till: Ready, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match uninterrupted(&mut call) {
+            Err(Errno::EAGAIN) => uninterrupted(|| sys::wait_ready(fd, till))?,
+            answer => return answer,
+        }
+    }
+}
+
 /// Reads at the current position; waits where a non-blocking descriptor has nothing yet.
 ///
 /// # Errors
 /// As [`sys::read`], but for `EINTR` and `EAGAIN`.
 pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
-    loop {
-        match uninterrupted(|| sys::read(fd, buf)) {
-            Err(Errno::EAGAIN) => uninterrupted(|| sys::wait_ready(fd, Ready::Read))?,
-            answer => return answer,
-        }
-    }
+    waiting(fd, Ready::Read, || sys::read(fd, buf))
 }
 
 /// Writes at the current position; waits where a non-blocking descriptor has no room.
@@ -32,12 +37,7 @@ pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
 /// # Errors
 /// As [`sys::write`], but for `EINTR` and `EAGAIN`.
 pub fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> Result<usize> {
-    loop {
-        match uninterrupted(|| sys::write(fd, buf)) {
-            Err(Errno::EAGAIN) => uninterrupted(|| sys::wait_ready(fd, Ready::Write))?,
-            answer => return answer,
-        }
-    }
+    waiting(fd, Ready::Write, || sys::write(fd, buf))
 }
 
 /// Writes all of `bytes` at the current position.
@@ -61,22 +61,35 @@ pub fn read_at(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize>
 /// # Errors
 /// As [`sys::pwrite`], but for `EINTR`.
 pub fn write_all_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<()> {
-    write_counted_at(fd, bytes, offset, &mut 0)
+    write_counted_at(fd, bytes, offset).1
 }
 
-/// As [`write_all_at`]; `count` says how many bytes are written, whatever happens.
+/// As [`write_all_at`]; says how many bytes are written as well, whatever happens.
+pub fn write_counted_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> (usize, Result<()>) {
+    let mut count = 0;
+    let result = all(bytes, &mut count, |rest, done| {
+        uninterrupted(|| sys::pwrite(fd, rest, offset + done))
+    });
+    (count, result)
+}
+
+/// The memory that is kept, of `len_bytes`, mapped if there is none.
 ///
 /// # Errors
-/// As [`write_all_at`].
-pub fn write_counted_at(
-    fd: BorrowedFd<'_>,
-    bytes: &[u8],
-    offset: u64,
-    count: &mut usize,
-) -> Result<()> {
-    all(bytes, count, |rest, done| {
-        uninterrupted(|| sys::pwrite(fd, rest, offset + done))
-    })
+/// `ENOMEM`.
+pub fn buffer(kept: &mut Option<Buffer>, len_bytes: usize) -> Result<&mut [u8]> {
+    if kept.is_none() {
+        *kept = Some(Buffer::new(len_bytes)?);
+    }
+    kept.as_deref_mut().ok_or(Errno::ENOMEM)
+}
+
+/// How long a file is.
+///
+/// # Errors
+/// As [`sys::stat_fd`].
+pub fn size_of(file: BorrowedFd<'_>) -> Result<u64> {
+    sys::stat_fd(file).map(|stat| stat.size_bytes)
 }
 
 /// Calls `write` with what is left of `bytes` and how much is `done` until nothing is left.

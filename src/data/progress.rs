@@ -4,7 +4,7 @@
 //! so the total grows for a while, and nothing waits for it. Without, nobody counts, and whoever
 //! copies looks now and then whether a signal came.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::report::{Occasion, Reporter, Snapshot, Total};
 use crate::sys::{self, Mutex};
@@ -43,11 +43,11 @@ pub struct Opened {
 
 // Relaxed throughout: the numbers are shown, nothing follows from them.
 fn add(number: &AtomicU64, more: u64) {
-    number.fetch_add(more, Ordering::Relaxed);
+    number.fetch_add(more, Relaxed);
 }
 
 fn now(number: &AtomicU64) -> u64 {
-    number.load(Ordering::Relaxed)
+    number.load(Relaxed)
 }
 
 impl<'a> Progress<'a> {
@@ -69,12 +69,12 @@ impl<'a> Progress<'a> {
     }
 
     fn is_watched(&self) -> bool {
-        self.is_watched.load(Ordering::Relaxed)
+        self.is_watched.load(Relaxed)
     }
 
     /// There is nobody who could count.
     pub fn give_up_watching(&self) {
-        self.is_watched.store(false, Ordering::Relaxed);
+        self.is_watched.store(false, Relaxed);
     }
 
     /// Starts the clock if that was not done yet: where a copy begins to take its time, because
@@ -82,11 +82,9 @@ impl<'a> Progress<'a> {
     pub fn begin(&self) {
         if now(&self.begun_ms) == 0 {
             let (bytes, ms) = (now(&self.bytes), sys::monotonic_ms());
-            let begun = self
-                .begun_ms
-                .compare_exchange(0, ms, Ordering::Relaxed, Ordering::Relaxed);
+            let begun = self.begun_ms.compare_exchange(0, ms, Relaxed, Relaxed);
             if begun.is_ok() {
-                self.begun_bytes.store(bytes, Ordering::Relaxed);
+                self.begun_bytes.store(bytes, Relaxed);
             }
         }
     }
@@ -100,12 +98,8 @@ impl<'a> Progress<'a> {
     pub fn open(&self, bytes: u64, copied: bool) {
         if self.is_watched() {
             add(&self.opened_files, 1);
-            let sum = if copied {
-                &self.opened_bytes
-            } else {
-                &self.left_out
-            };
-            add(sum, bytes);
+            add(&self.opened_bytes, if copied { bytes } else { 0 });
+            add(&self.left_out, if copied { 0 } else { bytes });
         }
     }
 
@@ -140,28 +134,24 @@ impl<'a> Progress<'a> {
     /// Whether a signal has asked, and nobody else has answered it.
     pub fn is_asked(&self) -> bool {
         let asked = sys::usr1_count();
-        let answered = self.answered.load(Ordering::Relaxed);
-        asked != answered
-            && self
-                .answered
-                .compare_exchange(answered, asked, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+        asked != self.answered.load(Relaxed) && self.answered.fetch_max(asked, Relaxed) < asked
     }
 
     /// Shows how far the copy has come, of what was counted so far.
     pub fn show(&self, counted: Option<Total>, occasion: Occasion) {
         self.begin();
         let (files, bytes) = (now(&self.files), now(&self.bytes));
-        let total = counted.map(|counted| Total {
-            files: counted.files.max(files),
+        let mut total = counted;
+        if let Some(total) = &mut total {
+            total.files = total.files.max(files);
             // In the end it is known, whatever was left out on the way.
-            bytes: if occasion == Occasion::End {
+            let is_known = occasion == Occasion::End;
+            total.bytes = if is_known {
                 bytes
             } else {
-                counted.bytes.max(bytes)
-            },
-            known: counted.known,
-        });
+                total.bytes.max(bytes)
+            };
+        }
         let snapshot = Snapshot {
             files,
             bytes,

@@ -1,5 +1,8 @@
-//! Which way a range of a file goes: the one place where that is chosen, with the figures it
-//! rests on.
+//! Which way a file's data goes: the one place where that is chosen, with the figures it rests
+//! on. Nothing here asks the kernel: what a choice lacks, it says ([`Unknown`]).
+//!
+//! First a whole file ([`route_file`]): its blocks are shared, or it is read as a stream, or by
+//! ranges. Then each range ([`route`]):
 //!
 //! | | to ext4, tmpfs | elsewhere | to a network file system, or FUSE |
 //! | --- | --- | --- | --- |
@@ -33,7 +36,8 @@
 //! one thread is quicker. So some of a long file is copied that way as well, and the rest on the
 //! quicker one.
 
-use super::wish::Way;
+use super::wish::{Io, Reflink, Sparse, Way, Wish};
+use crate::sys::FileType;
 use file_systems::{CEPH, CIFS, EXT4, FUSE, NFS, OVERLAYFS, SMB2, TMPFS};
 
 /// File systems by `statfs` (`include/uapi/linux/magic.h`).
@@ -64,75 +68,202 @@ pub const LEAST_FOR_TWO: u64 = 64 << 20;
 /// And from this size on elsewhere.
 pub const LEAST_FOR_TWO_ELSEWHERE: u64 = 128 << 20;
 
-/// From this size on it pays to try `splice` as well.
-pub const LEAST_TRIED: u64 = 512 << 20;
+/// From this size on it pays to find out whether `splice` is quicker.
+pub const LEAST_COMPARED: u64 = 512 << 20;
 
-/// What decides which way data goes.
+/// The devices of a copy's source and destination, where that is known.
+pub type Devices = (u64, Option<u64>);
+
+/// What was learnt of the machine and its file systems, from file to file; `None` is not known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Measured {
+    /// Between these no blocks can be shared.
+    pub unshareable: Option<Devices>,
+    /// `copy_file_range` can be trusted.
+    pub kernel_copies: Option<bool>,
+    /// How many processors there are for the copy.
+    pub processors: Option<u32>,
+    /// The ring may be used.
+    pub ring: Option<bool>,
+    /// Between these `splice` was found to be quicker than two, or not.
+    pub splice_is_quicker: Option<(Devices, bool)>,
+}
+
+/// What decides how a file is copied. The last two are known only if it was looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts {
-    /// The file system it goes to.
+pub struct FileFacts {
+    /// What is read, and what is written.
+    pub kinds: (FileType, FileType),
+    /// Where they are.
+    pub devices: Devices,
+    /// The source's size.
+    pub size_bytes: u64,
+    /// How much of it is kept, in blocks of 512 bytes.
+    pub blocks: u64,
+    /// The file system it goes to; 0 where that is not known.
     pub destination: u64,
-    /// How much there is.
-    pub bytes: u64,
     /// It need not be waited for, by all signs.
     pub is_cached: bool,
-    /// How many processors there are for the copy.
-    pub processors: u32,
-    /// The user wants no second thread.
-    pub is_alone: bool,
-    /// `io_uring` may be used, and is not refused.
-    pub has_ring: bool,
 }
 
-/// Which way data goes.
+/// How a file is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRoute {
+    /// The copy shares its source's blocks, or it is an error.
+    Clone,
+    /// What comes from the source's position on, until nothing more does.
+    Stream,
+    /// Range by range, each on a way of its own.
+    Ranges(Ranges),
+}
+
+/// How a file is copied range by range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranges {
+    /// It is tried to share blocks instead.
+    pub shares_blocks: bool,
+    /// It pays to look closer before a way is chosen for a range.
+    pub is_looked_at: bool,
+    /// The ranges are what lies between the source's holes.
+    pub skips_holes: bool,
+}
+
+/// How a file is copied.
+#[must_use]
+pub fn route_file(wish: Wish, file: &FileFacts, measured: &Measured) -> FileRoute {
+    if wish.reflink == Reflink::Always {
+        return FileRoute::Clone;
+    }
+    // A size of 0 is no promise: files of /proc have it and hold data.
+    if file.kinds != (FileType::Regular, FileType::Regular) || file.size_bytes == 0 {
+        return FileRoute::Stream;
+    }
+    let is_refused = measured.unshareable == Some(file.devices);
+    FileRoute::Ranges(Ranges {
+        shares_blocks: wish.shares_blocks() && !matches!(wish.io, Io::Only(_)) && !is_refused,
+        is_looked_at: wish.io == Io::Only(Way::Ring) || file.size_bytes > LARGE_BYTES,
+        // Half a block less than it needs is none less: that may be kept elsewhere.
+        skips_holes: wish.sparse != Sparse::Never && file.blocks < file.size_bytes / 512,
+    })
+}
+
+/// Which way a range goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// The one that is best as a rule.
-    pub way: Way,
-    /// There is so much of it that it pays to find out whether [`Way::Splice`] is better here.
-    pub is_tried: bool,
+    /// The ways: where one goes no further, the next one. Reads and writes work everywhere: they
+    /// give the final word, the rest of the data or the error to report.
+    pub ways: &'static [Way],
+    /// Blocks are allocated ahead of what is written, on the ways that [`Way::allocates_ahead`].
+    pub preallocates: bool,
+    /// Several writes may be queued with the ring at a time.
+    pub queues: bool,
+    /// Whether the second way is quicker is to be found out by copying the first of the range both
+    /// ways. Where it is too short for that, it goes the first.
+    pub is_compared: bool,
 }
 
-/// Which way data goes, by [the table](self).
-#[must_use]
-pub const fn route(facts: &Facts) -> Route {
-    let least_for_two = match facts.destination {
+/// What has to be found out before a way can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// [`Measured::kernel_copies`].
+    KernelCopies,
+    /// [`Measured::processors`].
+    Processors,
+    /// [`Measured::ring`].
+    Ring,
+}
+
+/// Which way a range of so many bytes goes, by [the table](self).
+///
+/// # Errors
+/// What has to be known for that.
+pub fn route(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Result<Route, Unknown> {
+    let leaves_holes = wish.leaves_holes(file.kinds.1);
+    let chosen = match wish.io {
+        Io::Only(way) if way == Way::Ring || bytes > LARGE_BYTES => way,
+        Io::Only(_) => Way::ReadWrite,
+        Io::Auto | Io::Sync => quickest(wish, file, bytes, known)?,
+    };
+    let first = match chosen {
+        // It may share blocks, and leave holes where the source has them.
+        Way::CopyFileRange
+            if !wish.shares_blocks() || !known.kernel_copies.ok_or(Unknown::KernelCopies)? =>
+        {
+            Way::ReadWrite
+        }
+        Way::Ring if !known.ring.ok_or(Unknown::Ring)? => Way::Splice,
+        way => way,
+    };
+    let ways: &[Way] = match (first, leaves_holes) {
+        (Way::Ring, false) => &[Way::Ring, Way::Splice, Way::ReadWrite],
+        (Way::Thread, false) => &[Way::Thread, Way::Splice, Way::ReadWrite],
+        (Way::Splice, false) => &[Way::Splice, Way::ReadWrite],
+        (Way::Ring, true) => &[Way::Ring, Way::ReadWrite],
+        (Way::Thread, true) => &[Way::Thread, Way::ReadWrite],
+        (Way::CopyFileRange, _) => &[Way::CopyFileRange, Way::ReadWrite],
+        (Way::Splice, true) | (Way::ReadWrite, _) => &[Way::ReadWrite],
+    };
+    let mut route = Route {
+        ways,
+        preallocates: allocates_ahead(file.destination) && !leaves_holes,
+        queues: keeps_order(file.destination),
+        is_compared: false,
+    };
+    let is_long = bytes >= LEAST_COMPARED && !matches!(wish.io, Io::Only(_));
+    if is_long
+        && let [Way::Ring | Way::Thread, others @ ..] = ways
+        && !leaves_holes
+    {
+        match known.splice_is_quicker {
+            Some((devices, true)) if devices == file.devices => route.ways = others,
+            Some((devices, false)) if devices == file.devices => {}
+            _ => route.is_compared = true,
+        }
+    }
+    Ok(route)
+}
+
+/// The way that is quickest as a rule.
+fn quickest(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Result<Way, Unknown> {
+    let least_for_two = match file.destination {
         EXT4 => LEAST_FOR_TWO,
         _ => LEAST_FOR_TWO_ELSEWHERE,
     };
-    let way = match facts.destination {
-        _ if facts.bytes < KERNEL_COPY_LEAST => Way::ReadWrite,
-        _ if is_far(facts.destination) || facts.bytes <= LARGE_BYTES => Way::CopyFileRange,
-        _ if facts.bytes < least_for_two => Way::Splice,
-        _ if facts.processors < 2 || !facts.is_cached => Way::Splice,
-        EXT4 | TMPFS if facts.has_ring => Way::Ring,
-        _ if facts.is_alone => Way::Splice,
-        _ => Way::Thread,
-    };
-    Route {
-        way,
-        is_tried: facts.bytes >= LEAST_TRIED && matches!(way, Way::Ring | Way::Thread),
+    if bytes < KERNEL_COPY_LEAST {
+        return Ok(Way::ReadWrite);
     }
+    if is_far(file.destination) || bytes <= LARGE_BYTES {
+        return Ok(Way::CopyFileRange);
+    }
+    let is_for_two = bytes >= least_for_two && file.is_cached;
+    if !is_for_two || known.processors.ok_or(Unknown::Processors)? < 2 {
+        return Ok(Way::Splice);
+    }
+    if wish.io == Io::Auto && keeps_order(file.destination) && known.ring.ok_or(Unknown::Ring)? {
+        return Ok(Way::Ring);
+    }
+    Ok(if wish.is_alone {
+        Way::Splice
+    } else {
+        Way::Thread
+    })
 }
 
 /// Whether a file system lies on another machine or with another program, which copies data where
 /// it lies, or is to be asked little.
-#[must_use]
-pub const fn is_far(kind: u64) -> bool {
+const fn is_far(kind: u64) -> bool {
     matches!(kind, CEPH | CIFS | FUSE | NFS | SMB2)
 }
 
 /// Whether blocks are allocated ahead of what is written. On ext4 12 MiB take 1.2 times as long
 /// without; elsewhere it gains nothing, or costs.
-#[must_use]
-pub const fn allocates_ahead(kind: u64) -> bool {
+const fn allocates_ahead(kind: u64) -> bool {
     matches!(kind, EXT4 | OVERLAYFS)
 }
 
 /// Whether writes that are queued through the ring are carried out in their order: where the file
 /// system refuses buffered writes that may not wait.
-#[must_use]
-pub const fn queues_in_order(kind: u64) -> bool {
+const fn keeps_order(kind: u64) -> bool {
     matches!(kind, EXT4 | TMPFS)
 }
 

@@ -1,36 +1,15 @@
 //! What `--debug` tells of a file: GNU's line, and one about which way its data went.
 
-use bitflags::bitflags;
-
+use super::wish::Way;
 use crate::report::{Message, Reporter};
 use crate::ring::Rung;
 use crate::sys::{Errno, Vec};
 
-bitflags! {
-    /// The ways that a file's data went: several, where one handed over to the next.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Ways: u8 {
-        /// The copy shares the source's blocks.
-        const CLONE = 1;
-        /// `copy_file_range`.
-        const COPY_FILE_RANGE = 2;
-        /// `splice`, through a pipe.
-        const SPLICE = 4;
-        /// The ring.
-        const RING = 8;
-        /// `read`, and `write` by another thread.
-        const THREAD = 0x10;
-        /// `read` and `write`.
-        const PLAIN = 0x20;
-        /// Those by which the kernel copies without showing the data to the program.
-        const WITHIN_KERNEL = Self::COPY_FILE_RANGE.bits() | Self::SPLICE.bits();
-    }
-}
-
 /// Whether a copy shares its source's blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Blocks {
     /// It came to nothing before.
+    #[default]
     Unknown,
     /// That was not tried.
     Own,
@@ -41,14 +20,15 @@ pub enum Blocks {
 }
 
 /// Which way a file's data went.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::struct_excessive_bools)] // they are all independent
 pub struct Trace {
     /// There is data to copy, and the source is open.
     pub has_data: bool,
-    /// The ways by which any of it went.
-    pub ways: Ways,
-    /// On which rung of its set-up the ring stands, where that was used.
+    /// The ways by which any of it went, a bit for each: several, where one handed over to the
+    /// next.
+    ways: u8,
+    /// On which rung of its set-up the ring stands that was given some of it.
     pub ring: Option<Rung>,
     /// The ring did not keep the order of writes, and was given up.
     pub disordered: bool,
@@ -69,53 +49,64 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Nothing is known yet.
-    pub const NEW: Self = Self {
-        has_data: false,
-        ways: Ways::empty(),
-        ring: None,
-        disordered: false,
-        ring_refused: None,
-        kernel_refused: false,
-        kernel_avoided: false,
-        blocks: Blocks::Unknown,
-        began: false,
-        seek_hole: false,
-        zeros: false,
-    };
+    /// The data of a file is being copied.
+    pub const fn begin(&mut self, leaves_holes: bool) {
+        self.began = true;
+        self.zeros = leaves_holes;
+        self.ways = 0;
+        self.ring = None;
+    }
+
+    /// Some of it went that way.
+    pub const fn add(&mut self, way: Way) {
+        self.ways |= 1 << way as u8;
+    }
+
+    /// Whether any of it did.
+    const fn has_gone(&self, way: Way) -> bool {
+        self.ways & (1 << way as u8) != 0
+    }
 
     /// Says it.
     pub fn say(&self, reporter: &mut dyn Reporter) {
-        reporter.say(
-            Message::TraceOffload,
-            &[
-                self.offload().as_bytes(),
-                self.reflink().as_bytes(),
-                self.sparse_detection().as_bytes(),
-            ],
-            None,
-        );
+        let reflink = match self.blocks {
+            Blocks::Unknown => "unknown",
+            Blocks::Own => "no",
+            Blocks::Unshareable => "unsupported",
+            Blocks::Shared => "yes",
+        };
+        // Nobody has looked for zeros where all was a hole.
+        let zeros = self.zeros && !(self.seek_hole && self.ways == 0);
+        let detection = match (self.seek_hole, zeros) {
+            _ if !self.began => "unknown",
+            (false, false) => "no",
+            (false, true) => "zeros",
+            (true, false) => "SEEK_HOLE",
+            (true, true) => "SEEK_HOLE + zeros",
+        };
+        let offload = self.offload().as_bytes();
+        let names = [offload, reflink.as_bytes(), detection.as_bytes()];
+        reporter.say(Message::TraceOffload, &names, None);
         let by_ring = match self.ring {
             None | Some(Rung::Plain) => "io_uring (no flags)",
             Some(Rung::Deferred) => "io_uring (one issuer, deferred)",
             Some(Rung::NoArray) => "io_uring (one issuer, deferred, no array)",
         };
+        let by_thread = "reads, and writes by another thread";
         let ways = [
-            (Ways::CLONE, "clone"),
-            (Ways::COPY_FILE_RANGE, "copy_file_range"),
-            (Ways::RING, by_ring),
-            (Ways::THREAD, "reads, and writes by another thread"),
-            (Ways::SPLICE, "splice"),
-            (Ways::PLAIN, "reads and writes"),
+            (self.blocks == Blocks::Shared, "clone"),
+            (self.has_gone(Way::CopyFileRange), "copy_file_range"),
+            (self.ring.is_some(), by_ring),
+            (self.has_gone(Way::Thread), by_thread),
+            (self.has_gone(Way::Splice), "splice"),
+            (self.has_gone(Way::ReadWrite), "reads and writes"),
         ];
         let mut line = Vec::new();
-        for (way, word) in ways {
-            if self.ways.contains(way) {
-                if !line.is_empty() {
-                    line.extend_from_slice(b", ");
-                }
-                line.extend_from_slice(word.as_bytes());
+        for (_, name) in ways.into_iter().filter(|way| way.0) {
+            if !line.is_empty() {
+                line.extend_from_slice(b", ");
             }
+            line.extend_from_slice(name.as_bytes());
         }
         if line.is_empty() {
             line.extend_from_slice(b"none");
@@ -124,43 +115,23 @@ impl Trace {
         if self.disordered {
             reporter.say(Message::TraceDisordered, &[], None);
         }
-        if let Some(errno) = self.ring_refused {
-            reporter.say(Message::TraceRefused, &[], Some(errno));
+        if self.ring_refused.is_some() {
+            reporter.say(Message::TraceRefused, &[], self.ring_refused);
         }
     }
 
-    /// Whether the kernel copied by itself: no matter by which of its calls.
-    fn offload(&self) -> &'static str {
-        let moved = self.ways - Ways::CLONE;
-        if moved.intersects(Ways::WITHIN_KERNEL) {
+    /// Whether the kernel copied by itself, without showing the data to the program: no matter by
+    /// which of its calls.
+    const fn offload(&self) -> &'static str {
+        let has_moved = self.ways != 0;
+        if self.has_gone(Way::CopyFileRange) || self.has_gone(Way::Splice) {
             "yes"
-        } else if !moved.is_empty() && self.kernel_refused {
+        } else if has_moved && self.kernel_refused {
             "unsupported"
-        } else if !moved.is_empty() || (self.kernel_avoided && !self.seek_hole) {
+        } else if has_moved || (self.kernel_avoided && !self.seek_hole) {
             "avoided"
         } else {
             "unknown"
-        }
-    }
-
-    const fn reflink(&self) -> &'static str {
-        match self.blocks {
-            Blocks::Unknown => "unknown",
-            Blocks::Own => "no",
-            Blocks::Unshareable => "unsupported",
-            Blocks::Shared => "yes",
-        }
-    }
-
-    fn sparse_detection(&self) -> &'static str {
-        // Nobody has looked for zeros where all was a hole.
-        let zeros = self.zeros && !(self.seek_hole && self.ways.is_empty());
-        match (self.began, self.seek_hole, zeros) {
-            (false, _, _) => "unknown",
-            (true, false, false) => "no",
-            (true, false, true) => "zeros",
-            (true, true, false) => "SEEK_HOLE",
-            (true, true, true) => "SEEK_HOLE + zeros",
         }
     }
 }

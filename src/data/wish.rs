@@ -1,5 +1,7 @@
 //! What is asked of the way that data goes.
 
+use crate::sys::FileType;
+
 /// Which way data goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Io {
@@ -17,14 +19,22 @@ pub enum Io {
 pub enum Way {
     /// `copy_file_range`.
     CopyFileRange,
-    /// `splice`, through a pipe.
-    Splice,
     /// Reads, and writes through the ring.
     Ring,
     /// Reads, and writes by another thread.
     Thread,
+    /// `splice`, through a pipe.
+    Splice,
     /// Reads and writes.
     ReadWrite,
+}
+
+impl Way {
+    /// Whether it gains by blocks that are allocated ahead of what is written.
+    #[must_use]
+    pub const fn allocates_ahead(self) -> bool {
+        matches!(self, Self::Ring | Self::Thread | Self::Splice)
+    }
 }
 
 /// When a copy shares its source's blocks (`FICLONE`).
@@ -67,9 +77,9 @@ impl Wish {
         self.reflink != Reflink::Never && self.sparse == Sparse::Auto
     }
 
-    /// Whether blocks of zeros are left out.
+    /// Whether blocks of zeros are left out of what goes into such a file.
     #[must_use]
-    pub fn leaves_holes(&self) -> bool {
-        self.sparse == Sparse::Always
+    pub fn leaves_holes(&self, destination: FileType) -> bool {
+        self.sparse == Sparse::Always && destination == FileType::Regular
     }
 }

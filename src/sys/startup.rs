@@ -38,6 +38,12 @@ pub struct CStrings {
 }
 
 impl CStrings {
+    /// No strings.
+    pub const NONE: Self = Self {
+        at: &core::ptr::null(),
+        strings: PhantomData,
+    };
+
     /// The strings at `at`.
     ///
     /// # Safety

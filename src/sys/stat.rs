@@ -91,37 +91,34 @@ impl Default for Stat {
 /// `statx` was refused, and `newfstatat` answered in its place.
 static STATX_REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// Writes to `stat` the metadata of `path` relative to `dir`, of a symlink itself with
-/// `SYMLINK_NOFOLLOW`.
-///
-/// In place rather than returned: handing 88 bytes through results costs the program 1.5 KB.
+/// The metadata of `path` relative to `dir`, of a symlink itself with `SYMLINK_NOFOLLOW`.
 ///
 /// # Errors
-/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, … (`man 2 statx`); `stat` is then unchanged.
-pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
+/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, … (`man 2 statx`).
+pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
     // Relaxed: whoever does not see it yet asks once more in vain.
     if !STATX_REFUSED.load(Ordering::Relaxed) {
-        match statx(dir, path, flags, stat) {
+        match statx(dir, path, flags) {
             Err(Errno::EPERM | Errno::ENOSYS) => {}
             answer => return answer,
         }
     }
-    let answer = newfstatat(dir, path, flags, stat);
+    let answer = newfstatat(dir, path, flags);
     if !matches!(answer, Err(Errno::EPERM | Errno::ENOSYS)) {
         STATX_REFUSED.store(true, Ordering::Relaxed);
     }
     answer
 }
 
-/// Writes to `stat` the metadata of an open file.
+/// The metadata of an open file.
 ///
 /// # Errors
-/// `EBADF` (`man 2 statx`); `stat` is then unchanged.
-pub fn stat_fd(fd: BorrowedFd<'_>, stat: &mut Stat) -> Result<()> {
-    stat_at(fd, c"", AtFlags::EMPTY_PATH, stat)
+/// `EBADF` (`man 2 statx`).
+pub fn stat_fd(fd: BorrowedFd<'_>) -> Result<Stat> {
+    stat_at(fd, c"", AtFlags::EMPTY_PATH)
 }
 
-fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
+fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
     /// The fields that are asked for.
     const BASIC_STATS: usize = 0x7ff;
     let mut raw = MaybeUninit::<Statx>::uninit();
@@ -139,7 +136,7 @@ fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> R
     Errno::check_zero(r)?;
     // SAFETY: on success the kernel has written the whole structure (`cp_statx`, fs/stat.c).
     let raw = unsafe { raw.assume_init_ref() };
-    *stat = Stat {
+    Ok(Stat {
         kind: FileType::from_mode(u32::from(raw.mode)),
         mode: Mode::from_bits_truncate(u32::from(raw.mode)),
         id: FileId {
@@ -153,11 +150,10 @@ fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> R
         nlink: raw.nlink,
         uid: raw.uid,
         gid: raw.gid,
-    };
-    Ok(())
+    })
 }
 
-fn newfstatat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat) -> Result<()> {
+fn newfstatat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
     let mut raw = MaybeUninit::<StatBuffer>::uninit();
     // SAFETY: `path` is a C string; `raw` has the size of the kernel's struct stat.
     let r = unsafe {
@@ -174,7 +170,7 @@ fn newfstatat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat)
     let raw = unsafe { raw.assume_init_ref() };
     #[allow(clippy::cast_possible_truncation)] // as many as statx has bits for
     let nlink = raw.nlink as u32;
-    *stat = Stat {
+    Ok(Stat {
         kind: FileType::from_mode(raw.mode),
         mode: Mode::from_bits_truncate(raw.mode),
         id: FileId {
@@ -188,8 +184,7 @@ fn newfstatat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, stat: &mut Stat)
         nlink,
         uid: raw.uid,
         gid: raw.gid,
-    };
-    Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -211,13 +206,12 @@ mod tests {
         let paths = [link.as_path(), &file, dir.path(), "/dev/full".as_ref()];
         for path in paths {
             let path = CString::new(path.to_str().unwrap()).unwrap();
-            let (mut one, mut other) = (Stat::default(), Stat::default());
-            statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, &mut one).unwrap();
-            newfstatat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, &mut other).unwrap();
+            let one = statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+            let other = newfstatat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).unwrap();
             assert_eq!(std::format!("{one:?}"), std::format!("{other:?}"));
             assert_ne!(one.kind, FileType::Unknown);
         }
-        let missing = newfstatat(CWD, c"no such file", AtFlags::empty(), &mut Stat::default());
-        assert_eq!(missing, Err(Errno::ENOENT));
+        let missing = newfstatat(CWD, c"no such file", AtFlags::empty());
+        assert_eq!(missing.err(), Some(Errno::ENOENT));
     }
 }

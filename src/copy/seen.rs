@@ -1,8 +1,9 @@
-//! A set of files by device and inode number, each with a path.
+//! Files that were met, by device and inode number, each with a path: for all workers.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::sys::{FileId, Vec, until_nul};
+use crate::sys::{FileId, Guard, Mutex, Signal, c_string, until_nul};
 
 /// What a file is remembered as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Role {
 }
 
 /// A copy, to be told from what somebody else puts in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyId {
     /// The file.
     pub file: FileId,
@@ -26,28 +27,102 @@ pub struct CopyId {
     pub named: FileId,
 }
 
-/// Whose it is to copy a file that may turn up again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim<'a> {
-    /// Whoever asked.
-    Ours,
-    /// Somebody's who has not said yet how it went.
-    Others,
-    /// It was copied to this path, and that is the copy.
-    Copied(&'a CStr, CopyId),
+impl CopyId {
+    /// The copy `file`, written by way of the symlink `through` if there is one.
+    #[must_use]
+    pub fn new(file: FileId, through: Option<FileId>) -> Self {
+        let named = through.unwrap_or(file);
+        Self { file, named }
+    }
 }
 
-/// In place of where a path begins: the file is being copied.
-const BEING_COPIED: usize = usize::MAX;
-/// Likewise: its copy failed.
-const NOT_COPIED: usize = usize::MAX - 1;
+/// Whether a source was copied that may turn up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copied {
+    /// It is to be.
+    Not,
+    /// Somebody is at it, and has not said yet how it went.
+    Begun,
+    /// This is the copy.
+    As(CopyId),
+}
+
+/// The files that were met.
+#[derive(Debug)]
+pub struct Seen {
+    files: Mutex<FileTable>,
+    /// A file that a worker had set about copying is copied, or is not.
+    settled: Signal,
+}
+
+impl Seen {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            files: Mutex::new(FileTable::default()),
+            settled: Signal::new(),
+        }
+    }
+
+    /// All of them, while nobody else may look.
+    pub fn files(&self) -> Guard<'_, FileTable> {
+        self.files.lock()
+    }
+
+    /// Remembers one more, with its path.
+    pub fn remember(&self, role: Role, id: &FileId, path: &[u8]) {
+        self.files().insert(role, id, path);
+    }
+
+    /// Finds out where file `id` was copied to, which `path` is set to, and what the copy is; waits
+    /// for whoever copies it just now. `None` where whoever asks is to copy it, and then to say
+    /// how that went ([`Self::settle`]).
+    pub fn claim(&self, id: &FileId, path: &mut Vec<u8>) -> Option<CopyId> {
+        let mut files = self.files();
+        loop {
+            let Some(entry) = files.entry(id) else {
+                files.insert(Role::Copied, id, b"");
+                continue;
+            };
+            match entry.copied {
+                Copied::Not => {
+                    entry.copied = Copied::Begun;
+                    return None;
+                }
+                Copied::Begun => files = self.settled.wait(files),
+                Copied::As(copy) => {
+                    // Taken along, not to keep others from the table meanwhile.
+                    let copied_to = files.find(Role::Copied, id).unwrap_or_default();
+                    c_string(path, b"", copied_to.to_bytes());
+                    return Some(copy);
+                }
+            }
+        }
+    }
+
+    /// Says where a file that was claimed was copied to, and what the copy is; or that it was not
+    /// copied.
+    pub fn settle(&self, id: &FileId, copied: Option<(&[u8], CopyId)>) {
+        let mut files = self.files();
+        let path_at = files.paths.len();
+        if let Some((path, _)) = copied {
+            files.add_path(path);
+        }
+        if let Some(entry) = files.entry(id) {
+            entry.path_at = path_at;
+            entry.copied = copied.map_or(Copied::Not, |(_, copy)| Copied::As(copy));
+        }
+        self.settled.give();
+    }
+}
 
 /// Remembers files by [`Role`] and [`FileId`], each with a path; several entries may share
 /// both.
 ///
 /// A binary tree in which the bits of an entry's hash, one after the other, say where it
 /// hangs: as deep as a balanced one, but nothing is ever moved. Two blocks of memory however
-/// many files, 72 bytes and the path for each.
+/// many files, 80 bytes and the path for each.
 #[derive(Debug, Default)]
 pub struct FileTable {
     /// The tree's root first.
@@ -60,8 +135,7 @@ struct Entry {
     id: FileId,
     /// Where the path begins; it ends before the next NUL.
     path_at: usize,
-    /// Of a source that was copied, the copy.
-    copy: CopyId,
+    copied: Copied,
     /// The entries below this one, by the next bit of the hash; 0 where there is none.
     below: [usize; 2],
 }
@@ -84,9 +158,13 @@ impl FileTable {
         self.entries.push(Entry {
             id,
             path_at: self.paths.len(),
-            copy: CopyId::default(),
+            copied: Copied::Not,
             below: [0; 2],
         });
+        self.add_path(path);
+    }
+
+    fn add_path(&mut self, path: &[u8]) {
         self.paths.extend_from_slice(path);
         self.paths.push(0);
     }
@@ -102,63 +180,24 @@ impl FileTable {
         self.index(role, id, meant).is_some()
     }
 
-    /// Finds out who is to copy file `id`; from now on whoever asked, if nobody else is.
-    pub fn claim(&mut self, id: &FileId) -> Claim<'_> {
-        if self.copied(id).is_none() {
-            self.insert(Role::Copied, id, b"");
-            if let Some(entry) = self.entries.last_mut() {
-                entry.path_at = BEING_COPIED;
-            }
-            return Claim::Ours;
-        }
-        match self.copied(id) {
-            Some(entry) if entry.path_at == NOT_COPIED => {
-                entry.path_at = BEING_COPIED;
-                Claim::Ours
-            }
-            Some(entry) if entry.path_at != BEING_COPIED => {
-                let (path_at, copy) = (entry.path_at, entry.copy);
-                Claim::Copied(self.path(path_at), copy)
-            }
-            _ => Claim::Others,
-        }
-    }
-
-    /// Says where a file that was claimed was copied to, and what the copy is; or that it was not
-    /// copied.
-    pub fn settle(&mut self, id: &FileId, copied: Option<(&[u8], CopyId)>) {
-        let (mut path_at, mut copy) = (NOT_COPIED, CopyId::default());
-        if let Some((path, made)) = copied {
-            path_at = self.paths.len();
-            copy = made;
-            self.paths.extend_from_slice(path);
-            self.paths.push(0);
-        }
-        if let Some(entry) = self.copied(id) {
-            entry.path_at = path_at;
-            entry.copy = copy;
-        }
-    }
-
     /// Says that a file's `copy` is not where it was any more; whoever claims the file next is to
     /// copy it again.
     pub fn forget(&mut self, id: &FileId, copy: &CopyId) {
-        if let Some(entry) = self.copied(id)
-            && entry.copy == *copy
-            && entry.path_at != BEING_COPIED
+        if let Some(entry) = self.entry(id)
+            && entry.copied == Copied::As(*copy)
         {
-            entry.path_at = NOT_COPIED;
+            entry.copied = Copied::Not;
         }
     }
 
     /// Whether a file was copied, and that is its `copy`.
     pub fn is_copy(&mut self, id: &FileId, copy: &FileId) -> bool {
-        self.copied(id)
-            .is_some_and(|entry| entry.copy.file == *copy)
+        let entry = self.entry(id);
+        entry.is_some_and(|entry| matches!(entry.copied, Copied::As(made) if made.file == *copy))
     }
 
     /// The entry of a file that is copied.
-    fn copied(&mut self, id: &FileId) -> Option<&mut Entry> {
+    fn entry(&mut self, id: &FileId) -> Option<&mut Entry> {
         let at = self.index(Role::Copied, id, &|_| true)?;
         self.entries.get_mut(at)
     }
@@ -233,26 +272,39 @@ mod tests {
 
     #[test]
     fn a_copy_that_is_gone_is_forgotten_once() {
-        let mut table = FileTable::default();
+        let seen = Seen::new();
         let id = |ino| FileId { dev: 0, ino };
         let file = id(1);
         let [first, second] = [2, 3].map(|ino| CopyId {
             file: id(ino),
             named: id(ino + 10),
         });
-        assert_eq!(table.claim(&file), Claim::Ours);
-        assert_eq!(table.claim(&file), Claim::Others);
-        table.forget(&file, &first);
-        assert_eq!(table.claim(&file), Claim::Others);
-        table.settle(&file, Some((b"a", first)));
-        assert_eq!(table.claim(&file), Claim::Copied(c"a", first));
-        table.forget(&file, &first);
-        assert_eq!(table.claim(&file), Claim::Ours);
-        table.settle(&file, Some((b"b", second)));
+        let mut path = Vec::new();
+        let mut claim = || (seen.claim(&file, &mut path), path.clone());
+        assert_eq!(claim().0, None);
+        // It is being copied.
+        seen.files().forget(&file, &first);
+        assert!(!seen.files().is_copy(&file, &id(2)));
+        seen.settle(&file, Some((b"a", first)));
+        assert_eq!(claim(), (Some(first), b"a\0".to_vec()));
+        seen.files().forget(&file, &first);
+        assert_eq!(claim().0, None);
+        seen.settle(&file, Some((b"b", second)));
         // By one who has still found the first.
-        table.forget(&file, &first);
-        assert_eq!(table.claim(&file), Claim::Copied(c"b", second));
-        assert!(table.is_copy(&file, &id(3)) && !table.is_copy(&file, &id(2)));
-        assert!(!table.is_copy(&id(2), &id(3)));
+        seen.files().forget(&file, &first);
+        assert_eq!(claim(), (Some(second), b"b\0".to_vec()));
+        let mut files = seen.files();
+        assert!(files.is_copy(&file, &id(3)) && !files.is_copy(&file, &id(2)));
+        assert!(!files.is_copy(&id(2), &id(3)));
+    }
+
+    #[test]
+    fn what_was_not_copied_is_to_be_copied_again() {
+        let seen = Seen::new();
+        let (file, mut path) = (FileId { dev: 1, ino: 2 }, Vec::new());
+        for _ in 0..2 {
+            assert_eq!(seen.claim(&file, &mut path), None);
+            seen.settle(&file, None);
+        }
     }
 }

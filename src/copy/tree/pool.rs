@@ -1,0 +1,238 @@
+//! Tasks on their way from one worker to another.
+//!
+//! Each worker walks on its own. A directory that it meets while others have nothing to do, it
+//! hands over instead of going down into it. A directory is finished (times, owner, mode) after
+//! everything below it: by the worker that fills it or, if what was handed over takes longer, by
+//! whoever is the last one below. For that a directory with anything handed over below it has a
+//! [`Node`], which counts, and to which its worker leaves it.
+//!
+//! What is handed over waits in a few places that are used again and again, and nodes are as
+//! many as there are directories between a worker and where its work came from: memory does
+//! not grow with the tree.
+
+use core::mem::swap;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::level::Level;
+use super::task::Task;
+use crate::sys::{Mutex, Signal, Vec};
+
+/// The tasks that wait, and the directories that wait for tasks.
+#[derive(Debug)]
+pub struct Pool {
+    queue: Mutex<Queue>,
+    changed: Signal,
+    /// How many tasks wait: changed under the lock, looked at without it as well.
+    waiting: AtomicU32,
+    /// How many workers there are; 0 while nobody has started any.
+    workers: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Tasks that are to begin: as many of the first as wait, of which the last one comes first.
+    /// Each place keeps its memory for the next.
+    places: Vec<Task>,
+    nodes: Vec<Node>,
+    /// The nodes that are not in use.
+    free: Vec<usize>,
+    /// Tasks that are not done, those that wait included.
+    active: u32,
+    is_closed: bool,
+}
+
+/// A directory below which something was handed over.
+#[derive(Debug, Default)]
+struct Node {
+    /// How many tasks directly below it others have to do.
+    pending: u32,
+    /// The node of the directory around it, once it is left.
+    outer: Option<usize>,
+    /// The directory, once its worker has done what it had to do in it.
+    left: Option<Level>,
+}
+
+impl Pool {
+    /// Nothing waits, and one worker is alone.
+    pub fn new() -> Self {
+        Self {
+            queue: Mutex::new(Queue::default()),
+            changed: Signal::new(),
+            waiting: AtomicU32::new(0),
+            workers: AtomicU32::new(0),
+        }
+    }
+
+    // Relaxed throughout: whoever is started reads these under the lock, or as a hint.
+
+    /// How many workers there are; 0 while nobody has started any.
+    pub fn workers(&self) -> u32 {
+        self.workers.load(Ordering::Relaxed)
+    }
+
+    /// Says how many there are.
+    pub fn set_workers(&self, count: u32) {
+        self.workers.store(count, Ordering::Relaxed);
+    }
+
+    /// Whether there are several.
+    pub fn has_others(&self) -> bool {
+        self.workers() > 1
+    }
+
+    /// Whether there is anybody to hand a task to, and fewer wait than there are workers.
+    pub fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) < self.workers()
+    }
+
+    /// Whether others have nothing to do, and nothing waits for them.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0 && self.changed.is_awaited()
+    }
+
+    /// Hands the innermost level, which the task's paths stand at, to whoever comes first; a part
+    /// of a directory with the `part` items on the stack whose turn is last. Returns false where
+    /// too many wait.
+    pub fn hand_over(&self, task: &mut Task, part: usize) -> bool {
+        let queue = &mut *self.queue.lock();
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let Some((_, outer)) = task.levels.split_last_mut() else {
+            return false;
+        };
+        if waiting >= self.workers() {
+            return false;
+        }
+        if waiting as usize == queue.places.len() {
+            queue.places.push(Task::default());
+        }
+        let base = queue.wait_below(task.base, outer);
+        if let Some(place) = queue.places.get_mut(waiting as usize) {
+            place.src.copy_from(&task.src);
+            place.dst.copy_from(&task.dst);
+            place.operand_ends = task.operand_ends;
+            place.base = base;
+            place.may_share = Some(true);
+            task.give_items(part, place);
+            if let Some(level) = task.levels.pop() {
+                place.levels.push(level);
+            }
+        }
+        self.waiting.store(waiting + 1, Ordering::Relaxed);
+        queue.active += 1;
+        // Anyone will do, the main thread too. All of 256 for each task took fifty times as
+        // long as one worker alone.
+        self.changed.give_to(1);
+        true
+    }
+
+    /// Leaves the innermost directory to whoever finishes the last one below it, if others are
+    /// still at work there. Returns whether it did.
+    pub fn leave(&self, task: &mut Task) -> bool {
+        let queue = &mut *self.queue.lock();
+        let Some((level, outer)) = task.levels.split_last_mut() else {
+            return false;
+        };
+        let Some(at) = level.node.take() else {
+            return false;
+        };
+        if queue.nodes.get(at).is_none_or(|node| node.pending == 0) {
+            queue.free.push(at);
+            return false;
+        }
+        // Opened again by whoever takes it: many may be left at a time.
+        level.dir.close();
+        (level.items_at, level.names_at) = (0, 0);
+        let outer = queue.wait_below(task.base, outer);
+        if let Some(node) = queue.nodes.get_mut(at) {
+            node.outer = outer;
+            node.left = task.levels.pop();
+        }
+        true
+    }
+
+    /// Says that the task's outermost directory is about to be finished; takes over the one
+    /// around it if that was left, and this is the last one below it.
+    pub fn finish_outermost(&self, task: &mut Task) {
+        let queue = &mut *self.queue.lock();
+        let Some(at) = task.base.take() else {
+            return;
+        };
+        let Some(node) = queue.nodes.get_mut(at) else {
+            return;
+        };
+        node.pending -= 1;
+        if node.pending == 0
+            && let Some(left) = node.left.take()
+        {
+            task.base = node.outer;
+            queue.free.push(at);
+            task.levels.insert(0, left);
+        }
+        // A part is no directory of its own: the whole has its descriptors, if it is here.
+        if let Some(part) = task.levels.pop_if(|level| level.is_part)
+            && let Some(whole) = task.levels.last_mut()
+        {
+            whole.dir.src = part.dir.src;
+            whole.dir.dst = part.dir.dst;
+        }
+    }
+
+    /// Waits for a task, and returns whether there is one. For the first worker none is left once
+    /// none is active; for those that were started by it, once the pool is closed.
+    pub fn next(&self, task: &mut Task, is_started: bool) -> bool {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(last) = self.waiting.load(Ordering::Relaxed).checked_sub(1)
+                && let Some(place) = queue.places.get_mut(last as usize)
+            {
+                swap(task, place);
+                self.waiting.store(last, Ordering::Relaxed);
+                return true;
+            }
+            if (is_started && queue.is_closed) || (!is_started && queue.active == 0) {
+                return false;
+            }
+            queue = self.changed.wait(queue);
+        }
+    }
+
+    /// Says that a worker begins a task that nobody has handed over.
+    pub fn begin(&self) {
+        self.queue.lock().active += 1;
+    }
+
+    /// Says that a task is done.
+    pub fn end(&self) {
+        let mut queue = self.queue.lock();
+        queue.active -= 1;
+        if queue.active == 0 {
+            self.changed.give();
+        }
+    }
+
+    /// Says that there will be no more.
+    pub fn close(&self) {
+        self.queue.lock().is_closed = true;
+        self.changed.give();
+    }
+}
+
+impl Queue {
+    /// The node of the innermost of `levels`, with one task more to wait for; the `base` where
+    /// there are no levels, which waits for the task already.
+    fn wait_below(&mut self, base: Option<usize>, levels: &mut [Level]) -> Option<usize> {
+        let Some(level) = levels.last_mut() else {
+            return base;
+        };
+        let at = *level.node.get_or_insert_with(|| {
+            self.free.pop().unwrap_or_else(|| {
+                self.nodes.push(Node::default());
+                self.nodes.len() - 1
+            })
+        });
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.pending += 1;
+        }
+        level.node
+    }
+}
