@@ -177,7 +177,7 @@ const WAYS: &[(&str, Io)] = &[
 
 /// The options as they were given.
 struct Settings {
-    /// What they mean; together, once [`Settings::settle`] has seen them all.
+    /// What they mean; together, once [`Settings::agree`] has seen them all.
     options: Options,
     follow: Option<Follow>,
     no_clobber: bool,

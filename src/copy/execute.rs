@@ -158,7 +158,7 @@ fn stand_for_source(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<(), 
         && link::link_to_earlier(worker, name)?
     {
         let here = name.entry.dst_shown();
-        worker.shared.seen.settle(&id, Some((here, copy)));
+        worker.shared.seen.record_copy(&id, Some((here, copy)));
     }
     Ok(())
 }
@@ -234,7 +234,7 @@ fn make(worker: &mut Worker<'_>, name: &mut Name<'_>, plan: Plan) -> Result<Made
         // Only now: a link to a copy that failed would be a link to something else.
         let made = copied.ok().flatten();
         let made = made.map(|copy| (name.entry.dst_shown(), copy));
-        worker.shared.seen.settle(&id, made);
+        worker.shared.seen.record_copy(&id, made);
     }
     copied.map(|_| Made::Other)
 }

@@ -11,12 +11,11 @@
 //! | `execute.rs`, `outcome.rs` | what happens to it, from looking to reporting; why it may not |
 //! | `make/` | making what is planned, a file for each kind |
 //! | `attributes.rs`, `xattr.rs`, `target.rs` | times, owner, mode; extended attributes; how they are reached |
-//! | `held.rs`, `handle.rs`, `proc.rs`, `apart.rs` | files that no name is trusted for |
+//! | `held.rs`, `handle.rs`, `proc.rs`, `temporary.rs` | files that no name is trusted for |
 //! | `path.rs`, `seen.rs` | where the walk stands; which files were met |
 //! | `census.rs` | how much there is to copy |
 //! | `options.rs` | what is asked for |
 
-mod apart;
 mod attributes;
 pub mod case;
 mod census;
@@ -37,6 +36,7 @@ mod seen;
 mod shared;
 mod target;
 mod team;
+mod temporary;
 mod tree;
 mod worker;
 mod xattr;

@@ -52,7 +52,7 @@ enum Copied {
 pub struct Seen {
     files: Mutex<FileTable>,
     /// A file that a worker had set about copying is copied, or is not.
-    settled: Signal,
+    recorded: Signal,
 }
 
 impl Seen {
@@ -61,7 +61,7 @@ impl Seen {
     pub fn new() -> Self {
         Self {
             files: Mutex::new(FileTable::default()),
-            settled: Signal::new(),
+            recorded: Signal::new(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Seen {
 
     /// Finds out where file `id` was copied to, which `path` is set to, and what the copy is; waits
     /// for whoever copies it just now. `None` where whoever asks is to copy it, and then to say
-    /// how that went ([`Self::settle`]).
+    /// how that went ([`Self::record_copy`]).
     pub fn claim(&self, id: &FileId, path: &mut Vec<u8>) -> Option<CopyId> {
         let mut files = self.files();
         loop {
@@ -90,7 +90,7 @@ impl Seen {
                     entry.copied = Copied::Begun;
                     return None;
                 }
-                Copied::Begun => files = self.settled.wait(files),
+                Copied::Begun => files = self.recorded.wait(files),
                 Copied::As(copy) => {
                     // Taken along, not to keep others from the table meanwhile.
                     let copied_to = files.find(Role::Copied, id).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Seen {
 
     /// Says where a file that was claimed was copied to, and what the copy is; or that it was not
     /// copied.
-    pub fn settle(&self, id: &FileId, copied: Option<(&[u8], CopyId)>) {
+    pub fn record_copy(&self, id: &FileId, copied: Option<(&[u8], CopyId)>) {
         let mut files = self.files();
         let path_at = files.paths.len();
         if let Some((path, _)) = copied {
@@ -113,7 +113,7 @@ impl Seen {
             entry.path_at = path_at;
             entry.copied = copied.map_or(Copied::Not, |(_, copy)| Copied::As(copy));
         }
-        self.settled.give();
+        self.recorded.give();
     }
 }
 
@@ -285,11 +285,11 @@ mod tests {
         // It is being copied.
         seen.files().forget(&file, &first);
         assert!(!seen.files().is_copy(&file, &id(2)));
-        seen.settle(&file, Some((b"a", first)));
+        seen.record_copy(&file, Some((b"a", first)));
         assert_eq!(claim(), (Some(first), b"a\0".to_vec()));
         seen.files().forget(&file, &first);
         assert_eq!(claim().0, None);
-        seen.settle(&file, Some((b"b", second)));
+        seen.record_copy(&file, Some((b"b", second)));
         // By one who has still found the first.
         seen.files().forget(&file, &first);
         assert_eq!(claim(), (Some(second), b"b\0".to_vec()));
@@ -304,7 +304,7 @@ mod tests {
         let (file, mut path) = (FileId { dev: 1, ino: 2 }, Vec::new());
         for _ in 0..2 {
             assert_eq!(seen.claim(&file, &mut path), None);
-            seen.settle(&file, None);
+            seen.record_copy(&file, None);
         }
     }
 }

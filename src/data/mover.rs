@@ -399,7 +399,7 @@ impl<'a> DataMover<'a> {
         let writer = &mut RingWriter { ring, to, newest };
         let (copied, state) = pipeline::copy(transfer, writer, if queues { SLOTS } else { 1 });
         if state != WriterState::Unused {
-            self.trace.ring = Some(writer.ring.rung());
+            self.trace.ring = Some(writer.ring.setup_level());
         }
         if matches!(state, WriterState::OutOfOrder | WriterState::Broken) {
             self.measured.ring = Some(false);

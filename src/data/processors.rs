@@ -7,7 +7,7 @@ use super::plain::{self, NO_MODE};
 use crate::sys::{self, CWD, OFlags, two_numbers};
 
 /// More workers than this are started only if asked for.
-const USUAL_MOST: u32 = 8;
+pub const USUAL_MOST: u32 = 8;
 
 /// Where a container sees its limit on processor time: how much in how long, both in
 /// microseconds, or "max"; with version 1 of control groups only how much, or -1

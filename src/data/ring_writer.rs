@@ -45,7 +45,7 @@ impl Writer for RingWriter<'_> {
             // next time. What the copy is then cut to must not grow again.
             Err(errno) | Ok((_, Err(errno @ Errno::ECANCELED))) => {
                 // If it does not come to rest in seconds, nothing more can be done.
-                let _ = self.ring.settle(self.newest);
+                let _ = self.ring.cancel_all(self.newest);
                 return Err(errno);
             }
             Ok((slot, Err(errno))) => (slot, 0, if_final(errno)),

@@ -2,7 +2,7 @@
 
 use super::wish::Way;
 use crate::report::{Message, Reporter};
-use crate::ring::Rung;
+use crate::ring::SetupLevel;
 use crate::sys::{Errno, Vec};
 
 /// Whether a copy shares its source's blocks.
@@ -28,8 +28,8 @@ pub struct Trace {
     /// The ways by which any of it went, a bit for each: several, where one handed over to the
     /// next.
     ways: u8,
-    /// On which rung of its set-up the ring stands that was given some of it.
-    pub ring: Option<Rung>,
+    /// On which level of its set-up the ring stands that was given some of it.
+    pub ring: Option<SetupLevel>,
     /// The ring did not keep the order of writes, and was given up.
     pub disordered: bool,
     /// What `io_uring` was refused with.
@@ -88,9 +88,9 @@ impl Trace {
         let names = [offload, reflink.as_bytes(), detection.as_bytes()];
         reporter.say(Message::TraceOffload, &names, None);
         let by_ring = match self.ring {
-            None | Some(Rung::Plain) => "io_uring (no flags)",
-            Some(Rung::Deferred) => "io_uring (one issuer, deferred)",
-            Some(Rung::NoArray) => "io_uring (one issuer, deferred, no array)",
+            None | Some(SetupLevel::Plain) => "io_uring (no flags)",
+            Some(SetupLevel::Deferred) => "io_uring (one issuer, deferred)",
+            Some(SetupLevel::NoArray) => "io_uring (one issuer, deferred, no array)",
         };
         let by_thread = "reads, and writes by another thread";
         let ways = [

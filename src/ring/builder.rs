@@ -1,4 +1,4 @@
-//! What may be asked of the kernel when a ring is made, and the rungs of the ladder of
+//! What may be asked of the kernel when a ring is made, and the levels of the ladder of
 //! `IoUring::new`.
 
 use super::setup::{Map, Mapped, set_up};
@@ -25,7 +25,7 @@ const MAPPED: SetupFlags = SetupFlags::IOPOLL
 
 /// Where on the ladder of [`super::IoUring::new`] a ring stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rung {
+pub enum SetupLevel {
     /// One issuer, completion work deferred, no index array: Linux 6.6.
     NoArray,
     /// One issuer, completion work deferred: Linux 6.1.
@@ -34,11 +34,11 @@ pub enum Rung {
     Plain,
 }
 
-impl Rung {
+impl SetupLevel {
     /// From the top down.
     pub(super) const LADDER: [Self; 3] = [Self::NoArray, Self::Deferred, Self::Plain];
 
-    /// The flags asked for on this rung.
+    /// The flags asked for on this level.
     #[must_use]
     pub const fn flags(self) -> SetupFlags {
         let deferred = SetupFlags::SINGLE_ISSUER.union(SetupFlags::DEFER_TASKRUN);
@@ -49,7 +49,7 @@ impl Rung {
         }
     }
 
-    /// The highest rung whose flags are all in `flags`.
+    /// The highest level whose flags are all in `flags`.
     #[must_use]
     pub fn of(flags: SetupFlags) -> Self {
         if flags.contains(Self::NoArray.flags()) {

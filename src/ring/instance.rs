@@ -1,6 +1,6 @@
 //! [`IoUring`]: a ring, the memory under its queues, and the way into the kernel.
 
-use super::builder::{IoUringBuilder, Rung};
+use super::builder::{IoUringBuilder, SetupLevel};
 use super::completion::Completion;
 use super::operation::Sqe;
 use super::probe::Probe;
@@ -63,11 +63,11 @@ impl IoUringBuilder {
 
 impl IoUring {
     /// A ring of at least `entries` submission entries and twice as many completion entries,
-    /// standing on the highest rung of the ladder that this kernel has; [`Self::rung`] tells
+    /// standing on the highest level of the ladder that this kernel has; [`Self::setup_level`] tells
     /// which. Linux 5.1.
     ///
-    /// A flag that the kernel does not know is answered `EINVAL`, and the next rung down is
-    /// tried; any other error holds for every rung.
+    /// A flag that the kernel does not know is answered `EINVAL`, and the next level down is
+    /// tried; any other error holds for every level.
     ///
     /// # Errors
     /// As [`IoUringBuilder::build`].
@@ -78,10 +78,10 @@ impl IoUring {
     /// As [`Self::new`]; `ENOSYS` where the kernel lacks a feature in `required`.
     pub(super) fn new_on(entries: u32, required: Features) -> Result<Self> {
         let mut params = Params::default();
-        let mut rungs = Rung::LADDER.iter();
+        let mut levels = SetupLevel::LADDER.iter();
         let fd = loop {
-            let rung = rungs.next().ok_or(Errno::EINVAL)?;
-            params.flags = rung.flags().bits();
+            let level = levels.next().ok_or(Errno::EINVAL)?;
+            params.flags = level.flags().bits();
             match io_uring_setup(entries, &mut params) {
                 Err(Errno::EINVAL) => {} // nothing was written to `params`
                 answer => break answer?,
@@ -130,8 +130,8 @@ impl IoUring {
 
     /// Where the ring stands on the ladder of [`Self::new`].
     #[must_use]
-    pub fn rung(&self) -> Rung {
-        Rung::of(self.setup_flags)
+    pub fn setup_level(&self) -> SetupLevel {
+        SetupLevel::of(self.setup_flags)
     }
 
     /// The ring's descriptor.

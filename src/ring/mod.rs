@@ -7,7 +7,7 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `builder.rs` | what may be asked of the kernel, and the rungs of the ladder of [`IoUring::new`] |
+//! | `builder.rs` | what may be asked of the kernel, and the levels of the ladder of [`IoUring::new`] |
 //! | `setup.rs` | mapping a ring the kernel has made |
 //! | `submission.rs`, `completion.rs` | the two queues, over plain pointers |
 //! | `counter.rs` | the numbers both sides look at |
@@ -56,7 +56,7 @@ mod submission;
 #[cfg(test)]
 mod scripted;
 
-pub use builder::{IoUringBuilder, Rung};
+pub use builder::{IoUringBuilder, SetupLevel};
 pub use completion::Completion;
 pub use instance::IoUring;
 pub use operation::{CURRENT_POSITION, Sqe};

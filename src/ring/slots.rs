@@ -7,7 +7,7 @@
 use core::mem::ManuallyDrop;
 use core::ops::Range;
 
-use super::builder::Rung;
+use super::builder::SetupLevel;
 use super::instance::IoUring;
 use super::operation::{CURRENT_POSITION, Sqe, address};
 use super::queues::Verdict;
@@ -32,8 +32,8 @@ const REQUIRED: Features = Features::SINGLE_MMAP.union(Features::RW_CUR_POS);
 const REGISTER_AFTER: u32 = 8;
 
 /// How often, and how many milliseconds each time, a ring that failed is waited for.
-const SETTLE_TRIES: u32 = 200;
-const SETTLE_MS: u16 = 10;
+const CANCEL_TRIES: u32 = 200;
+const CANCEL_MS: u16 = 10;
 
 /// What was being done when a [`SlotRing`] could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +124,8 @@ impl SlotRing {
 
     /// Where the ring stands on the ladder of [`IoUring::new`].
     #[must_use]
-    pub fn rung(&self) -> Rung {
-        self.ring.rung()
+    pub fn setup_level(&self) -> SetupLevel {
+        self.ring.setup_level()
     }
 
     /// Number of slots.
@@ -314,16 +314,16 @@ impl SlotRing {
     /// that the ring was given, and keeps from beginning what has not begun, the `newest` slot
     /// first: so what is written in order stays in order. Returns whether that is so, as far as
     /// can be told.
-    pub fn settle(&mut self, newest: u32) -> bool {
+    pub fn cancel_all(&mut self, newest: u32) -> bool {
         // An operation on its way to a worker is not found: it has to be so twice.
         let mut times = 0;
-        for _ in 0..SETTLE_TRIES {
+        for _ in 0..CANCEL_TRIES {
             let mut none_is_found = true;
             let newest_first = (0..self.slot_count)
                 .map(|back| (newest + self.slot_count - back) % self.slot_count)
                 .filter(|&slot| self.busy & (1 << slot) != 0);
             for slot in newest_first {
-                let cancelled = self.ring.cancel_and_wait(slot.into(), SETTLE_MS);
+                let cancelled = self.ring.cancel_and_wait(slot.into(), CANCEL_MS);
                 none_is_found &= cancelled == Err(Errno::ENOENT);
             }
             // Where the kernel does not know that call, completions arrive by themselves.
@@ -332,7 +332,7 @@ impl SlotRing {
             if times == 2 || self.ring.running() == 0 {
                 return true;
             }
-            let _ = wait_ready_for(self.ring.as_fd(), Ready::Read, SETTLE_MS);
+            let _ = wait_ready_for(self.ring.as_fd(), Ready::Read, CANCEL_MS);
         }
         false
     }

@@ -30,7 +30,7 @@ mod xattr;
 pub use alloc::vec::Vec;
 pub use arch::memory::{BLOCK_BYTES, ByteRange, positions};
 pub use arena::Arena;
-pub use cstr::{c_string, nth_text, start_of_text, until_nul};
+pub use cstr::{c_string, until_nul};
 pub use decimal::{decimal, two_numbers};
 pub use dirent::{DirEntries, DirEntry, getdents64};
 pub use errno::{Errno, Result};

@@ -1,6 +1,6 @@
 //! What the builder takes and refuses, the ladder, one mapping and two.
 
-use annulet::ring::{IoUring, IoUringBuilder, Rung, SetupFlags, Sqe};
+use annulet::ring::{IoUring, IoUringBuilder, SetupFlags, SetupLevel, Sqe};
 use annulet::sys::Errno;
 
 use super::support::{reap, run, skip};
@@ -97,26 +97,26 @@ fn each_flag_alone() {
 
 #[test]
 fn the_ladder_ends_on_the_highest_rung_there_is() {
-    let top = [Rung::NoArray, Rung::Deferred, Rung::Plain]
+    let top = [SetupLevel::NoArray, SetupLevel::Deferred, SetupLevel::Plain]
         .into_iter()
-        .find(|rung| {
+        .find(|level| {
             IoUring::builder(1)
-                .setup_flags(rung.flags())
+                .setup_flags(level.flags())
                 .build()
                 .is_ok()
         });
     let ring = IoUring::new(4).unwrap();
-    assert_eq!(Some(ring.rung()), top);
-    assert_eq!(ring.setup_flags(), ring.rung().flags());
+    assert_eq!(Some(ring.setup_level()), top);
+    assert_eq!(ring.setup_flags(), ring.setup_level().flags());
 }
 
 #[test]
 fn rungs_are_told_from_flags() {
-    for rung in [Rung::NoArray, Rung::Deferred, Rung::Plain] {
-        assert_eq!(Rung::of(rung.flags()), rung);
-        assert_eq!(Rung::of(rung.flags() | SetupFlags::CLAMP), rung);
+    for level in [SetupLevel::NoArray, SetupLevel::Deferred, SetupLevel::Plain] {
+        assert_eq!(SetupLevel::of(level.flags()), level);
+        assert_eq!(SetupLevel::of(level.flags() | SetupFlags::CLAMP), level);
     }
-    assert_eq!(Rung::of(SetupFlags::NO_SQARRAY), Rung::Plain);
+    assert_eq!(SetupLevel::of(SetupFlags::NO_SQARRAY), SetupLevel::Plain);
 }
 
 /// Twice round both queues.
@@ -133,13 +133,13 @@ fn assert_goes_round(ring: &mut IoUring, entries: u32) {
 
 #[test]
 fn one_mapping_and_two_with_and_without_the_array() {
-    for rung in [Rung::NoArray, Rung::Deferred, Rung::Plain] {
+    for level in [SetupLevel::NoArray, SetupLevel::Deferred, SetupLevel::Plain] {
         for entries in [1, 4, 64, 4096] {
-            let one = IoUring::builder(entries).setup_flags(rung.flags());
+            let one = IoUring::builder(entries).setup_flags(level.flags());
             for builder in [one.clone(), one.separate_maps()] {
                 match builder.build() {
                     Ok(mut ring) => assert_goes_round(&mut ring, entries),
-                    Err(_) => skip("one_mapping_and_two", &format!("no {rung:?}")),
+                    Err(_) => skip("one_mapping_and_two", &format!("no {level:?}")),
                 }
             }
         }

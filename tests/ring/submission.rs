@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use annulet::ring::{Completion, Features, IoUring, Rung, SetupFlags, Sqe};
+use annulet::ring::{Completion, Features, IoUring, SetupFlags, SetupLevel, Sqe};
 use annulet::sys::Errno;
 
 use super::support::{push, reap, ring, try_push};
@@ -14,7 +14,8 @@ fn invalid() -> Sqe {
 }
 
 fn every_rung(entries: u32) -> Vec<IoUring> {
-    let flags = [Rung::NoArray, Rung::Deferred, Rung::Plain].map(Rung::flags);
+    let flags =
+        [SetupLevel::NoArray, SetupLevel::Deferred, SetupLevel::Plain].map(SetupLevel::flags);
     let build = |flags| IoUring::builder(entries).setup_flags(flags).build();
     let rings: Vec<_> = flags.into_iter().filter_map(|f| build(f).ok()).collect();
     assert!(!rings.is_empty());
@@ -103,7 +104,7 @@ fn submit_all_does_not_stop_at_an_invalid_operation() {
 
 #[test]
 fn an_overflow_of_a_two_entry_queue_loses_nothing() {
-    for flags in [Rung::NoArray, Rung::Plain].map(Rung::flags) {
+    for flags in [SetupLevel::NoArray, SetupLevel::Plain].map(SetupLevel::flags) {
         let builder = IoUring::builder(1).cq_entries(2).setup_flags(flags);
         let Ok(mut ring) = builder.build() else {
             continue;

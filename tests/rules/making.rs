@@ -44,7 +44,7 @@ impl Run {
             return;
         };
         if plan.is_claimed {
-            self.settle(name, number, file, named);
+            self.record_copy(name, number, file, named);
         }
         if name.is_operand && self.is_many {
             let made = self.scene.find(&name.dst, false).expect("what was made");
@@ -242,7 +242,7 @@ impl Run {
     }
 
     /// Remembers a copy.
-    pub fn settle(&mut self, name: &Name, source: Number, file: Number, named: Number) {
+    pub fn record_copy(&mut self, name: &Name, source: Number, file: Number, named: Number) {
         let path = name.shown[1].clone();
         self.seen.copied.push(Copied {
             source,

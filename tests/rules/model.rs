@@ -290,7 +290,7 @@ impl Run {
                 let file = number_of(there.id);
                 let named = occupant.through().map_or(file, number_of);
                 if self.link_to_earlier(name, number, is_followed) {
-                    self.settle(name, number, file, named);
+                    self.record_copy(name, number, file, named);
                 }
             }
             Decision::Leave(_) => {}

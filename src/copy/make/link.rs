@@ -4,13 +4,13 @@
 use core::ffi::CStr;
 
 use super::node::{self, Made, make_symlink};
-use crate::copy::apart::replace;
 use crate::copy::entry::{Entry, Grip, Name};
 use crate::copy::handle;
 use crate::copy::outcome::{Stop, Unmade};
 use crate::copy::path::{Place, last_part, open_parent, stat_parent};
 use crate::copy::plan::{Admission, Met, Plan, admit};
 use crate::copy::seen::CopyId;
+use crate::copy::temporary::replace;
 use crate::copy::worker::Worker;
 use crate::data::plain::{self, NO_MODE};
 use crate::report::{Failure, Message};
@@ -18,7 +18,7 @@ use crate::sys::{self, AtFlags, BorrowedFd, CWD, Errno, OFlags, OwnedFd, c_strin
 
 /// Where the source was copied before under another name, links the destination to that copy, and
 /// nothing remains to be done: false. Else it is for this worker to copy, and others wait until
-/// it has said how that went ([`crate::copy::seen::Seen::settle`]).
+/// it has said how that went ([`crate::copy::seen::Seen::record_copy`]).
 pub fn link_to_earlier(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<bool, Stop> {
     let (shared, entry, source) = (worker.shared, name.entry, &mut name.source);
     loop {

@@ -2,7 +2,6 @@
 
 use core::ffi::CStr;
 
-use crate::copy::apart::{replace, while_apart};
 use crate::copy::attributes::{self, withheld};
 use crate::copy::entry::{Entry, Name};
 use crate::copy::handle::{self, NO_WAY};
@@ -12,6 +11,7 @@ use crate::copy::path::Place;
 use crate::copy::plan::Plan;
 use crate::copy::seen::CopyId;
 use crate::copy::target::{Copied, Target};
+use crate::copy::temporary::{in_private_directory, replace};
 use crate::copy::worker::Worker;
 use crate::report::{During, Failure, Message};
 use crate::sys::{self, BorrowedFd, Errno, FileType, Mode, OwnedFd, Stat, until_nul};
@@ -117,7 +117,7 @@ pub fn finish(
         && failure.errno == Some(NO_WAY)
     {
         // By its name, which has to be nobody else's then.
-        finished = while_apart(&entry.dst, &stat.id, |place| {
+        finished = in_private_directory(&entry.dst, &stat.id, |place| {
             give_metadata(worker, entry, source, made, Target::Named(place))
         })
         .map_err(access)?;

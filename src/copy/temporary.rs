@@ -29,7 +29,7 @@ pub fn replace(dst: &Place<'_>, make: &dyn Fn(BorrowedFd<'_>, &CStr) -> Result<(
 /// # Errors
 /// What `finish` gives, and those of the way there and back; `ESTALE` where another file is at
 /// `dst`, which then stays there.
-pub fn while_apart<T>(
+pub fn in_private_directory<T>(
     dst: &Place<'_>,
     id: &FileId,
     finish: impl FnOnce(&Place<'_>) -> T,
@@ -43,7 +43,7 @@ pub fn while_apart<T>(
     sys::unlinkat(parent, folder, AtFlags::REMOVEDIR).and(done)
 }
 
-/// As [`while_apart`], in `folder`.
+/// As [`in_private_directory`], in `folder`.
 fn finish_in<T>(
     parent: BorrowedFd<'_>,
     folder: &CStr,
