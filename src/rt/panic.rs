@@ -1,58 +1,25 @@
 //! The panic handler: a bug in the program ends it with message, place and status 134.
-//!
-//! It does not use `core::fmt`, and nor does anything else in a release: formatting would be
-//! 4 KB of a program that has one number to print.
 
+use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
-use annulet::sys::{STDERR, decimal, exit, write};
+use annulet::sys::{STDERR, exit, write};
 
 /// As a process that `abort` ended looks to a shell: 128 + `SIGABRT`.
 const ABORTED: u8 = 134;
 
-/// Prints "annulet: panicked at src/FILE:LINE:COLUMN: MESSAGE".
+/// Prints "annulet: panicked at src/FILE:LINE:COLUMN:" and the message.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    say(b"annulet: panicked at ");
-    if let Some(place) = info.location() {
-        say(place.file().as_bytes());
-        say_number(place.line());
-        say_number(place.column());
-    }
-    say(b": ");
-    say_message(info);
-    say(b"\n");
+    // What fails has nobody left to tell.
+    let _ = writeln!(Stderr, "annulet: {info}");
     exit(ABORTED)
 }
 
-/// Prints the message. One that is made at run time (with numbers in it) shows in a debug
-/// build only.
-#[cfg(not(debug_assertions))]
-fn say_message(info: &PanicInfo<'_>) {
-    say(info.message().as_str().unwrap_or("a bug").as_bytes());
-}
+struct Stderr;
 
-#[cfg(debug_assertions)]
-fn say_message(info: &PanicInfo<'_>) {
-    struct Stderr;
-
-    impl core::fmt::Write for Stderr {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            say(text.as_bytes());
-            Ok(())
-        }
+impl Write for Stderr {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write(STDERR, text.as_bytes()).map_or(Err(fmt::Error), |_| Ok(()))
     }
-
-    let _ = core::fmt::Write::write_fmt(&mut Stderr, format_args!("{}", info.message()));
-}
-
-/// Prints a colon and `number`.
-fn say_number(number: u32) {
-    say(b":");
-    say(decimal(number.into(), &mut [0; 20]));
-}
-
-/// Writes `text` to standard error; what fails or comes short there has nobody left to tell.
-fn say(text: &[u8]) {
-    let _ = write(STDERR, text);
 }
