@@ -105,10 +105,6 @@ pub enum Message {
     TraceOffload = "copy offload: {=0}, reflink: {=1}, sparse detection: {=2}",
     TraceWays = "data: {=0}",
     TraceDisordered = "io_uring did not keep the order of writes, and was given up",
-    /// There is nothing to say.
-    Nothing = "",
-    /// A message was given already.
-    Told = "",
     Operand = "{0}",
     InputIsOutput = "{0}: input file is output file",
     WriteError = "write error",
@@ -178,28 +174,6 @@ impl Failure {
             message,
             errno: Some(errno),
         }
-    }
-
-    /// Whether this is what was being done.
-    #[must_use]
-    pub fn is(self, message: Message) -> bool {
-        self.message == message
-    }
-
-    /// Whether the name is rightly not copied.
-    #[must_use]
-    pub const fn is_harmless(self) -> bool {
-        matches!(
-            self.message,
-            Message::GivenTwice | Message::DirectoryTwice | Message::Nothing
-        )
-    }
-
-    /// The message, or `None` if none is to be given.
-    #[must_use]
-    pub fn text(self) -> Option<Message> {
-        let has_text = !matches!(self.message, Message::Nothing | Message::Told);
-        has_text.then_some(self.message)
     }
 }
 

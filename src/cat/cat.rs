@@ -77,7 +77,7 @@ impl Cat<'_> {
             let Err(failure) = self.print_operand(operand) else {
                 continue;
             };
-            if failure.is(Message::WriteError) {
+            if failure.message == Message::WriteError {
                 return Err(failure);
             }
             self.report(operand.to_bytes(), failure);

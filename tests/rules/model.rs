@@ -270,7 +270,7 @@ impl Run {
         let occupant = self.look(name, &source);
         let decision = self.decide(name, number, &source, &occupant);
         let is_given_twice =
-            matches!(decision, Decision::Refuse(failure) if failure.is(Message::GivenTwice));
+            matches!(decision, Decision::Refuse(failure) if failure.message == Message::GivenTwice);
         if !is_given_twice
             && name.is_operand
             && self.is_many
@@ -382,7 +382,7 @@ impl Run {
         let names = names.map(str::to_owned);
         self.told.push_str(&rendered(failure, &names));
         self.told.push('\n');
-        self.has_failed |= !failure.is_harmless();
+        self.has_failed |= !failure.message.is_warning();
     }
 
     /// Whether two paths are one entry of one directory.
