@@ -5,10 +5,11 @@
 //! short, options may stand after operands, `--` ends them.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crate::report::Message;
-use crate::sys::{CStrings, Errno, Vec, until_nul};
+use crate::sys::{CStrings, Errno, until_nul};
 
 /// An option of a command whose options change an `S`.
 pub struct Opt<S> {

@@ -1,6 +1,7 @@
 //! `cp`: options, operands.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::args::{
@@ -13,7 +14,7 @@ use crate::data::plain::{self, NO_MODE};
 use crate::data::wish::{Io, Reflink, Sparse, Way};
 use crate::report::{Message, Reporter};
 use crate::sys::{
-    self, BorrowedFd, CStrings, CWD, Errno, MAX_THREADS, Mutex, OFlags, OwnedFd, Vec, until_nul,
+    self, BorrowedFd, CStrings, CWD, Errno, MAX_THREADS, Mutex, OFlags, OwnedFd, until_nul,
 };
 
 const HEAD: &str = "\

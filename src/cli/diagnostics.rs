@@ -8,8 +8,9 @@ use crate::copy::basename;
 use crate::data::plain::{read, write_all};
 use crate::report::{Message, Occasion, Reporter, Snapshot};
 use crate::sys::{
-    Errno, STDERR, STDIN, STDOUT, Vec, close_stdout, decimal, set_program_name, terminal_columns,
+    Errno, STDERR, STDIN, STDOUT, close_stdout, decimal, set_program_name, terminal_columns,
 };
+use alloc::vec::Vec;
 
 /// How much of `-v`'s output is gathered before it is written.
 const OUTPUT_BYTES: usize = 4 << 10;

@@ -1,7 +1,8 @@
 //! The line of `--progress` and of SIGUSR1: percent, bar, bytes, files, rate, time left.
 
 use crate::report::{Known, Occasion, Snapshot, Total};
-use crate::sys::{Vec, decimal};
+use crate::sys::decimal;
+use alloc::vec::Vec;
 
 /// How wide the bar is where nothing limits the line, and the least that it is made before other
 /// things are left out.

@@ -1,7 +1,7 @@
 //! File names in messages, quoted as GNU tools do in the C locale: ready to be pasted into a
 //! shell.
 
-use crate::sys::Vec;
+use alloc::vec::Vec;
 
 /// When to put quotes around a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,10 @@
 //! The path of what is being copied: grown and cut as the walk goes down and up.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crate::data::plain::{self, NO_MODE};
-use crate::sys::{
-    self, AtFlags, BorrowedFd, CWD, Errno, OFlags, OwnedFd, Result, Stat, Vec, until_nul,
-};
+use crate::sys::{self, AtFlags, BorrowedFd, CWD, Errno, OFlags, OwnedFd, Result, Stat, until_nul};
 
 /// A path as messages show it, whose last part is at the same time the name that system calls
 /// get, relative to a directory's descriptor.

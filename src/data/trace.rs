@@ -3,7 +3,8 @@
 use super::wish::Way;
 use crate::report::{Message, Reporter};
 use crate::ring::SetupLevel;
-use crate::sys::{Errno, Vec};
+use crate::sys::Errno;
+use alloc::vec::Vec;
 
 /// Whether a copy shares its source's blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

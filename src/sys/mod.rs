@@ -3,6 +3,18 @@
 //! Typed wrappers, one system call each, grouped by theme; no policy, no retries, no
 //! messages. A wrapper is a safe function only where its types (slices, C strings, borrowed
 //! descriptors) make every address it hands to the kernel valid for the length of the call.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `arch/` | what differs between processors, in assembly |
+//! | `startup.rs`, `process.rs` | what a program is started with; the process and its kernel |
+//! | `errno.rs`, `restarted.rs` | errors, and calls made again after a signal |
+//! | `fd.rs`, `mapping.rs`, `arena.rs` | descriptors, mappings and memory, each with its owner |
+//! | `fs.rs`, `stat.rs`, `inode.rs`, `xattr.rs`, `dirent.rs` | names, metadata, attributes, directories |
+//! | `io.rs` | data through descriptors |
+//! | `io_uring.rs` | its three calls, and what they share with the kernel |
+//! | `thread.rs`, `sync.rs`, `signal.rs` | threads, what they share, the signal that is counted |
+//! | `cstr.rs`, `decimal.rs` | paths for calls, numbers for messages |
 #![doc = include_str!("unsafe.md")]
 #![allow(unsafe_code)]
 
@@ -27,7 +39,6 @@ mod sync;
 mod thread;
 mod xattr;
 
-pub use alloc::vec::Vec;
 pub use arch::memory::{BLOCK_BYTES, ByteRange, positions};
 pub use arena::Arena;
 pub use cstr::{c_string, until_nul};

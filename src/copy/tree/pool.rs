@@ -10,12 +10,13 @@
 //! many as there are directories between a worker and where its work came from: memory does
 //! not grow with the tree.
 
+use alloc::vec::Vec;
 use core::mem::swap;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::level::Level;
 use super::task::Task;
-use crate::sys::{Mutex, Signal, Vec};
+use crate::sys::{Mutex, Signal};
 
 /// The tasks that wait, and the directories that wait for tasks.
 #[derive(Debug)]

@@ -2,12 +2,13 @@
 //!
 //! A directory's names are kept on one stack for all open levels.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::level::{Directory, Level};
 use crate::copy::entry::Entry;
 use crate::copy::path::Path;
-use crate::sys::{BorrowedFd, CWD, FileType, OwnedFd, Vec, until_nul};
+use crate::sys::{BorrowedFd, CWD, FileType, OwnedFd, until_nul};
 
 /// A name of a directory.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@
 //! order on disk). What is done with each name is a [`Visit`]'s business, and what is done by
 //! whom the [`Pool`](super::pool::Pool)'s.
 
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use crate::copy::entry::Entry;
 use crate::copy::path::Place;
 use crate::copy::shared::Shared;
 use crate::report::{During, Failure, Message, Result};
-use crate::sys::{self, BorrowedFd, DirEntry, Errno, FileType, Vec};
+use crate::sys::{self, BorrowedFd, DirEntry, Errno, FileType};
 
 /// How many bytes of names one batch gathers before it is copied.
 const BATCH_BYTES: usize = 256 << 10;
