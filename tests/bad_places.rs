@@ -857,7 +857,9 @@ fn a_btrfs_that_is_full() {
             }
         }
         println!("cutting was refused {refused} times");
-        support::run(Command::new("umount").arg(path.join("full"))).expect_status(0);
+        // Lazily: what other tests start may hold it for a moment, between fork and exec.
+        let mut umount = Command::new("umount");
+        support::run(umount.arg("--lazy").arg(path.join("full"))).expect_status(0);
         Ok(true)
     });
     if !mounted.expect("mounts of its own") {

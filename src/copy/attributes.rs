@@ -120,8 +120,9 @@ fn keep_owner(worker: &mut Worker<'_>, from: &Stat, copied: &Copied<'_>) -> Resu
             return Ok(true);
         }
         // Before an existing file changes hands, its old owner's permissions that its new one
-        // may not want are taken away, and who else has any.
-        if worker.options().preserve.contains(Preserve::MODE) {
+        // may not want are taken away, and who else has any; not of a directory that leads to an
+        // operand, as in GNU cp.
+        if copied.others && worker.options().preserve.contains(Preserve::MODE) {
             let common = before.mode & from.mode & Mode::RWXU;
             xattr::drop_access_list(worker, copied.target).during(Message::Mode)?;
             copied.target.set_mode(common).during(Message::ClearMode)?;

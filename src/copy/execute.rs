@@ -75,7 +75,13 @@ fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory
                 (plan.clear, plan.is_reused) = (Clear::Remove, false);
             }
             Err(Unmade::Taken(_)) => {
+                let before = name.occupant.there().map(|there| there.id);
                 name.occupant = Occupant::look(options, entry, &name.source, Look::Again);
+                let now = name.occupant.there().map(|there| there.id);
+                if plan.clear == Clear::Nothing && now == before {
+                    // It was there when that was decided.
+                    break;
+                }
                 match plan_for(worker, name, Look::Again)? {
                     Some(again) => plan = again,
                     None => return Ok(None),

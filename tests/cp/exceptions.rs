@@ -78,6 +78,7 @@ impl Found<'_> {
             || (self.gnu.contains(": No such file or directory") && self.gnu_alone(gone))
             || self.gnu_alone(": can make relative symbolic links only ")
             || self.ours_alone(": Stale file handle")
+            || (self.has("--rem") && self.gnu_alone(" for reading: No such file or directory"))
         {
             return Some("GNU cp goes by a name that is shut or another by now");
         }
@@ -104,7 +105,11 @@ impl Found<'_> {
                 .and_then(|names| names.split_once(" to "))
                 .is_some_and(|(one, other)| last_part(one) == last_part(other))
         };
-        if self.gnu.lines().any(to_itself) {
+        let touches = self.same_words() && self.all(&[": modification time "]);
+        let tries = self.has("--pa") && has_hard_links;
+        if self.gnu.lines().any(to_itself)
+            || (tries && (touches || self.gnu_alone("cp: cannot remove ")))
+        {
             return Some("GNU cp removes a file to link its name to itself");
         }
         if self.has_short(b'u', "--up")
@@ -141,6 +146,14 @@ impl Found<'_> {
         let attribute = ["cp: getting attribute ", "cp: setting attribute "];
         if attribute.iter().any(|text| self.gnu.contains(text)) {
             return Some("a folder's attribute that is refused: GNU cp leaves the mode as well");
+        }
+        let kept_by_ours = |line: &String| {
+            let sides = line.split_once(": attributes ").map(|(_, sides)| sides);
+            let sides = sides.and_then(|sides| sides.split_once(", should be "));
+            sides.is_some_and(|(ours, gnu)| ours.contains("user.") && !gnu.contains("user."))
+        };
+        if self.same_words() && self.lines.iter().all(kept_by_ours) {
+            return Some("attributes of a folder that is shut: GNU cp gives up without a word");
         }
         if self.gnu.contains(" for reading: Permission denied")
             && self.same_words()
