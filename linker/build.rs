@@ -42,7 +42,7 @@ fn main() {
         // RELRO asks a dynamic loader to reprotect pages; there is none.
         "-Wl,-z,norelro".to_owned(),
         // Segments start on 4 KiB pages in memory; the default of 2 MiB on some linkers
-        // would only scatter a 30 KiB program.
+        // would only scatter a small program.
         "-Wl,-z,max-page-size=4096".to_owned(),
         // An unoptimised build keeps a reference to the unwinder's personality routine
         // from the prebuilt core library. Nothing ever calls it.

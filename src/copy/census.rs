@@ -1,6 +1,6 @@
 //! How much there is to copy, as far as that is known: for `--progress`.
 //!
-//! Names are counted first, folder after folder, and the sizes of some are looked at: to look at
+//! Names are counted first, directory after directory, and the sizes of some are looked at: to look at
 //! each would take a tenth of the copy's own time. What the others hold is estimated from these.
 //! Then all sizes are looked at, slowly, beside the copy: in the end the total is what it is.
 //! Meanwhile the files that workers have come to count with their true sizes.
@@ -63,7 +63,7 @@ impl Census {
         }
     }
 
-    /// Counts a folder's name of that type, and says whether there is nothing to look at.
+    /// Counts a directory's name of that type, and says whether there is nothing to look at.
     pub fn passes_over(&mut self, kind: FileType) -> bool {
         let is_regular = kind == FileType::Regular;
         match kind {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    /// Counts a folder of files with these sizes, as the first time.
+    /// Counts a directory of files with these sizes, as the first time.
     fn named(sizes: &[u64]) -> Census {
         let mut census = Census::default();
         for &size in sizes {

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering;
 
 use super::entry::{Entry, Look, Name, Occupant, Source};
 use super::facts::Found;
+use super::make::link::Claim;
 use super::make::{backup, directory, link, node, regular, remove};
 use super::options::Flags;
 use super::outcome::{Stop, Unmade};
@@ -67,12 +68,12 @@ fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory
     let mut made = make(worker, name, plan);
     for _ in 0..MOST_LOOKS {
         match made {
-            Err(Unmade::Gone(_)) => (plan.clear, plan.is_reused) = (Clear::Nothing, false),
+            Err(Unmade::Gone(_)) => plan = plan.for_nothing_there(Clear::Nothing),
             // Only as removing it is asked for; and what was kept has no other name than that.
             Err(Unmade::Taken(_)) if is_kept || !options.may_remove() => break,
             // In a directory of our own nothing is written into what appears, or through it.
             Err(Unmade::Taken(_)) if entry.is_in_new_directory() && !is_directory => {
-                (plan.clear, plan.is_reused) = (Clear::Remove, false);
+                plan = plan.for_nothing_there(Clear::Remove);
             }
             Err(Unmade::Taken(_)) => {
                 let before = name.occupant.there().map(|there| there.id);
@@ -161,7 +162,7 @@ fn stand_for_source(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<(), 
     let id = name.source.stat.id;
     if let Some(there) = name.occupant.there()
         && let copy = CopyId::new(there.id, name.occupant.through())
-        && link::link_to_earlier(worker, name)?
+        && link::claim(worker, name)? == Claim::Ours
     {
         let here = name.entry.dst_shown();
         worker.shared.seen.record_copy(&id, Some((here, copy)));
@@ -210,8 +211,8 @@ fn clear(worker: &mut Worker<'_>, entry: &Entry<'_>, plan: Plan) -> Result<bool,
     Ok(false)
 }
 
-#[allow(clippy::large_enum_variant)] // one a name, and taken apart at once
 /// What was made of a name.
+#[allow(clippy::large_enum_variant)] // one a name, and taken apart at once
 enum Made {
     /// A directory, to be gone down into.
     Directory(Directory),
@@ -225,7 +226,7 @@ enum Made {
 fn make(worker: &mut Worker<'_>, name: &mut Name<'_>, plan: Plan) -> Result<Made, Unmade> {
     // Opening the source may find another file there.
     let id = name.source.stat.id;
-    if plan.is_claimed && !link::link_to_earlier(worker, name)? {
+    if plan.is_claimed && link::claim(worker, name)? == Claim::Linked {
         return Ok(Made::Nothing);
     }
     let copied = match plan.make {

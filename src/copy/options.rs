@@ -1,6 +1,8 @@
 //! What a copy is asked to do.
 //!
-//! Which files read which option (made by `tests/house`):
+//! Which files read which option (made by `tests/house`). What several files go by is a choice with a
+//! name of its own: a method of [`Options`], which alone reads the option. Where the table says
+//! nothing, only such a method does.
 //!
 //! <!-- options -->
 //! | option | read in |

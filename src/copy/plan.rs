@@ -14,9 +14,9 @@
 //! | source and destination are one file, seen when that is open | `make/regular.rs`, `reuse` |
 //! | `-f` removes only what cannot be opened | `make/regular.rs`, `open_destination` |
 //! | a backup's number that somebody takes meanwhile | `make/backup.rs`, `back_up`: `EEXIST`, again |
-//! | `--reflink=always` removes what it made in vain | `make/regular.rs`, `clean_up` |
+//! | `--reflink=always` removes what it made in vain | `make/regular.rs`, `copy_data` |
 //! | a relative symlink is made in the working directory only | `make/link.rs`, `link_symbolically` |
-//! | what was made of an operand is remembered | `execute.rs`, `remember_created`: by a look |
+//! | what was made of an operand is remembered | `execute.rs`, `copy`: by a look |
 
 pub use super::case::{Case, Facts, Same, Side};
 use super::entry::Occupant;
@@ -65,6 +65,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same, once nothing is there any more that could be written to or filled.
+    #[must_use]
+    pub const fn for_nothing_there(self, clear: Clear) -> Self {
+        Self {
+            clear,
+            is_reused: false,
+            ..self
+        }
+    }
+
     /// What is in the destination's place, if it is written to or filled.
     #[must_use]
     pub fn reused<'o>(&self, occupant: &'o Occupant) -> Option<&'o Stat> {
@@ -155,8 +165,7 @@ pub type Rule = fn(&Case<'_>) -> Option<Decision>;
 #[must_use]
 pub fn decide(case: &Case<'_>) -> Decision {
     let said = RULES.iter().find_map(|(_, rule)| rule(case));
-    // The last rule has always something to say.
-    said.unwrap_or(Decision::Leave(Reason::Done))
+    said.unwrap_or_else(|| written_to(case))
 }
 
 /// All rules in GNU's order, each with its name; where one stands in GNU's `copy.c` is said
@@ -310,10 +319,12 @@ pub const RULES: &[(&str, Rule)] = &[
     // As above.
     ("through_created", through_created),
     // `copy_reg`: it is written to; links say that it is in the way.
-    ("written_to", |case| {
-        Some(go(case, Clear::Nothing, case.there().is_some()))
-    }),
+    ("written_to", |case| Some(written_to(case))),
 ];
+
+fn written_to(case: &Case<'_>) -> Decision {
+    go(case, Clear::Nothing, case.there().is_some())
+}
 
 fn through_created(case: &Case<'_>) -> Option<Decision> {
     let link = case.occupant.through()?;

@@ -36,22 +36,22 @@ pub fn in_private_directory<T>(
 ) -> Result<T> {
     let (parent, last) = parent_and_name(dst)?;
     let parent = parent.as_fd();
-    let folder = take_name(&|name| make_private(parent, name))?;
-    let folder = until_nul(&folder);
-    let done = finish_in(parent, folder, last, id, finish);
+    let directory = take_name(&|name| make_private(parent, name))?;
+    let directory = until_nul(&directory);
+    let done = finish_in(parent, directory, last, id, finish);
     // It stays with somebody else's file in it that could not go back.
-    sys::unlinkat(parent, folder, AtFlags::REMOVEDIR).and(done)
+    sys::unlinkat(parent, directory, AtFlags::REMOVEDIR).and(done)
 }
 
-/// As [`in_private_directory`], in `folder`.
+/// As [`in_private_directory`], in `directory`.
 fn finish_in<T>(
     parent: BorrowedFd<'_>,
-    folder: &CStr,
+    directory: &CStr,
     last: &CStr,
     id: &FileId,
     finish: impl FnOnce(&Place<'_>) -> T,
 ) -> Result<T> {
-    let private = open_private(parent, folder)?;
+    let private = open_private(parent, directory)?;
     let place = Place {
         dir: private.as_fd(),
         name: c"new",

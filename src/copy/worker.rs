@@ -25,7 +25,7 @@ pub struct Worker<'a> {
     pub team: Team<'a>,
     /// The path of the file that was kept last, with its NUL.
     pub backup_path: Vec<u8>,
-    /// Where another worker has copied a file to, with its NUL.
+    /// Where a source that was met before was copied to, with its NUL.
     pub earlier_path: Vec<u8>,
     umask: Option<Mode>,
     euid: Option<u32>,

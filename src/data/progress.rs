@@ -1,6 +1,6 @@
 //! How far a copy has come, for `--progress` and for SIGUSR1: what is done.
 //!
-//! With `--progress` one thread counts what there is, folder after folder, while others copy it:
+//! With `--progress` one thread counts what there is, directory after directory, while others copy it:
 //! so the total grows for a while, and nothing waits for it. Without, nobody counts, and whoever
 //! copies looks now and then whether a signal came.
 

@@ -1,6 +1,7 @@
 //! Hard links: further names of a file that was copied already, and links of either kind made
 //! instead of copies (`--link`, `--symbolic-link`).
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::node::{self, Made, make_symlink};
@@ -16,10 +17,22 @@ use crate::data::plain::{self, NO_MODE};
 use crate::report::{Failure, Message};
 use crate::sys::{self, AtFlags, BorrowedFd, CWD, Errno, OFlags, OwnedFd, c_string, until_nul};
 
-/// Where the source was copied before under another name, links the destination to that copy, and
-/// nothing remains to be done: false. Else it is for this worker to copy, and others wait until
-/// it has said how that went ([`crate::copy::seen::Seen::record_copy`]).
-pub fn link_to_earlier(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<bool, Stop> {
+/// Who copies a source that may be met under several names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// This worker; others wait until it has said how that went
+    /// ([`crate::copy::seen::Seen::record_copy`]).
+    Ours,
+    /// It was copied before, and the destination is a further name of that copy now.
+    Linked,
+}
+
+/// Claims a source; where it was copied before under another name, links the destination to that
+/// copy.
+///
+/// # Errors
+/// Where it cannot be linked, which is told.
+pub fn claim(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Claim, Stop> {
     let (shared, entry, source) = (worker.shared, name.entry, &mut name.source);
     loop {
         let claimed = shared.seen.claim(&source.stat.id, &mut worker.earlier_path);
@@ -31,7 +44,11 @@ pub fn link_to_earlier(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<b
             Some(_) => Met::File,
         };
         let (Admission::LinkToCopy, Some(copy)) = (admit(met, source.is_followed), claimed) else {
-            return Ok(met == Met::Never);
+            return Ok(if met == Met::Never {
+                Claim::Ours
+            } else {
+                Claim::Linked
+            });
         };
         // Descriptors may be few, and the source's is not needed for a link.
         source.grip = Grip::Name;
@@ -45,7 +62,7 @@ pub fn link_to_earlier(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<b
         );
         let linked = opened.and_then(|open| link_to(worker, entry, open.as_fd(), below));
         let Err(errno) = linked else {
-            return Ok(false);
+            return Ok(Claim::Linked);
         };
         is_gone |= errno == Errno::ESTALE;
         let names = [earlier.to_bytes(), entry.dst_shown()];
@@ -109,8 +126,8 @@ pub fn link_symbolically(
     if !target.starts_with(b"/") && !is_in_working_directory(entry.dst_shown()) {
         return Err(Failure::without_errno(Message::LinkElsewhere).into());
     }
-    let target = c_string(&mut worker.earlier_path, b"", target);
-    make_symlink(target, &entry.dst, replaces)
+    let mut path = Vec::new();
+    make_symlink(c_string(&mut path, b"", target), &entry.dst, replaces)
         .map_err(|errno| Unmade::by_making(Message::Link, errno))?;
     node::finish(worker, name, plan, Made::SymlinkToSource)
 }

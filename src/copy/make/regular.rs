@@ -100,6 +100,8 @@ fn open_source(
         Grip::Held(mut held) => {
             // Much may have happened since: an answer was awaited, or what was there moved away.
             if plan.clear == Clear::BackUp || worker.options().has(Flags::INTERACTIVE) {
+                // Descriptors may be few.
+                drop(held);
                 held = hold_again(name)?;
             }
             match worker.opener.open(&held, OFlags::RDONLY) {

@@ -11,7 +11,7 @@ use crate::copy::options::Flags;
 use crate::copy::shared::Shared;
 use crate::data::plain::{self, NO_MODE};
 use crate::report::Occasion;
-use crate::sys::{self, BorrowedFd, Buffer, DirEntry, Errno, FileType, OFlags};
+use crate::sys::{self, BorrowedFd, Buffer, DirEntry, FileType, OFlags};
 
 /// How often the line is renewed, and how often one is written where it cannot be.
 const STEP_MS: u64 = 200;
@@ -163,10 +163,7 @@ impl Visit for Counter<'_, '_> {
         dir: BorrowedFd<'_>,
         take: &mut dyn FnMut(&DirEntry<'_>, bool),
     ) -> sys::Result<()> {
-        if self.buffer.is_none() {
-            self.buffer = Some(Buffer::new(DIRENT_BYTES)?);
-        }
-        let buffer = self.buffer.as_deref_mut().ok_or(Errno::ENOMEM)?;
+        let buffer = plain::buffer(&mut self.buffer, DIRENT_BYTES)?;
         for entry in sys::getdents64(dir, buffer)? {
             let is_counted = self.census.passes_over(entry.kind);
             take(&entry, !is_counted);

@@ -4,6 +4,7 @@
 //! metadata on the way back. But each holds one name only, so that of the source nothing is
 //! read, and its path is used as it was given.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
@@ -60,11 +61,12 @@ fn go_to(shared: &Shared<'_>, task: &mut Task, src: &[u8], path: &[u8]) {
 }
 
 /// Whether anything is at `path`, relative to the root.
-fn is_there(worker: &mut Worker<'_>, path: &[u8]) -> bool {
+fn is_there(worker: &Worker<'_>, path: &[u8]) -> bool {
+    let mut room = Vec::new();
     let place = Place {
         dir: worker.shared.target.root,
         // Without the slash at its end, so that a file is found as well.
-        name: sys::c_string(&mut worker.earlier_path, b"./", trim_slashes(path)),
+        name: sys::c_string(&mut room, b"./", trim_slashes(path)),
     };
     place.stat(true).is_ok()
 }
