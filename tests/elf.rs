@@ -427,7 +427,13 @@ fn readme_tells_the_size() {
     if !ran.stdout_text().starts_with(&format!("rustc {version}.")) {
         return println!("README's size is of rustc {version}: {ran:?}");
     }
-    assert_eq!(size.replace(',', ""), shipped().len().to_string());
+    // Where the toolchain has its library's source, messages of panics name it: its path counts.
+    let said: usize = size.replace(',', "").parse().expect("a number");
+    let is = shipped().len();
+    assert!(
+        said.abs_diff(is) < 1 << 10,
+        "README says {said}, it is {is}"
+    );
 }
 
 #[test]

@@ -133,9 +133,10 @@ fn by_proc<T>(
     for (room, &byte) in path.iter_mut().zip(parts.iter().copied().flatten()) {
         *room = byte;
     }
+    let is_shut = || sys::stat_at(CWD, until_nul(&descriptor), AtFlags::empty()).is_err();
     match call(until_nul(&path)) {
-        // No answer about the file: a sandbox shuts `/proc`.
-        Err(Errno::EACCES) => Err(NO_WAY),
+        // No answer about the file where a sandbox shuts `/proc`.
+        Err(Errno::EACCES) if is_shut() => Err(NO_WAY),
         answer => answer,
     }
 }

@@ -147,14 +147,6 @@ impl Found<'_> {
         if attribute.iter().any(|text| self.gnu.contains(text)) {
             return Some("a folder's attribute that is refused: GNU cp leaves the mode as well");
         }
-        let kept_by_ours = |line: &String| {
-            let sides = line.split_once(": attributes ").map(|(_, sides)| sides);
-            let sides = sides.and_then(|sides| sides.split_once(", should be "));
-            sides.is_some_and(|(ours, gnu)| ours.contains("user.") && !gnu.contains("user."))
-        };
-        if self.same_words() && self.lines.iter().all(kept_by_ours) {
-            return Some("attributes of a folder that is shut: GNU cp gives up without a word");
-        }
         if self.gnu.contains(" for reading: Permission denied")
             && self.same_words()
             && self.all(&["modification time", "access time"])
