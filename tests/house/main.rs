@@ -23,9 +23,11 @@ struct Limit {
     target: usize,
 }
 
+/// What was one function that looked, decided and did is three with names of their own: that takes
+/// lines. The target is of a program without --progress, --debug and copies in order by two.
 const LINES: Limit = Limit {
     what: "lines of code of copy, data, cat, cli and report.rs",
-    most: 9_083,
+    most: 8_700,
     target: 5_300,
 };
 const CIRCLES: Limit = Limit {
