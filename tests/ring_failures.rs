@@ -7,13 +7,17 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::ops::Range;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use annulet::ring::{IoUring, SetupFlags, SlotRing, Step};
-use annulet::sys::{BorrowedFd, Errno, Mapping, Result};
+use annulet::ring::{IoUring, SetupFlags, SlotRing, Sqe, Step};
+use annulet::sys::{BorrowedFd, CWD, Errno, Mapping, Result, is_open};
+
+use support::{lend, temp_dir};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -23,8 +27,8 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Descriptors of this process, and its mappings of rings.
 fn resources() -> (usize, usize) {
-    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().count();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
     (descriptors, maps.matches("[io_uring]").count())
 }
 
@@ -167,7 +171,8 @@ fn memory_that_may_not_be_locked_means_unregistered_slots() {
         };
         for _ in 0..100 {
             // Standard input may be anything: that the operations end is what counts.
-            if ring.read(0, zero, 0..0, None).is_err() || ring.wait().is_err() {
+            let mut session = ring.session();
+            if session.read(0, zero, 0..0, None).is_err() || session.wait().is_err() {
                 return false;
             }
         }
@@ -189,11 +194,11 @@ fn a_thousand_rings_one_after_the_other() {
 
 /// Numbers of this process's descriptors that are rings.
 fn rings() -> BTreeSet<i32> {
-    std::fs::read_dir("/proc/self/fd")
+    fs::read_dir("/proc/self/fd")
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            let link = std::fs::read_link(path);
+            let link = fs::read_link(path);
             link.is_ok_and(|link| link.to_string_lossy().contains("[io_uring]"))
         })
         .map(|path| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
@@ -202,7 +207,7 @@ fn rings() -> BTreeSet<i32> {
 
 /// Whether all of a range of addresses is mapped.
 fn is_mapped(range: &Range<usize>) -> bool {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let number = |hex| usize::from_str_radix(hex, 16).unwrap();
     let mut at = range.start;
     // In the order of their addresses.
@@ -227,20 +232,135 @@ fn memory_is_kept_when_draining_is_impossible() {
     let mut ring = SlotRing::new(2, SLOT).unwrap();
     let start = ring.slot(0).as_ptr().addr();
     let slots = start..start + 2 * SLOT;
-    let fd = reader.try_clone().unwrap();
-    // SAFETY: the number stays open until the process ends.
-    let fd = unsafe { annulet::sys::OwnedFd::from_raw(std::os::fd::IntoRawFd::into_raw_fd(fd)) };
-    ring.read(0, fd.as_fd(), 0..100, None).unwrap();
-    ring.submit().unwrap();
+    let mut session = ring.session();
+    session.read(0, lend(&reader), 0..100, None).unwrap();
+    session.submit().unwrap();
     let new: Vec<_> = rings().difference(&others).copied().collect();
     assert_eq!(new.len(), 1);
-    let null = std::fs::File::open("/dev/null").unwrap();
+    let null = fs::File::open("/dev/null").unwrap();
     // SAFETY: /dev/null takes the ring's number, so that nothing else is closed in its place.
-    unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&null), new[0]) };
-    assert_eq!(ring.wait().map(drop), Err(Errno::EOPNOTSUPP));
-    assert_eq!(ring.wait().map(drop), Err(Errno::EIO));
-    assert_eq!(ring.read(1, fd.as_fd(), 0..1, None), Err(Errno::EIO));
+    unsafe { libc::dup2(null.as_raw_fd(), new[0]) };
+    assert_eq!(session.wait().map(drop), Err(Errno::EOPNOTSUPP));
+    assert_eq!(session.wait().map(drop), Err(Errno::EIO));
+    assert_eq!(session.read(1, lend(&reader), 0..1, None), Err(Errno::EIO));
     assert!(is_mapped(&slots));
+    drop(session);
     drop(ring);
     assert!(is_mapped(&slots), "the slots were unmapped");
+}
+
+/// The descriptor of a forgotten session may be another file's by the time that the next one
+/// hands operations over.
+#[test]
+fn what_a_forgotten_session_has_queued_is_never_handed_over() {
+    let _alone = alone();
+    let dir = temp_dir();
+    let create = |name| OwnedFd::from(File::create(dir.child(name)).unwrap());
+    for is_used_again in [true, false] {
+        let mut ring = SlotRing::new(2, 8).unwrap();
+        let before = create("before");
+        let number = before.as_raw_fd();
+        let mut session = ring.session();
+        session.slot_mut(1).fill(b'!');
+        for slot in 0..2 {
+            let write = session.write(slot, lend(&before), 0..8, Some(8 * u64::from(slot)));
+            write.unwrap();
+        }
+        std::mem::forget(session);
+        assert_eq!(ring.in_flight(), 2);
+        drop(before);
+        let other = create("other");
+        assert_eq!(other.as_raw_fd(), number, "else nothing is tried");
+        if is_used_again {
+            let mut session = ring.session();
+            assert_eq!(session.in_flight(), 0);
+            assert_eq!(session.wait(), Err(Errno::ECHILD));
+            session.slot_mut(1).fill(b'?');
+            session.write(1, lend(&other), 0..2, Some(0)).unwrap();
+            assert_eq!(session.wait().unwrap().result, Ok(2));
+        }
+        drop(ring);
+        let expected: &[u8] = if is_used_again { b"??" } else { b"" };
+        assert_eq!(fs::read(dir.child("other")).unwrap(), expected);
+        assert_eq!(fs::read(dir.child("before")).unwrap(), b"");
+    }
+}
+
+/// A check in the ring's own `Drop` would turn it into an abort.
+#[test]
+fn a_panic_with_operations_running_unwinds() {
+    let _alone = alone();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    // Outlives the ring, which does not wait.
+    let buf: &mut [u8; 8] = Box::leak(Box::default());
+    let read = Sqe::read(reader.as_raw_fd(), buf.as_mut_ptr(), 8, u64::MAX);
+    let panicked = std::panic::catch_unwind(|| {
+        let mut ring = IoUring::new(2).unwrap();
+        // SAFETY: the buffer stays for good, the pipe until the end.
+        unsafe { ring.push(&read) }.unwrap();
+        ring.submit().unwrap();
+        std::panic::resume_unwind(Box::new(4711));
+    });
+    assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&4711));
+}
+
+#[test]
+fn no_slot_stands_for_an_ordinary_descriptor() {
+    let _alone = alone();
+    let dir = temp_dir();
+    let mut ring = IoUring::new(2).unwrap();
+    if ring.register_files_sparse(2).is_err() {
+        return support::skip(
+            "no_slot_stands_for_an_ordinary_descriptor",
+            "before Linux 5.19",
+        );
+    }
+    let path = dir.child("file").into_os_string().into_encoded_bytes();
+    let path = std::ffi::CString::new(path).unwrap();
+    let flags = annulet::sys::OFlags::WRONLY | annulet::sys::OFlags::CREAT;
+    let mode = annulet::sys::Mode::from_bits_retain(0o600);
+    let before = resources();
+    for slot in [2, u32::MAX - 2, u32::MAX - 1, u32::MAX] {
+        let open = Sqe::openat(CWD.raw(), path.as_ptr(), flags, mode).direct(slot);
+        for sqe in [Sqe::close_direct(slot), open] {
+            // SAFETY: `path` lives on; the operation is waited for.
+            unsafe { ring.push(&sqe) }.unwrap();
+            let result = ring.wait().unwrap().into_result();
+            assert_eq!(result, Err(Errno::EINVAL), "{slot}");
+        }
+        assert_eq!(resources(), before);
+        assert!(is_open(0) || slot < u32::MAX);
+    }
+}
+
+#[test]
+fn the_working_directory_is_no_ring_to_attach_to() {
+    const SOMEBODYS: i32 = 100;
+    let _alone = alone();
+    let ring = IoUring::new(2).unwrap();
+    assert!(!is_open(SOMEBODYS));
+    // SAFETY: nobody has the number, and nobody but this test opens files here meanwhile.
+    let copied = unsafe { libc::dup2(ring.as_fd().raw(), SOMEBODYS) };
+    assert_eq!(copied, SOMEBODYS);
+    let refused = IoUring::builder(2).attach_wq(CWD).build();
+    // SAFETY: made above.
+    unsafe { libc::close(SOMEBODYS) };
+    assert_eq!(refused.map(drop), Err(Errno::ENXIO));
+}
+
+/// They would share the thread-local storage of this one, and with it the allocator's state.
+#[test]
+fn a_team_has_no_threads_where_there_is_a_libc() {
+    fn allocate(sum: &AtomicUsize) {
+        for len in 1..10_000 {
+            sum.fetch_add(vec![1_u8; len].len(), Ordering::Relaxed);
+        }
+    }
+    let sum = AtomicUsize::new(0);
+    let started = annulet::sys::Team::with(&sum, allocate, 4, |team| {
+        let started = team.start(4);
+        allocate(&sum);
+        started
+    });
+    assert_eq!((started, sum.into_inner()), (0, 49_995_000));
 }

@@ -9,7 +9,7 @@
 use super::input::{claim, give_back};
 use crate::data::pipeline::{SLOT_BYTES, SLOTS};
 use crate::report::{During, Message, Result};
-use crate::ring::SlotRing;
+use crate::ring::{Session, SlotRing};
 use crate::sys::{BorrowedFd, Errno};
 
 /// What is read into a slot: `len` bytes of the file from `start` on, of which `filled` are there.
@@ -35,7 +35,7 @@ pub fn read_ahead(
     mut write: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut ahead = Ahead {
-        ring,
+        ring: ring.session(),
         from,
         end,
         is_at_end: false,
@@ -65,7 +65,7 @@ pub fn read_ahead(
 }
 
 struct Ahead<'a> {
-    ring: &'a mut SlotRing,
+    ring: Session<'a, 'a>,
     from: BorrowedFd<'a>,
     /// Where it ends at the latest.
     end: u64,

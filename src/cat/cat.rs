@@ -39,14 +39,18 @@ struct Cat<'a> {
     filter: Filter,
 }
 
-/// Prints the operands, `-` being standard input, with their bytes as `shown` says, and closes
-/// standard output. What fails is told to the reporter.
+/// Prints the operands, `-` being standard input, with their bytes as `shown` says. What fails is
+/// told to the reporter. Returns whether something is left that closing standard output would
+/// tell: it is a file, and nothing has failed there.
 ///
 /// To be called once: memory and descriptors stay taken until the program exits.
-pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn Reporter) {
+pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn Reporter) -> bool {
     let output = match Output::look() {
         Ok(output) => output,
-        Err(errno) => return reporter.error(Message::StandardOutput, &[], Some(errno)),
+        Err(errno) => {
+            reporter.error(Message::StandardOutput, &[], Some(errno));
+            return false;
+        }
     };
     let mut cat = Cat {
         filtered: !shown.is_empty(),
@@ -61,12 +65,15 @@ pub fn concatenate(operands: &[&CStr], shown: Shown, io: Io, reporter: &mut dyn 
     if cat.filtered {
         cat.filter.prepare();
     }
-    if let Err(failure) = cat.print_all(operands) {
+    let printed = cat.print_all(operands);
+    let is_written = printed.is_ok() && matches!(cat.output.kind, Kind::File(_));
+    if let Err(failure) = printed {
         cat.report(b"", failure);
     }
     cat.output.wait_for_reader();
     // The program ends now: to give the buffer back would be one system call more.
     core::mem::forget(cat);
+    is_written
 }
 
 impl Cat<'_> {
@@ -94,14 +101,11 @@ impl Cat<'_> {
             let errno = Some(Errno::EBADF);
             self.reporter.error(Message::CloseInput, &[], errno);
         }
-        // What the filter held back, and what only closing tells.
+        // What the filter held back.
         if self.filter.holds_return() {
             self.output.write(b"\r")?;
         }
-        match self.output.kind {
-            Kind::File(_) => sys::close_stdout().during(Message::WriteError),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn report(&mut self, name: &[u8], failure: Failure) {

@@ -64,6 +64,6 @@ pub fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) -> Result<()
     if operands.is_empty() {
         operands.push(c"-");
     }
-    concatenate(&operands, settings.shown, settings.io, diagnostics);
+    diagnostics.output_used |= concatenate(&operands, settings.shown, settings.io, diagnostics);
     Ok(())
 }

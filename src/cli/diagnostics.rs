@@ -7,9 +7,7 @@ use super::quote::{Quotes, quote};
 use crate::copy::basename;
 use crate::data::plain::{read, write_all};
 use crate::report::{Message, Occasion, Reporter, Snapshot};
-use crate::sys::{
-    Errno, STDERR, STDIN, STDOUT, close_stdout, decimal, set_program_name, terminal_columns,
-};
+use crate::sys::{Errno, STDERR, STDIN, STDOUT, decimal, set_program_name, terminal_columns};
 use alloc::vec::Vec;
 
 /// How much of `-v`'s output is gathered before it is written.
@@ -20,6 +18,16 @@ const START_OF_LINE: &[u8] = b"\r\x1b[K";
 
 /// How long a line may be on a terminal that does not know how wide it is.
 const USUAL_COLUMNS: usize = 79;
+
+/// How a command has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What to exit with.
+    pub status: u8,
+    /// Standard output was written to, and is still to be closed: some file systems tell only then
+    /// that what was written is lost ([`super::tell_lost_output`]).
+    pub output_is_open: bool,
+}
 
 /// A command's messages, and whether any of them was about a failure.
 #[derive(Debug)]
@@ -39,7 +47,7 @@ pub struct Diagnostics {
     /// A terminal understands nothing but lines (`TERM`).
     pub is_dumb: bool,
     /// Something was written to standard output.
-    output_used: bool,
+    pub output_used: bool,
     /// The first error of standard output.
     output_error: Option<Errno>,
     line: Vec<u8>,
@@ -122,20 +130,17 @@ impl Diagnostics {
         self.output.clear();
     }
 
-    /// Writes out what is left, closes standard output if anything was written there, and returns
-    /// the exit status: 1 if anything failed.
+    /// Writes out what is left, and says how the command has ended: with 1 if anything failed.
     #[must_use]
-    pub fn finish(&mut self) -> u8 {
+    pub fn finish(&mut self) -> Ended {
         self.flush();
-        if self.output_used {
-            // Some file systems tell only now that a write was lost.
-            let closed = close_stdout();
-            self.output_error = self.output_error.or(closed.err());
-        }
         if let Some(errno) = self.output_error {
             self.error(Message::WriteError, &[], Some(errno));
         }
-        u8::from(self.failed)
+        Ended {
+            status: u8::from(self.failed),
+            output_is_open: self.output_used && self.output_error.is_none(),
+        }
     }
 }
 

@@ -18,12 +18,13 @@ mod quote;
 use core::ffi::CStr;
 
 use crate::copy::basename;
-use crate::report::Message;
-use crate::sys::{Mutex, Startup};
+use crate::report::{Message, Reporter as _};
+use crate::sys::{Errno, Mutex, Startup, program_name};
 pub use cp::options_of;
 
 use args::{Invocation, Misuse, Stop, version};
 use diagnostics::Diagnostics;
+pub use diagnostics::Ended;
 
 const USAGE: &str = "\
 Usage: annulet COMMAND [ARGUMENT]...
@@ -44,9 +45,9 @@ Exit status: 2 if no such command was asked for, else the command's.
 /// The exit status for a wrong use of `annulet` itself.
 const USAGE_STATUS: u8 = 2;
 
-/// Runs the command that the program was started as and returns the status to exit with.
+/// Runs the command that the program was started as.
 #[must_use]
-pub fn run(startup: &Startup) -> u8 {
+pub fn run(startup: &Startup) -> Ended {
     let mut args = startup.args.clone();
     let started_as = args
         .next()
@@ -70,18 +71,28 @@ pub fn run(startup: &Startup) -> u8 {
         None => Some(answer(arg)),
     };
     let mut diagnostics = diagnostics.lock();
-    let mut status = 0;
+    let mut least_status = 0;
     match stop {
         None => {}
         Some(Stop::Print(text)) => diagnostics.print(&text()),
         Some(Stop::Wrong(wrong)) => {
             diagnostics.tell(&wrong);
             if command.is_none() {
-                status = USAGE_STATUS;
+                least_status = USAGE_STATUS;
             }
         }
     }
-    diagnostics.finish().max(status)
+    let mut ended = diagnostics.finish();
+    ended.status = ended.status.max(least_status);
+    ended
+}
+
+/// Says what closing standard output has failed with, and returns the status to exit with.
+#[must_use]
+pub fn tell_lost_output(errno: Errno) -> u8 {
+    let mut diagnostics = Diagnostics::new(program_name());
+    diagnostics.error(Message::WriteError, &[], Some(errno));
+    diagnostics.finish().status
 }
 
 /// Runs a command. What fails on the way, it tells.

@@ -396,10 +396,14 @@ impl<'a> DataMover<'a> {
         let ring = self.ring.get().filter(|_| self.measured.ring == Some(true));
         let Some(ring) = ring else { return Ok(()) };
         let (to, newest) = (transfer.files.to, 0);
-        let writer = &mut RingWriter { ring, to, newest };
-        let (copied, state) = pipeline::copy(transfer, writer, if queues { SLOTS } else { 1 });
+        let level = ring.setup_level();
+        let ring = ring.session();
+        let mut writer = RingWriter { ring, to, newest };
+        let depth = if queues { SLOTS } else { 1 };
+        let (copied, state) = pipeline::copy(transfer, &mut writer, depth);
+        drop(writer);
         if state != WriterState::Unused {
-            self.trace.ring = Some(writer.ring.setup_level());
+            self.trace.ring = Some(level);
         }
         if matches!(state, WriterState::OutOfOrder | WriterState::Broken) {
             self.measured.ring = Some(false);

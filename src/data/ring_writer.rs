@@ -10,13 +10,13 @@
 //! noticed.
 
 use super::pipeline::{Writer, Written, if_final};
-use crate::ring::SlotRing;
+use crate::ring::Session;
 use crate::sys::{BorrowedFd, Errno, Result};
 
 /// The ring, as who reads sees it.
 pub struct RingWriter<'a> {
     /// Itself.
-    pub ring: &'a mut SlotRing,
+    pub ring: Session<'a, 'a>,
     /// What is written to.
     pub to: BorrowedFd<'a>,
     /// The slot that was handed over last.

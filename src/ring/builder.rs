@@ -135,7 +135,7 @@ impl IoUringBuilder {
 
     /// Shares the workers (and the polling thread) of the ring `other`. Linux 5.6.
     pub const fn attach_wq(mut self, other: BorrowedFd<'_>) -> Self {
-        self.params.wq_fd = other.raw().unsigned_abs();
+        self.params.wq_fd = other.raw().cast_unsigned();
         self.with(SetupFlags::ATTACH_WQ)
     }
 
@@ -159,7 +159,8 @@ impl IoUringBuilder {
             return Err(Errno::EINVAL);
         }
         let mut params = self.params;
-        let fd = io_uring_setup(self.entries, &mut params)?;
+        // SAFETY: `MAPPED` has no flag that names memory.
+        let fd = unsafe { io_uring_setup(self.entries, &mut params) }?;
         let mapped = set_up(fd, &params, Features::empty(), self.one_map, map)?;
         Ok((mapped, params))
     }

@@ -62,11 +62,11 @@ pub use instance::IoUring;
 pub use operation::{CURRENT_POSITION, Sqe};
 pub use probe::Probe;
 pub use queues::{Completions, Verdict};
-pub use register::WorkerLimits;
-pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, SetupError, SlotRing, Step};
+pub use register::{FileSlot, WorkerLimits};
+pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, Session, SetupError, SlotRing, Step};
 
 pub use crate::sys::io_uring::{
     CqeFlags, FallocateMode, Features, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode,
-    OpenHow, PollEvents, REGISTER_FILES_SKIP, RenameFlags, SetupFlags, SpliceFlags, SqeFlags,
-    StatxBuffer, StatxMask, TimeoutFlags, Timespec, XattrFlags,
+    OpenHow, PollEvents, RenameFlags, SetupFlags, SpliceFlags, SqeFlags, StatxBuffer, StatxMask,
+    TimeoutFlags, Timespec, XattrFlags,
 };

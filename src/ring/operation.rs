@@ -17,6 +17,10 @@ const _: () = assert!(size_of::<OpenHow>() == OPEN_HOW_LEN as usize);
 /// (Linux 5.6, [`super::Features::RW_CUR_POS`]).
 pub const CURRENT_POSITION: u64 = u64::MAX;
 
+/// The last number that a slot of the registered files can have in an entry. Tables end long
+/// before it (`IORING_MAX_FIXED_FILES`, `io_uring/rsrc.c`).
+const LAST_SLOT: u32 = FILE_INDEX_ALLOC - 2;
+
 /// An operation to be pushed.
 ///
 /// Making one is safe; [`super::IoUring::push`] is where the caller answers for the
@@ -214,11 +218,14 @@ impl Sqe {
         sqe
     }
 
-    /// Turns [`Self::openat`] and [`Self::openat2`] to a direct descriptor: slot `slot` of
-    /// the registered files instead of a number of the process. Result: 0. `CLOEXEC` among
-    /// the flags is then `EINVAL`. Linux 5.15.
+    /// Turns an operation that opens (or, as [`Self::close_direct`], closes) to a direct
+    /// descriptor: slot `slot` of the registered files instead of a number of the process.
+    /// Result: 0; `EINVAL` where the table has no such slot, or with `CLOEXEC` among the flags.
+    /// Linux 5.15.
     pub const fn direct(mut self, slot: u32) -> Self {
-        self.0.file_index = slot.wrapping_add(1); // 0 stands for an ordinary descriptor
+        // 0 stands for an ordinary descriptor, the largest number for any slot: what no table can
+        // have must not become one of them.
+        self.0.file_index = if slot < LAST_SLOT { slot } else { LAST_SLOT } + 1;
         self
     }
 

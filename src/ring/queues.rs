@@ -130,6 +130,11 @@ impl Queues {
         Ok(())
     }
 
+    /// As [`SubmissionQueue::retract`].
+    pub(super) fn retract(&mut self) -> Option<u64> {
+        self.sq.retract()
+    }
+
     /// Raises the limit to what both queues have room for.
     #[cold]
     fn make_room(&mut self) -> Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Source of all: `man 2 io_uring_register`, `io_uring/register.c`, `io_uring/rsrc.c`.
 
+use core::marker::PhantomData;
 use core::ptr::from_mut;
 
 use super::instance::IoUring;
@@ -9,7 +10,7 @@ use crate::sys::io_uring::{
     IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2, SyncCancel,
     Timespec, io_uring_register,
 };
-use crate::sys::{Errno, Result};
+use crate::sys::{BorrowedFd, Errno, Result};
 
 /// How many kernel workers may carry out one process's operations, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,16 +90,46 @@ impl IoUring {
     }
 }
 
+/// What a slot of the registered files is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct FileSlot<'fd> {
+    raw: i32,
+    descriptor: PhantomData<BorrowedFd<'fd>>,
+}
+
+impl FileSlot<'_> {
+    /// Nothing: the slot is empty then. Linux 5.5.
+    pub const EMPTY: Self = Self::of(-1);
+    /// Nothing: an update leaves the slot alone (`IORING_REGISTER_FILES_SKIP`). Linux 5.12.
+    pub const SKIP: Self = Self::of(-2);
+
+    const fn of(raw: i32) -> Self {
+        Self {
+            raw,
+            descriptor: PhantomData,
+        }
+    }
+}
+
+impl<'fd> From<BorrowedFd<'fd>> for FileSlot<'fd> {
+    fn from(fd: BorrowedFd<'fd>) -> Self {
+        Self::of(fd.raw())
+    }
+}
+
+const _: () = assert!(size_of::<FileSlot<'_>>() == size_of::<i32>());
+
 /// Files.
 impl IoUring {
-    /// Registers descriptors, to be named by index with [`super::Sqe::fixed_file`]; −1 leaves
-    /// a slot empty (Linux 5.5). The table holds the files open by itself. Linux 5.1.
+    /// Registers files, to be named by index with [`super::Sqe::fixed_file`]. The table holds them
+    /// open by itself. Linux 5.1.
     ///
     /// # Errors
-    /// `EBUSY`: there is a table already. `EBADF`: not open, or a ring. `EINVAL`: none.
+    /// `EBUSY`: there is a table already. `EBADF`: not open, or a ring. `EINVAL`: no slots.
     /// `EMFILE`: more than `RLIMIT_NOFILE` or the kernel's maximum.
-    pub fn register_files(&mut self, descriptors: &[i32]) -> Result<()> {
-        let (arg, len) = slice(descriptors)?;
+    pub fn register_files(&mut self, slots: &[FileSlot<'_>]) -> Result<()> {
+        let (arg, len) = slice(slots)?;
         // SAFETY: the kernel reads `len` descriptors.
         unsafe { self.register(RegisterOp::RegisterFiles, arg, len) }
     }
@@ -112,14 +143,12 @@ impl IoUring {
         self.register_sparse(RegisterOp::RegisterFiles2, slots)
     }
 
-    /// Replaces the files from index `first` on: −1 empties a slot,
-    /// [`super::REGISTER_FILES_SKIP`] leaves it alone. Gives how many were replaced.
-    /// Linux 5.5.
+    /// Replaces the files from index `first` on. Gives how many slots that were. Linux 5.5.
     ///
     /// # Errors
     /// `ENXIO`: there is no table. `EINVAL`: beyond its end, or none. `EBADF`: not open.
-    pub fn update_files(&mut self, first: u32, descriptors: &[i32]) -> Result<u32> {
-        let (data, nr) = slice(descriptors)?;
+    pub fn update_files(&mut self, first: u32, slots: &[FileSlot<'_>]) -> Result<u32> {
+        let (data, nr) = slice(slots)?;
         let mut update = RsrcUpdate {
             offset: first,
             data: data as u64,
@@ -247,5 +276,3 @@ impl IoUring {
         unsafe { self.register(op, arg, len) }
     }
 }
-
-const _: () = assert!(size_of::<WorkerLimits>() == 8);

@@ -4,8 +4,9 @@
 //! has at most one operation in flight: so the kernel and the program never reach the same
 //! bytes at once, and the memory outlives whatever works on it.
 
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::ops::Range;
+use core::ops::{Deref, Range};
 
 use super::builder::SetupLevel;
 use super::instance::IoUring;
@@ -64,7 +65,7 @@ pub struct Finished {
     pub result: Result<u32>,
 }
 
-/// A ring and the memory its operations work on.
+/// A ring and the memory its operations work on. Operations are queued in a [`Session`].
 #[derive(Debug)]
 pub struct SlotRing {
     /// Bit `n`: an operation on slot `n` is in flight.
@@ -185,49 +186,54 @@ impl SlotRing {
         Some(unsafe { start.add(slot as usize * self.slot_len_bytes()) })
     }
 
-    /// Queues a read of up to `range.len()` bytes at `offset` of `fd`, or at its own position
-    /// if `None`, into `range` of `slot`.
+    /// Begins to work on descriptors that live for `'fd`.
     ///
-    /// `fd` has to stay open until the operation was handed over ([`Self::submit`],
-    /// [`Self::wait`]): one closed before is answered `EBADF`, or is another file by then.
+    /// An operation needs its descriptor until it is handed over, which is later than it is queued.
+    /// So a descriptor that is closed too early does not compile:
     ///
-    /// # Errors
-    /// `EBUSY`: an operation on this slot is in flight. `EINVAL`: no such slot, or `range` is
-    /// not within it. `EIO`: the ring has failed before.
-    pub fn read(
-        &mut self,
-        slot: u32,
-        fd: BorrowedFd<'_>,
-        range: Range<usize>,
-        offset: Option<u64>,
-    ) -> Result<()> {
-        let offset = offset.unwrap_or(CURRENT_POSITION);
-        self.queue(Direction::Read, slot, fd, range, offset)
+    /// ```compile_fail,E0597
+    /// # use annulet::{ring::SlotRing, sys::{BorrowedFd, OwnedFd}};
+    /// fn read(ring: &mut SlotRing, open: fn() -> OwnedFd) {
+    ///     let mut session = ring.session();
+    ///     {
+    ///         let file = open();
+    ///         session.read(0, file.as_fd(), 0..100, Some(0)).unwrap();
+    ///     }
+    ///     session.wait().unwrap(); // it would be handed over here
+    /// }
+    /// ```
+    pub fn session<'fd>(&mut self) -> Session<'_, 'fd> {
+        // The last session may have been forgotten instead of dropped.
+        self.take_back();
+        Session {
+            ring: self,
+            descriptors: PhantomData,
+        }
     }
 
-    /// Queues a write of `range` of `slot` to `fd` at `offset`, or at its own position if
-    /// `None`. `fd` as for [`Self::read`].
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn write(
-        &mut self,
-        slot: u32,
-        fd: BorrowedFd<'_>,
-        range: Range<usize>,
-        offset: Option<u64>,
-    ) -> Result<()> {
-        let offset = offset.unwrap_or(CURRENT_POSITION);
-        self.queue(Direction::Write, slot, fd, range, offset)
+    /// Takes back what is queued and was not handed over: its descriptors may be closed by now.
+    fn take_back(&mut self) {
+        while let Some(user_data) = self.ring.retract() {
+            self.free(user_data);
+        }
     }
 
+    /// Notes that the operation on a slot has ended.
+    const fn free(&mut self, user_data: u64) -> u32 {
+        #[allow(clippy::cast_possible_truncation)] // as pushed
+        let slot = user_data as u32;
+        self.busy &= !1_u64.wrapping_shl(slot);
+        slot
+    }
+
+    /// Queues an operation on a descriptor that stays open until it is handed over or taken back.
     fn queue(
         &mut self,
         direction: Direction,
         slot: u32,
         fd: BorrowedFd<'_>,
         range: Range<usize>,
-        offset: u64,
+        offset: Option<u64>,
     ) -> Result<()> {
         if self.broken {
             return Err(Errno::EIO);
@@ -251,6 +257,7 @@ impl SlotRing {
         #[allow(clippy::cast_possible_truncation)] // a slot's length fits, by `new`
         let len = (range.end - range.start) as u32;
         // The buffer's index, where registered, is 0.
+        let offset = offset.unwrap_or(CURRENT_POSITION);
         let sqe = Sqe::transfer(opcode, fd.raw(), address(start), len, offset);
         let sqe = sqe.user_data(u64::from(slot));
         // SAFETY: the range lies in the slot, whose memory is freed only once nothing is in
@@ -260,43 +267,16 @@ impl SlotRing {
         Ok(())
     }
 
-    /// Hands what is queued over to the kernel without waiting for anything.
-    ///
-    /// # Errors
-    /// Those of [`super::IoUring::submit`] that do not pass; [`Self::wait`] deals with the
-    /// ones that do, so they are left to it. The ring is of no more use then.
-    pub fn submit(&mut self) -> Result<()> {
-        if self.broken {
-            return Err(Errno::EIO);
-        }
-        match self.ring.submit() {
-            Err(errno) if Verdict::of(errno) == Verdict::Fatal => {
-                self.broken = true;
-                Err(errno)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Hands over what is queued and gives the next operation that has finished, waiting if
-    /// none has. One call of the kernel does both, and none is made where nothing is queued
-    /// and one has finished.
-    ///
-    /// # Errors
-    /// `ECHILD`: nothing is in flight. Any other: the ring has failed and is of no more use;
-    /// what became of the operations in flight is not known.
-    pub fn wait(&mut self) -> Result<Finished> {
+    /// As [`Session::wait`].
+    fn wait(&mut self) -> Result<Finished> {
         if self.broken {
             return Err(Errno::EIO);
         }
         match self.ring.wait() {
-            Ok(completion) => {
-                #[allow(clippy::cast_possible_truncation)] // as pushed
-                let slot = completion.user_data as u32;
-                self.busy &= !1_u64.wrapping_shl(slot);
-                let result = completion.into_result();
-                Ok(Finished { slot, result })
-            }
+            Ok(completion) => Ok(Finished {
+                slot: self.free(completion.user_data),
+                result: completion.into_result(),
+            }),
             Err(errno) => {
                 self.broken = errno != Errno::ECHILD;
                 Err(errno)
@@ -304,37 +284,9 @@ impl SlotRing {
         }
     }
 
-    /// Waits until nothing is in flight, and drops the results. Also hands over what is
-    /// queued. Ends early only if the ring has failed.
-    pub fn drain(&mut self) {
+    /// As [`Session::drain`].
+    fn drain(&mut self) {
         while self.wait().is_ok() {}
-    }
-
-    /// Where [`Self::wait`] has failed and [`Self::drain`] can do nothing: waits until nothing runs
-    /// that the ring was given, and keeps from beginning what has not begun, the `newest` slot
-    /// first: so what is written in order stays in order. Returns whether that is so, as far as
-    /// can be told.
-    pub fn cancel_all(&mut self, newest: u32) -> bool {
-        // An operation on its way to a worker is not found: it has to be so twice.
-        let mut times = 0;
-        for _ in 0..CANCEL_TRIES {
-            let mut none_is_found = true;
-            let newest_first = (0..self.slot_count)
-                .map(|back| (newest + self.slot_count - back) % self.slot_count)
-                .filter(|&slot| self.busy & (1 << slot) != 0);
-            for slot in newest_first {
-                let cancelled = self.ring.cancel_and_wait(slot.into(), CANCEL_MS);
-                none_is_found &= cancelled == Err(Errno::ENOENT);
-            }
-            // Where the kernel does not know that call, completions arrive by themselves.
-            while self.ring.complete().is_some() {}
-            times = if none_is_found { times + 1 } else { 0 };
-            if times == 2 || self.ring.running() == 0 {
-                return true;
-            }
-            let _ = wait_ready_for(self.ring.as_fd(), Ready::Read, CANCEL_MS);
-        }
-        false
     }
 
     /// Whether slots are registered buffers.
@@ -365,10 +317,139 @@ impl SlotRing {
     }
 }
 
+/// Operations of a [`SlotRing`] on descriptors that live for `'fd`. Dropping it waits until
+/// nothing is in flight.
+#[derive(Debug)]
+pub struct Session<'ring, 'fd> {
+    ring: &'ring mut SlotRing,
+    descriptors: PhantomData<BorrowedFd<'fd>>,
+}
+
+impl Deref for Session<'_, '_> {
+    type Target = SlotRing;
+
+    fn deref(&self) -> &SlotRing {
+        self.ring
+    }
+}
+
+impl<'fd> Session<'_, 'fd> {
+    /// As [`SlotRing::slot_mut`].
+    #[must_use]
+    pub fn slot_mut(&mut self, slot: u32) -> &mut [u8] {
+        self.ring.slot_mut(slot)
+    }
+
+    /// Queues a read of up to `range.len()` bytes at `offset` of `fd`, or at its own position
+    /// if `None`, into `range` of `slot`.
+    ///
+    /// # Errors
+    /// `EBUSY`: an operation on this slot is in flight. `EINVAL`: no such slot, or `range` is
+    /// not within it. `EIO`: the ring has failed before.
+    pub fn read(
+        &mut self,
+        slot: u32,
+        fd: BorrowedFd<'fd>,
+        range: Range<usize>,
+        offset: Option<u64>,
+    ) -> Result<()> {
+        self.ring.queue(Direction::Read, slot, fd, range, offset)
+    }
+
+    /// Queues a write of `range` of `slot` to `fd` at `offset`, or at its own position if
+    /// `None`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn write(
+        &mut self,
+        slot: u32,
+        fd: BorrowedFd<'fd>,
+        range: Range<usize>,
+        offset: Option<u64>,
+    ) -> Result<()> {
+        self.ring.queue(Direction::Write, slot, fd, range, offset)
+    }
+
+    /// Hands what is queued over to the kernel without waiting for anything.
+    ///
+    /// # Errors
+    /// Those of [`super::IoUring::submit`] that do not pass; [`Self::wait`] deals with the
+    /// ones that do, so they are left to it. The ring is of no more use then.
+    pub fn submit(&mut self) -> Result<()> {
+        let slots = &mut *self.ring;
+        if slots.broken {
+            return Err(Errno::EIO);
+        }
+        match slots.ring.submit() {
+            Err(errno) if Verdict::of(errno) == Verdict::Fatal => {
+                slots.broken = true;
+                Err(errno)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hands over what is queued and gives the next operation that has finished, waiting if
+    /// none has. One call of the kernel does both, and none is made where nothing is queued
+    /// and one has finished.
+    ///
+    /// # Errors
+    /// `ECHILD`: nothing is in flight. Any other: the ring has failed and is of no more use;
+    /// what became of the operations in flight is not known.
+    pub fn wait(&mut self) -> Result<Finished> {
+        self.ring.wait()
+    }
+
+    /// Waits until nothing is in flight, and drops the results. Also hands over what is
+    /// queued. Ends early only if the ring has failed.
+    pub fn drain(&mut self) {
+        self.ring.drain();
+    }
+
+    /// Where [`Self::wait`] has failed and [`Self::drain`] can do nothing: waits until nothing runs
+    /// that the ring was given, and keeps from beginning what has not begun, the `newest` slot
+    /// first: so what is written in order stays in order. Returns whether that is so, as far as
+    /// can be told.
+    pub fn cancel_all(&mut self, newest: u32) -> bool {
+        let slots = &mut *self.ring;
+        // An operation on its way to a worker is not found: it has to be so twice.
+        let mut times = 0;
+        for _ in 0..CANCEL_TRIES {
+            let mut none_is_found = true;
+            let newest_first = (0..slots.slot_count)
+                .map(|back| (newest + slots.slot_count - back) % slots.slot_count)
+                .filter(|&slot| slots.busy & (1 << slot) != 0);
+            for slot in newest_first {
+                let cancelled = slots.ring.cancel_and_wait(slot.into(), CANCEL_MS);
+                none_is_found &= cancelled == Err(Errno::ENOENT);
+            }
+            // Where the kernel does not know that call, completions arrive by themselves.
+            while slots.ring.complete().is_some() {}
+            times = if none_is_found { times + 1 } else { 0 };
+            if times == 2 || slots.ring.running() == 0 {
+                return true;
+            }
+            let _ = wait_ready_for(slots.ring.as_fd(), Ready::Read, CANCEL_MS);
+        }
+        false
+    }
+}
+
+impl Drop for Session<'_, '_> {
+    fn drop(&mut self) {
+        self.ring.drain();
+        // Where the ring has failed.
+        self.ring.take_back();
+    }
+}
+
 impl Drop for SlotRing {
     /// Waits until nothing is in flight. If the kernel refuses even that, the memory is never
     /// unmapped: something may still be writing to it.
     fn drop(&mut self) {
+        // A session may have been forgotten.
+        self.take_back();
         self.drain();
         if self.ring.running() > 0 {
             self.ring.abandon();

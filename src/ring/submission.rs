@@ -86,6 +86,21 @@ impl SubmissionQueue {
         self.tail = self.tail.wrapping_add(1);
     }
 
+    /// Takes the newest entry back that the kernel has not taken, and gives its `user_data`. Not for
+    /// a ring whose entries a kernel thread takes at any time.
+    pub(super) fn retract(&mut self) -> Option<u64> {
+        if self.queued() == 0 {
+            return None;
+        }
+        self.tail = self.tail.wrapping_sub(1);
+        self.publish();
+        let index = (self.tail & (self.entries - 1)) as usize;
+        // SAFETY: `index` is below `entries`, and `sqes` has that many elements.
+        let slot = unsafe { self.sqes.add(index) };
+        // SAFETY: in bounds as above, and written before; the kernel only reads it.
+        Some(unsafe { slot.read() }.user_data)
+    }
+
     /// Shows the kernel every entry written so far.
     #[inline]
     pub(super) fn publish(&self) {

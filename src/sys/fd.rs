@@ -117,15 +117,30 @@ fn close_raw(raw: i32) -> Result<()> {
 }
 
 /// Closes standard output for good, to learn what some file systems tell only then
-/// ([`OwnedFd::close`]). The last thing to be done with it: [`STDOUT`] is of no more use.
+/// ([`OwnedFd::close`]).
+///
+/// # Safety
+/// [`STDOUT`] is not used any more, here or elsewhere: the number may be another file's.
 ///
 /// # Errors
 /// As [`OwnedFd::close`]; `EBADF` where it was closed before.
-pub fn close_stdout() -> Result<()> {
+pub unsafe fn close_stdout() -> Result<()> {
     close_raw(STDOUT.raw)
 }
 
 impl BorrowedFd<'_> {
+    /// Lends descriptor `raw`, as `std`'s `AsRawFd` gives it.
+    ///
+    /// # Safety
+    /// `raw` stays open as long as what is made of it is used.
+    #[must_use]
+    pub const unsafe fn borrow_raw(raw: i32) -> Self {
+        Self {
+            raw,
+            owner: PhantomData,
+        }
+    }
+
     const fn standing(raw: i32) -> BorrowedFd<'static> {
         BorrowedFd {
             raw,

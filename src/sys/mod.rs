@@ -12,7 +12,7 @@
 //! | `fd.rs`, `mapping.rs`, `arena.rs` | descriptors, mappings and memory, each with its owner |
 //! | `fs.rs`, `stat.rs`, `inode.rs`, `xattr.rs`, `dirent.rs` | names, metadata, attributes, directories |
 //! | `io.rs` | data through descriptors |
-//! | `io_uring.rs` | its three calls, and what they share with the kernel |
+//! | `io_uring/` | its three calls, and what they share with the kernel |
 //! | `thread.rs`, `sync.rs`, `signal.rs` | threads, what they share, the signal that is counted |
 //! | `cstr.rs`, `decimal.rs` | paths for calls, numbers for messages |
 #![doc = include_str!("unsafe.md")]
@@ -60,5 +60,5 @@ pub use signal::{count_usr1, let_usr1, usr1_count};
 pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};
 pub use stat::{Stat, stat_at, stat_fd};
 pub use sync::{Guard, Latch, Mutex, Signal};
-pub use thread::{MAX_THREADS, Team, descriptor_limit, processor_count};
+pub use thread::{MAX_THREADS, Team, allow_threads, descriptor_limit, processor_count};
 pub use xattr::{Access, Bearer, NAMES_BYTES, xattr};

@@ -5,6 +5,7 @@
 //! ends the program.
 
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::ptr::null;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -92,8 +93,24 @@ pub struct Mutex<T: ?Sized> {
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 /// The value of a locked [`Mutex`], unlocked when dropped.
+///
+/// Threads may share it where they may share the value, which a lock on the value does not ask
+/// for:
+///
+/// ```compile_fail,E0277
+/// let lock = annulet::sys::Mutex::new(std::cell::Cell::new(0));
+/// let guard = lock.lock();
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| guard.set(1));
+///     guard.set(2);
+/// });
+/// ```
 #[derive(Debug)]
-pub struct Guard<'a, T: ?Sized>(&'a Mutex<T>);
+pub struct Guard<'a, T: ?Sized> {
+    mutex: &'a Mutex<T>,
+    /// What it dereferences to: without this it would be `Sync` wherever the lock is.
+    value: PhantomData<&'a mut T>,
+}
 
 impl<T> Mutex<T> {
     /// A lock on `value`.
@@ -109,7 +126,10 @@ impl<T: ?Sized> Mutex<T> {
     /// Waits until nobody else has the value, and gives it.
     pub fn lock(&self) -> Guard<'_, T> {
         self.lock.lock();
-        Guard(self)
+        Guard {
+            mutex: self,
+            value: PhantomData,
+        }
     }
 }
 
@@ -118,20 +138,20 @@ impl<T: ?Sized> Deref for Guard<'_, T> {
 
     fn deref(&self) -> &T {
         // SAFETY: the guard is the only one while the lock is held.
-        unsafe { &*self.0.value.get() }
+        unsafe { &*self.mutex.value.get() }
     }
 }
 
 impl<T: ?Sized> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and borrowed mutably.
-        unsafe { &mut *self.0.value.get() }
+        unsafe { &mut *self.mutex.value.get() }
     }
 }
 
 impl<T: ?Sized> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        self.0.lock.unlock();
+        self.mutex.lock.unlock();
     }
 }
 
@@ -157,7 +177,7 @@ impl Signal {
     /// Gives the lock up until the signal is given, and takes it again. May also return
     /// without one: look again at what was waited for.
     pub fn wait<'a, T>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
-        let lock = guard.0;
+        let lock = guard.mutex;
         // Relaxed: whoever gives the signal holds the lock, or had it after this.
         let seen = self.count.load(Ordering::Relaxed);
         // Relaxed likewise: under the lock, or read after it was held.

@@ -2,12 +2,12 @@
 //!
 //! `clone` and not `clone3`, which container profiles answer with `ENOSYS`. A thread shares
 //! memory and descriptors, but not the umask and the working directory (no `CLONE_FS`): so
-//! reading the umask, which can only be done by changing it, disturbs nobody. No thread-local
-//! storage exists.
+//! reading the umask, which can only be done by changing it, disturbs nobody. They share the
+//! register that thread-local storage is reached by, too: it must not be used ([`allow_threads`]).
 
 use core::cell::Cell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::arch::{clone_thread, nr, syscall1, syscall3, syscall4};
 use super::errno::Result;
@@ -36,6 +36,20 @@ pub const MAX_THREADS: u32 = 256;
 /// So much memory is there for each thread when it is started: where a limit leaves less, what is
 /// done by one alone would fail halfway when done by several.
 const SPARE_BYTES: usize = 1 << 20;
+
+/// [`allow_threads`] was called.
+static ARE_ALLOWED: AtomicBool = AtomicBool::new(false);
+
+/// Lets [`Team`]s have threads; until then they have none, as if the kernel refused them.
+///
+/// # Safety
+/// Nothing that a team's threads run uses thread-local storage, since they would all use that of
+/// the thread that started them. In a program without a libc nothing does. Where there is one, its
+/// allocator does, and much else.
+pub unsafe fn allow_threads() {
+    // Relaxed: threads that are started see what was stored before.
+    ARE_ALLOWED.store(true, Ordering::Relaxed);
+}
 
 /// Threads that all run one function on one shared value.
 #[derive(Debug)]
@@ -66,9 +80,10 @@ impl<'a, T: Sync> Team<'a, T> {
     }
 
     /// Starts threads until `count` run, or as many as there can be. Returns how many do: fewer
-    /// where the kernel refuses more.
+    /// where the kernel refuses more, none before [`allow_threads`].
     pub fn start(&self, count: u32) -> u32 {
-        let count = count.min(self.most);
+        let is_allowed = ARE_ALLOWED.load(Ordering::Relaxed);
+        let count = if is_allowed { count.min(self.most) } else { 0 };
         while self.running.get() < count && self.start_one(count).is_ok() {
             self.running.set(self.running.get() + 1);
         }
@@ -232,8 +247,6 @@ mod tests {
     use super::super::Mutex;
     use super::*;
 
-    // A bare clone shares the harness's thread-local storage: what runs in it here must not
-    // allocate, print or panic.
     #[test]
     fn a_team_works_and_is_waited_for() {
         struct Shared {
@@ -250,6 +263,9 @@ mod tests {
             shared.works.fetch_add(1, Ordering::Relaxed);
         }
 
+        // SAFETY: no team of the library's unit tests allocates, prints or panics in its threads,
+        // all of which need the harness's thread-local storage.
+        unsafe { allow_threads() };
         for count in [0, 1, 5] {
             let shared = Shared {
                 sum: Mutex::new(0),

@@ -7,13 +7,13 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 
 use annulet::ring::{
-    CURRENT_POSITION, FallocateMode, FileAdvice, FsyncFlags, IoUring, IoVec, MemoryAdvice, Opcode,
-    OpenHow, PollEvents, RenameFlags, SpliceFlags, Sqe, StatxBuffer, StatxMask, TimeoutFlags,
-    Timespec, XattrFlags,
+    CURRENT_POSITION, FallocateMode, FileAdvice, FileSlot, FsyncFlags, IoUring, IoVec,
+    MemoryAdvice, Opcode, OpenHow, PollEvents, RenameFlags, SpliceFlags, Sqe, StatxBuffer,
+    StatxMask, TimeoutFlags, Timespec, XattrFlags,
 };
 use annulet::sys::{AtFlags, CWD, Errno, Mode, OFlags};
 
-use super::support::{NO_FD, adopt, bad, c, file, p, push, raw, reap, ring, run, skip};
+use super::support::{NO_FD, adopt, bad, c, file, lend, p, push, raw, reap, ring, run, skip};
 
 fn has(ring: &IoUring, operation: Opcode, test: &str) -> bool {
     let has = ring.probe().unwrap().supports(operation);
@@ -201,7 +201,7 @@ fn direct_descriptors() {
 fn files_update() {
     let (_dir, file) = file(b"update");
     let mut ring = ring(4);
-    ring.register_files(&[-1, -1]).unwrap();
+    ring.register_files(&[FileSlot::EMPTY; 2]).unwrap();
     let descriptors = [raw(&file)];
     let sqe = Sqe::files_update(descriptors.as_ptr(), 1, 1);
     assert_eq!(run(&mut ring, sqe), Ok(1));
@@ -417,7 +417,7 @@ fn splice_and_tee() {
     let sqe = Sqe::splice(raw(&file), 0, raw(&file), 0, 1, none);
     assert_eq!(run(&mut ring, sqe), Err(Errno::EINVAL));
     // The source by its index.
-    ring.register_files(&[raw(&file)]).unwrap();
+    ring.register_files(&[lend(&file).into()]).unwrap();
     let fixed = SpliceFlags::FD_IN_FIXED;
     let sqe = Sqe::splice(0, 0, to, CURRENT_POSITION, 7, fixed);
     assert_eq!(run(&mut ring, sqe), Ok(7));

@@ -2,10 +2,10 @@
 
 use std::os::fd::AsRawFd as _;
 
-use annulet::ring::{IoUring, IoVec, REGISTER_FILES_SKIP, SetupFlags, Sqe, WorkerLimits};
-use annulet::sys::Errno;
+use annulet::ring::{FileSlot, IoUring, IoVec, SetupFlags, Sqe, WorkerLimits};
+use annulet::sys::{CWD, Errno};
 
-use super::support::{NO_FD, bad, file, push, raw, reap, ring, run, skip};
+use super::support::{bad, file, lend, push, raw, reap, ring, run, skip};
 
 fn vector(memory: &mut [u8]) -> IoVec {
     IoVec {
@@ -65,11 +65,15 @@ fn files() {
     let mut buf = [0_u8; 4];
     let mut ring = ring(2);
     assert_eq!(ring.unregister_files(), Err(Errno::ENXIO));
-    assert_eq!(ring.register_files(&[NO_FD]), bad());
+    assert_eq!(ring.register_files(&[CWD.into()]), bad());
     assert_eq!(ring.register_files(&[]), Err(Errno::EINVAL));
     let null = std::fs::File::open("/dev/null").unwrap();
-    ring.register_files(&[raw(&null), raw(&file)]).unwrap();
-    assert_eq!(ring.register_files(&[raw(&file)]), Err(Errno::EBUSY));
+    ring.register_files(&[lend(&null).into(), lend(&file).into()])
+        .unwrap();
+    assert_eq!(
+        ring.register_files(&[lend(&file).into()]),
+        Err(Errno::EBUSY)
+    );
     let mut read = |ring: &mut IoUring, slot| {
         let sqe = Sqe::read(slot, buf.as_mut_ptr(), 4, 0).fixed_file();
         run(ring, sqe)
@@ -85,7 +89,7 @@ fn files() {
 fn files_stay_open_in_the_table() {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut ring = ring(2);
-    ring.register_files(&[writer.as_raw_fd()]).unwrap();
+    ring.register_files(&[lend(&writer).into()]).unwrap();
     drop(writer);
     let sqe = Sqe::write(0, b"x".as_ptr(), 1, u64::MAX).fixed_file();
     assert_eq!(run(&mut ring, sqe), Ok(1));
@@ -98,7 +102,7 @@ fn files_sparse_and_updated() {
     let (_dir, file) = file(b"file");
     let mut buf = [0_u8; 4];
     let mut ring = ring(2);
-    let fd = raw(&file);
+    let fd = FileSlot::from(lend(&file));
     assert_eq!(ring.update_files(0, &[fd]), Err(Errno::ENXIO));
     match ring.register_files_sparse(3) {
         Err(Errno::EINVAL) => return skip("files_sparse_and_updated", "before Linux 5.19"),
@@ -111,10 +115,13 @@ fn files_sparse_and_updated() {
     assert_eq!(read(&mut ring, 1), bad());
     assert_eq!(ring.update_files(1, &[fd, fd]), Ok(2));
     assert_eq!(read(&mut ring, 1), Ok(4));
-    assert_eq!(ring.update_files(1, &[REGISTER_FILES_SKIP, -1]), Ok(2));
+    assert_eq!(
+        ring.update_files(1, &[FileSlot::SKIP, FileSlot::EMPTY]),
+        Ok(2)
+    );
     assert_eq!(read(&mut ring, 1), Ok(4));
     assert_eq!(read(&mut ring, 2), bad());
-    assert_eq!(ring.update_files(0, &[NO_FD]), bad());
+    assert_eq!(ring.update_files(0, &[CWD.into()]), bad());
     assert_eq!(ring.update_files(3, &[fd]), Err(Errno::EINVAL));
 }
 

@@ -34,6 +34,7 @@ fn copy(ring: &mut SlotRing, from: &OwnedFd, to: &OwnedFd) -> usize {
     ];
     let mut next = 0_u64;
     let mut total = 0;
+    let mut ring = ring.session();
     for slot in 0..ring.slot_count() {
         jobs[slot as usize].offset = next;
         ring.read(slot, from.as_fd(), 0..len, Some(next)).unwrap();
@@ -95,6 +96,7 @@ fn a_busy_slot_is_neither_shown_nor_used_twice() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let mut ring = SlotRing::new(2, 4096).unwrap();
     let fd = own(File::from(std::os::fd::OwnedFd::from(reader)));
+    let mut ring = ring.session();
     assert_eq!(ring.slot(0).len(), 4096);
     ring.read(0, fd.as_fd(), 0..10, None).unwrap();
     assert!(ring.slot(0).is_empty());
@@ -114,6 +116,7 @@ fn a_busy_slot_is_neither_shown_nor_used_twice() {
 fn ranges_and_slots_that_are_not_there() {
     let null = own(File::open("/dev/zero").unwrap());
     let mut ring = SlotRing::new(3, 100).unwrap();
+    let mut ring = ring.session();
     let fd = null.as_fd();
     assert_eq!(ring.read(3, fd, 0..1, None), Err(Errno::EINVAL));
     assert_eq!(ring.read(u32::MAX, fd, 0..1, None), Err(Errno::EINVAL));
@@ -142,6 +145,7 @@ fn sizes_that_cannot_be() {
 fn the_most_slots_all_in_flight() {
     let zero = own(File::open("/dev/zero").unwrap());
     let mut ring = SlotRing::new(MAX_SLOTS, 512).unwrap();
+    let mut ring = ring.session();
     for slot in 0..MAX_SLOTS {
         ring.slot_mut(slot).fill(0xff);
         ring.read(slot, zero.as_fd(), 1..512, None).unwrap();
@@ -161,6 +165,7 @@ fn a_wrong_descriptor_is_that_operations_error() {
     let file = File::open("/dev/null").unwrap();
     let mut ring = SlotRing::new(1, 512).unwrap();
     let fd = own(file);
+    let mut ring = ring.session();
     ring.write(0, fd.as_fd(), 0..512, None).unwrap();
     assert_eq!(ring.wait().unwrap().result, Err(Errno::EBADF));
 }
@@ -170,12 +175,14 @@ fn dropped_with_operations_running_it_waits_for_them() {
     let dir = temp_dir();
     let to = own(File::create(dir.child("a")).unwrap());
     let mut ring = SlotRing::new(4, 1 << 20).unwrap();
+    let mut session = ring.session();
     for slot in 0..4 {
-        ring.slot_mut(slot).fill(b'x');
+        session.slot_mut(slot).fill(b'x');
         let at = Some(u64::from(slot) << 20);
-        ring.write(slot, to.as_fd(), 0..1 << 20, at).unwrap();
+        session.write(slot, to.as_fd(), 0..1 << 20, at).unwrap();
     }
-    ring.submit().unwrap();
+    session.submit().unwrap();
+    std::mem::forget(session);
     drop(ring);
     let written = std::fs::read(dir.child("a")).unwrap();
     assert_eq!(written.len(), 4 << 20);
@@ -183,12 +190,14 @@ fn dropped_with_operations_running_it_waits_for_them() {
 }
 
 #[test]
-fn dropped_with_operations_queued_it_carries_them_out() {
+fn a_session_dropped_with_operations_queued_carries_them_out() {
     let dir = temp_dir();
     let to = own(File::create(dir.child("a")).unwrap());
     let mut ring = SlotRing::new(1, 8).unwrap();
-    ring.write(0, to.as_fd(), 0..8, Some(0)).unwrap();
-    drop(ring);
+    let mut session = ring.session();
+    session.write(0, to.as_fd(), 0..8, Some(0)).unwrap();
+    drop(session);
+    assert_eq!(ring.in_flight(), 0);
     assert_eq!(std::fs::read(dir.child("a")).unwrap(), [0; 8]);
 }
 
@@ -196,6 +205,7 @@ fn dropped_with_operations_queued_it_carries_them_out() {
 fn draining_frees_every_slot() {
     let zero = own(File::open("/dev/zero").unwrap());
     let mut ring = SlotRing::new(8, 4096).unwrap();
+    let mut ring = ring.session();
     for slot in 0..8 {
         ring.read(slot, zero.as_fd(), 0..4096, None).unwrap();
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::path::Path;
 
-pub use super::all_tests::{TempDir, skip, temp_dir};
+pub use super::all_tests::{TempDir, lend, skip, temp_dir};
 use annulet::ring::{Completion, IoUring, Sqe};
 use annulet::sys::{Errno, OwnedFd, Result};
 

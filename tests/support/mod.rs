@@ -13,6 +13,7 @@ use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use annulet::sys::BorrowedFd;
 
 #[allow(unused_imports)] // each test file takes what it needs
 pub use programs::{annulet, command, gnu, lonely_user, temp_parent};
@@ -45,6 +48,14 @@ pub fn skip(test: &str, reason: &str) {
 #[must_use]
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Lends what a type of `std` holds open.
+#[allow(unsafe_code)]
+#[must_use]
+pub fn lend(fd: &impl AsFd) -> BorrowedFd<'_> {
+    // SAFETY: `fd` is borrowed, and so is open, for as long.
+    unsafe { BorrowedFd::borrow_raw(fd.as_fd().as_raw_fd()) }
 }
 
 /// A folder of its own for one test, removed when dropped.

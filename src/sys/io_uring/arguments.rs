@@ -1,0 +1,161 @@
+//! What single operations take beside descriptors, addresses and lengths.
+
+use bitflags::bitflags;
+
+bitflags! {
+    /// Flags of a write-back (`IORING_FSYNC_*`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct FsyncFlags: u32 {
+        /// Leave out metadata that reading the data does not need (5.1).
+        const DATASYNC = 1 << 0;
+    }
+
+    /// Flags of a timeout (`IORING_TIMEOUT_*`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct TimeoutFlags: u32 {
+        /// A point of time, not a span (5.5).
+        const ABS = 1 << 0;
+        /// By the clock that goes on during suspend (5.15).
+        const BOOTTIME = 1 << 2;
+        /// By the wall clock (5.15).
+        const REALTIME = 1 << 3;
+        /// Running out counts as success, and does not cut a chain (5.16).
+        const ETIME_SUCCESS = 1 << 5;
+    }
+
+    /// Events of a poll (`POLL*`, `man 2 poll`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct PollEvents: u32 {
+        /// Readable.
+        const IN = 0x0001;
+        /// Urgent data.
+        const PRI = 0x0002;
+        /// Writable.
+        const OUT = 0x0004;
+        /// An error; reported whether asked for or not.
+        const ERR = 0x0008;
+        /// The other end is closed; reported whether asked for or not.
+        const HUP = 0x0010;
+        /// The other end is closed for writing.
+        const RDHUP = 0x2000;
+    }
+
+    /// What to do with a file's space (`FALLOC_FL_*`, `man 2 fallocate`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct FallocateMode: u32 {
+        /// Leave the file's length alone.
+        const KEEP_SIZE = 0x01;
+        /// Make a hole; only with `KEEP_SIZE`.
+        const PUNCH_HOLE = 0x02;
+        /// Take the range out and move the rest down.
+        const COLLAPSE_RANGE = 0x08;
+        /// Make the range read as zeros.
+        const ZERO_RANGE = 0x10;
+        /// Put a hole in and move the rest up.
+        const INSERT_RANGE = 0x20;
+        /// Unshare blocks that are shared with a clone.
+        const UNSHARE_RANGE = 0x40;
+    }
+
+    /// What a file's metadata is wanted for (`STATX_*`, `man 2 statx`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct StatxMask: u32 {
+        /// Type.
+        const TYPE = 0x001;
+        /// Permission bits.
+        const MODE = 0x002;
+        /// Link count.
+        const NLINK = 0x004;
+        /// Owner.
+        const UID = 0x008;
+        /// Group.
+        const GID = 0x010;
+        /// Time of last access.
+        const ATIME = 0x020;
+        /// Time of last writing.
+        const MTIME = 0x040;
+        /// Time of last change of metadata.
+        const CTIME = 0x080;
+        /// Inode number.
+        const INO = 0x100;
+        /// Length.
+        const SIZE = 0x200;
+        /// Allocated blocks.
+        const BLOCKS = 0x400;
+        /// All that `stat` gives.
+        const BASIC_STATS = 0x7ff;
+        /// Time of creation.
+        const BTIME = 0x800;
+    }
+
+    /// How to rename (`RENAME_*`, `man 2 renameat2`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct RenameFlags: u32 {
+        /// Fail where the new name exists.
+        const NOREPLACE = 1 << 0;
+        /// Exchange the two.
+        const EXCHANGE = 1 << 1;
+        /// Leave a whiteout at the old name.
+        const WHITEOUT = 1 << 2;
+    }
+
+    /// Flags of splicing (`SPLICE_F_*`, `man 2 splice`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SpliceFlags: u32 {
+        /// Move pages rather than copy them; a hint.
+        const MOVE = 1 << 0;
+        /// Do not wait for the pipe.
+        const NONBLOCK = 1 << 1;
+        /// More will follow.
+        const MORE = 1 << 2;
+        /// The source is an index among the registered files (5.7).
+        const FD_IN_FIXED = 1 << 31;
+    }
+
+    /// How to set an extended attribute (`XATTR_*`, `man 2 setxattr`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct XattrFlags: u32 {
+        /// Fail where it exists.
+        const CREATE = 1 << 0;
+        /// Fail where it does not exist.
+        const REPLACE = 1 << 1;
+    }
+}
+
+/// How a file will be used (`POSIX_FADV_*`, `man 2 posix_fadvise`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum FileAdvice {
+    /// In no particular way.
+    Normal = 0,
+    /// Here and there.
+    Random = 1,
+    /// From front to back.
+    Sequential = 2,
+    /// Soon.
+    WillNeed = 3,
+    /// Not in the near future.
+    DontNeed = 4,
+    /// Once.
+    NoReuse = 5,
+}
+
+/// How memory will be used (`MADV_*`, `man 2 madvise`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum MemoryAdvice {
+    /// In no particular way.
+    Normal = 0,
+    /// Here and there.
+    Random = 1,
+    /// From front to back.
+    Sequential = 2,
+    /// Soon.
+    WillNeed = 3,
+    /// Not any more: anonymous memory reads as zeros afterwards.
+    DontNeed = 4,
+    /// Huge pages are worth it.
+    HugePage = 14,
+    /// Huge pages are not.
+    NoHugePage = 15,
+}

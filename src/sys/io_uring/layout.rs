@@ -1,0 +1,231 @@
+//! Structures that the kernel reads and writes.
+
+/// Offsets of the submission ring's fields (`struct io_sqring_offsets`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct SqringOffsets {
+    pub head: u32,
+    pub tail: u32,
+    pub ring_mask: u32,
+    pub ring_entries: u32,
+    pub flags: u32,
+    pub dropped: u32,
+    pub array: u32,
+    pub resv1: u32,
+    pub user_addr: u64,
+}
+
+/// Offsets of the completion ring's fields (`struct io_cqring_offsets`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct CqringOffsets {
+    pub head: u32,
+    pub tail: u32,
+    pub ring_mask: u32,
+    pub ring_entries: u32,
+    pub overflow: u32,
+    pub cqes: u32,
+    pub flags: u32,
+    pub resv1: u32,
+    pub user_addr: u64,
+}
+
+/// What `io_uring_setup` takes and gives (`struct io_uring_params`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct Params {
+    pub sq_entries: u32,
+    pub cq_entries: u32,
+    pub flags: u32,
+    pub sq_thread_cpu: u32,
+    pub sq_thread_idle: u32,
+    pub features: u32,
+    pub wq_fd: u32,
+    pub resv: [u32; 3],
+    pub sq_off: SqringOffsets,
+    pub cq_off: CqringOffsets,
+}
+
+/// A submission entry (`struct io_uring_sqe`). The kernel's unions are the plain field of
+/// the same place: each operation says what it keeps where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct RawSqe {
+    pub opcode: u8,
+    pub flags: u8,
+    pub ioprio: u16,
+    pub fd: i32,
+    /// `off`, `addr2`.
+    pub off: u64,
+    /// `addr`, `splice_off_in`.
+    pub addr: u64,
+    pub len: u32,
+    /// `rw_flags`, `fsync_flags`, `open_flags` and the like.
+    pub op_flags: u32,
+    pub user_data: u64,
+    /// `buf_index`, `buf_group`.
+    pub buf_index: u16,
+    pub personality: u16,
+    /// `splice_fd_in`, `file_index`.
+    pub file_index: u32,
+    pub addr3: u64,
+    pub pad2: u64,
+}
+
+/// A completion (`struct io_uring_cqe`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct RawCqe {
+    pub user_data: u64,
+    pub res: i32,
+    pub flags: u32,
+}
+
+/// A piece of memory (`struct iovec`): for vectored operations and registered buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct IoVec {
+    /// Its first byte; null for an empty slot of a buffer table.
+    pub base: *mut u8,
+    /// Its length.
+    pub len_bytes: usize,
+}
+
+/// A span or point of time (`struct __kernel_timespec`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Timespec {
+    /// Whole seconds.
+    pub tv_sec: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub tv_nsec: i64,
+}
+
+/// How `openat2` opens (`struct open_how`, `man 2 openat2`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct OpenHow {
+    /// `O_*`.
+    pub flags: u64,
+    /// Permission bits of a new file; 0 without `O_CREAT` and `O_TMPFILE`.
+    pub mode: u64,
+    /// `RESOLVE_*`.
+    pub resolve: u64,
+}
+
+/// Where `statx` writes: the room of a `struct statx` (`include/uapi/linux/stat.h`), as bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct StatxBuffer(pub [u8; 256]);
+
+/// A table to register (`struct io_uring_rsrc_register`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct RsrcRegister {
+    pub nr: u32,
+    pub flags: u32,
+    pub resv2: u64,
+    pub data: u64,
+    pub tags: u64,
+}
+
+/// Entries of a table to replace (`struct io_uring_rsrc_update`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct RsrcUpdate {
+    pub offset: u32,
+    pub resv: u32,
+    pub data: u64,
+}
+
+/// As [`RsrcUpdate`], with tags (`struct io_uring_rsrc_update2`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct RsrcUpdate2 {
+    pub offset: u32,
+    pub resv: u32,
+    pub data: u64,
+    pub tags: u64,
+    pub nr: u32,
+    pub resv2: u32,
+}
+
+/// Which operations to cancel (`struct io_uring_sync_cancel_reg`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct SyncCancel {
+    pub addr: u64,
+    pub fd: i32,
+    /// `IORING_ASYNC_CANCEL_*`.
+    pub flags: u32,
+    pub timeout: Timespec,
+    pub resv: [u64; 4],
+}
+
+/// What the kernel says about one operation (`struct io_uring_probe_op`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct ProbeOp {
+    pub op: u8,
+    pub resv: u8,
+    /// Bit 0 (`IO_URING_OP_SUPPORTED`): the kernel has it.
+    pub flags: u16,
+    pub resv2: u32,
+}
+
+/// How many operations a [`RawProbe`] has room for: more than any kernel has so far (6.18
+/// has 63), and the kernel takes at most 256.
+pub const PROBE_OPS: usize = 128;
+
+/// What the kernel says about all its operations (`struct io_uring_probe`).
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct RawProbe {
+    pub last_op: u8,
+    pub ops_len: u8,
+    pub resv: u16,
+    pub resv2: [u32; 3],
+    pub ops: [ProbeOp; PROBE_OPS],
+}
+
+/// The layouts, as the kernel's header has them.
+const _: () = {
+    use core::mem::{align_of, offset_of, size_of};
+    assert!(size_of::<SqringOffsets>() == 40 && offset_of!(SqringOffsets, array) == 24);
+    assert!(offset_of!(SqringOffsets, user_addr) == 32);
+    assert!(size_of::<CqringOffsets>() == 40 && offset_of!(CqringOffsets, cqes) == 20);
+    assert!(offset_of!(CqringOffsets, user_addr) == 32);
+    assert!(size_of::<Params>() == 120 && align_of::<Params>() == 8);
+    assert!(offset_of!(Params, features) == 20 && offset_of!(Params, wq_fd) == 24);
+    assert!(offset_of!(Params, sq_off) == 40 && offset_of!(Params, cq_off) == 80);
+    assert!(size_of::<RawSqe>() == 64 && align_of::<RawSqe>() == 8);
+    assert!(offset_of!(RawSqe, flags) == 1 && offset_of!(RawSqe, ioprio) == 2);
+    assert!(offset_of!(RawSqe, fd) == 4 && offset_of!(RawSqe, off) == 8);
+    assert!(offset_of!(RawSqe, addr) == 16 && offset_of!(RawSqe, len) == 24);
+    assert!(offset_of!(RawSqe, op_flags) == 28 && offset_of!(RawSqe, user_data) == 32);
+    assert!(offset_of!(RawSqe, buf_index) == 40 && offset_of!(RawSqe, personality) == 42);
+    assert!(offset_of!(RawSqe, file_index) == 44 && offset_of!(RawSqe, addr3) == 48);
+    assert!(size_of::<RawCqe>() == 16 && align_of::<RawCqe>() == 8);
+    assert!(offset_of!(RawCqe, res) == 8 && offset_of!(RawCqe, flags) == 12);
+    assert!(size_of::<IoVec>() == 16 && offset_of!(IoVec, len_bytes) == 8);
+    assert!(size_of::<Timespec>() == 16 && offset_of!(Timespec, tv_nsec) == 8);
+    assert!(size_of::<OpenHow>() == 24 && offset_of!(OpenHow, resolve) == 16);
+    assert!(size_of::<StatxBuffer>() == 256 && align_of::<StatxBuffer>() == 8);
+    assert!(size_of::<RsrcRegister>() == 32 && offset_of!(RsrcRegister, data) == 16);
+    assert!(size_of::<RsrcUpdate>() == 16 && offset_of!(RsrcUpdate, data) == 8);
+    assert!(size_of::<RsrcUpdate2>() == 32 && offset_of!(RsrcUpdate2, nr) == 24);
+    assert!(size_of::<SyncCancel>() == 64 && offset_of!(SyncCancel, timeout) == 16);
+    assert!(size_of::<ProbeOp>() == 8 && offset_of!(ProbeOp, flags) == 2);
+    assert!(size_of::<RawProbe>() == 16 + PROBE_OPS * 8 && offset_of!(RawProbe, ops) == 16);
+};
