@@ -13,7 +13,8 @@
 //! | `counter.rs` | the numbers both sides look at |
 //! | `queues.rs` | both together: what is in flight, and entering the kernel |
 //! | `instance.rs` | [`IoUring`], which owns the memory under the queues |
-//! | `operation.rs` | [`Sqe`]: the operations and their modifiers |
+//! | `operation.rs` | [`Sqe`]: modifiers, and operations on files |
+//! | `waiting.rs` | operations that wait for somebody else, and calling operations off |
 //! | `register.rs`, `probe.rs` | registered resources; what the kernel can do |
 //! | `slots.rs` | [`SlotRing`]: reads and writes without `unsafe` |
 //!
@@ -52,6 +53,7 @@ mod register;
 mod setup;
 mod slots;
 mod submission;
+mod waiting;
 
 #[cfg(test)]
 mod scripted;
