@@ -177,7 +177,8 @@ impl IoUring {
 
     /// Whether completions wait outside the full completion queue. None is lost (`NODROP`,
     /// Linux 5.5): reap, and the next [`Self::submit_and_wait`] or [`Self::wait`] brings
-    /// them in. It cannot happen while [`Self::in_flight`] is known. Linux 5.8.
+    /// them in. It cannot happen while [`Self::in_flight`] is known, but for operations that
+    /// complete more than once. Linux 5.8.
     #[must_use]
     pub fn cq_overflow(&self) -> bool {
         self.mapped.queues.cq_overflow()

@@ -14,7 +14,7 @@
 //! | `queues.rs` | both together: what is in flight, and entering the kernel |
 //! | `instance.rs` | [`IoUring`], which owns the memory under the queues |
 //! | `operation.rs` | [`Sqe`]: modifiers, and operations on files |
-//! | `waiting.rs` | operations that wait for somebody else, and calling operations off |
+//! | `waiting.rs` | operations that wait for somebody else, sockets', and calling operations off |
 //! | `register.rs`, `probe.rs` | registered resources; what the kernel can do |
 //! | `slots.rs` | [`SlotRing`]: reads and writes without `unsafe` |
 //!
@@ -67,6 +67,10 @@ pub use queues::{Completions, Verdict};
 pub use register::{FileSlot, WorkerLimits};
 pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, Session, SetupError, SlotRing, Step};
 
+pub use crate::sys::io_uring::{
+    AddressFamily, MsgFlags, MsgHdr, NOTIF_USAGE_ZC_COPIED, ReceivedMessage, RecvSendFlags,
+    Shutdown, SocketAddress, SocketFlags, SocketType,
+};
 pub use crate::sys::io_uring::{
     CqeFlags, FallocateMode, Features, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode,
     OpenHow, PollEvents, RenameFlags, SetupFlags, SpliceFlags, SqeFlags, StatxBuffer, StatxMask,

@@ -8,6 +8,7 @@ mod operations;
 mod registration;
 mod setup;
 mod slots;
+mod sockets;
 mod sqpoll;
 mod submission;
 mod support;

@@ -15,7 +15,7 @@ use annulet::sys::{AtFlags, CWD, Errno, Mode, OFlags};
 
 use super::support::{NO_FD, adopt, bad, c, file, lend, p, push, raw, reap, ring, run, skip};
 
-fn has(ring: &IoUring, operation: Opcode, test: &str) -> bool {
+pub fn has(ring: &IoUring, operation: Opcode, test: &str) -> bool {
     let has = ring.probe().unwrap().supports(operation);
     if !has {
         skip(test, "the kernel lacks the operation");

@@ -11,16 +11,19 @@
 //! | `opcode.rs` | numbers of operations and of registrations |
 //! | `arguments.rs` | what single operations take beside descriptors, addresses and lengths |
 //! | `layout.rs` | structures that the kernel reads and writes |
+//! | `sockets.rs` | what sockets' operations take and give |
 
 mod arguments;
 mod flags;
 mod layout;
 mod opcode;
+mod sockets;
 
 pub use arguments::*;
 pub use flags::*;
 pub use layout::*;
 pub use opcode::*;
+pub use sockets::*;
 
 use super::arch::{nr, syscall2, syscall4, syscall6};
 use super::errno::Result;
