@@ -333,6 +333,30 @@ fn no_slot_stands_for_an_ordinary_descriptor() {
     }
 }
 
+/// The largest number would have the kernel pick slots and write their numbers to the list.
+#[test]
+fn the_list_of_files_to_register_is_only_read() {
+    const NAME: &str = "the_list_of_files_to_register_is_only_read";
+    let mut ring = IoUring::new(2).unwrap();
+    if ring.register_files_sparse(2).is_err() {
+        return support::skip(NAME, "before Linux 5.19");
+    }
+    let file = File::open("/dev/null").unwrap();
+    let list = [file.as_raw_fd()];
+    for first in [2, u32::MAX - 1, u32::MAX] {
+        let update = Sqe::files_update(list.as_ptr(), 1, first);
+        // SAFETY: the list and its descriptor live on; the operation is waited for.
+        unsafe { ring.push(&update) }.unwrap();
+        let result = ring.wait().unwrap().into_result();
+        assert!(
+            matches!(result, Err(Errno::EINVAL | Errno::EOVERFLOW)),
+            "{first}: {result:?}"
+        );
+        // SAFETY: an `i32` that lives on; what the kernel has written to it shall be seen.
+        assert_eq!(unsafe { list.as_ptr().read_volatile() }, file.as_raw_fd());
+    }
+}
+
 #[test]
 fn the_working_directory_is_no_ring_to_attach_to() {
     const SOMEBODYS: i32 = 100;

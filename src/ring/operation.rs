@@ -247,8 +247,11 @@ impl Sqe {
     }
 
     /// Replaces `count` registered files from slot `first` on by `descriptors`; result: how
-    /// many. Linux 5.6.
+    /// many; `EINVAL` or `EOVERFLOW` beyond the table's end. Linux 5.6.
     pub fn files_update(descriptors: *const i32, count: u32, first: u32) -> Self {
+        // The largest number would have the kernel pick slots, and write their numbers to
+        // `descriptors` (6.0).
+        let first = first.min(FILE_INDEX_ALLOC - 1);
         let (opcode, first) = (Opcode::FilesUpdate, u64::from(first));
         Self::transfer(opcode, -1, address(descriptors), count, first)
     }

@@ -413,6 +413,7 @@ impl<'fd> Session<'_, 'fd> {
     /// can be told.
     pub fn cancel_all(&mut self, newest: u32) -> bool {
         let slots = &mut *self.ring;
+        let newest = newest % slots.slot_count;
         // An operation on its way to a worker is not found: it has to be so twice.
         let mut times = 0;
         for _ in 0..CANCEL_TRIES {

@@ -213,3 +213,11 @@ fn draining_frees_every_slot() {
     assert_eq!(ring.in_flight(), 0);
     assert!((0..8).all(|slot| !ring.slot(slot).is_empty()));
 }
+
+#[test]
+fn calling_off_begins_with_any_number() {
+    let mut ring = SlotRing::new(3, 8).unwrap();
+    for newest in [0, 2, 3, u32::MAX] {
+        assert!(ring.session().cancel_all(newest), "{newest}");
+    }
+}
