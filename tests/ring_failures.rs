@@ -56,12 +56,14 @@ fn a_mapping_that_fails() {
         for (builder, maps) in [(one.clone(), 2), (one.separate_maps(), 3)] {
             for left in 0..maps {
                 MAPS_LEFT.store(left, Ordering::Relaxed);
-                let refused = builder.build_with(failing_map);
+                // SAFETY: the map is the right one, or none.
+                let refused = unsafe { builder.build_with(failing_map) };
                 assert_eq!(refused.map(drop), Err(Errno::ENOMEM));
                 assert_eq!(resources(), before, "at mapping {left} of {maps}");
             }
             MAPS_LEFT.store(maps, Ordering::Relaxed);
-            let ring = builder.build_with(failing_map).unwrap();
+            // SAFETY: as above.
+            let ring = unsafe { builder.build_with(failing_map) }.unwrap();
             let held = resources();
             assert_eq!(held, (before.0 + 1, before.1 + maps));
             drop(ring);
@@ -79,7 +81,8 @@ fn a_mapping_too_small_for_the_kernels_offsets() {
     }
     let _alone = alone();
     let before = resources();
-    let refused = IoUring::builder(4).build_with(small);
+    // SAFETY: the map is the right one's beginning.
+    let refused = unsafe { IoUring::builder(4).build_with(small) };
     assert_eq!(refused.map(drop), Err(Errno::EPROTO));
     assert_eq!(resources(), before);
 }
@@ -355,6 +358,18 @@ fn the_list_of_files_to_register_is_only_read() {
         // SAFETY: an `i32` that lives on; what the kernel has written to it shall be seen.
         assert_eq!(unsafe { list.as_ptr().read_volatile() }, file.as_raw_fd());
     }
+}
+
+/// It would attach to descriptor 0.
+#[test]
+fn the_flag_alone_attaches_to_nothing() {
+    limited(libc::RLIMIT_CORE, 0, || {
+        let ring = IoUring::new(2).unwrap();
+        // SAFETY: the child does not read its standard input.
+        let copied = unsafe { libc::dup2(ring.as_fd().raw(), 0) };
+        let builder = IoUring::builder(2).setup_flags(SetupFlags::ATTACH_WQ);
+        copied == 0 && builder.build().map(drop) == Err(Errno::EINVAL)
+    });
 }
 
 #[test]

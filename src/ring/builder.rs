@@ -68,19 +68,22 @@ impl SetupLevel {
 /// that.
 #[derive(Debug, Clone)]
 #[must_use = "a builder makes nothing until `build`"]
-pub struct IoUringBuilder {
+pub struct IoUringBuilder<'fd> {
     entries: u32,
     params: Params,
+    /// The ring whose workers are shared.
+    other: Option<BorrowedFd<'fd>>,
     one_map: bool,
 }
 
-impl IoUringBuilder {
+impl<'fd> IoUringBuilder<'fd> {
     /// A ring of `entries` submission entries, rounded up to a power of two by the kernel,
     /// and twice as many completion entries.
     pub fn new(entries: u32) -> Self {
         Self {
             entries,
             params: Params::default(),
+            other: None,
             one_map: true,
         }
     }
@@ -134,12 +137,13 @@ impl IoUringBuilder {
     }
 
     /// Shares the workers (and the polling thread) of the ring `other`. Linux 5.6.
-    pub const fn attach_wq(mut self, other: BorrowedFd<'_>) -> Self {
-        self.params.wq_fd = other.raw().cast_unsigned();
+    pub const fn attach_wq(mut self, other: BorrowedFd<'fd>) -> Self {
+        self.other = Some(other);
         self.with(SetupFlags::ATTACH_WQ)
     }
 
-    /// Adds any flags; [`Self::build`] refuses those that the ring is not mapped for.
+    /// Adds any flags; [`Self::build`] refuses those that the ring is not mapped for, and
+    /// [`SetupFlags::ATTACH_WQ`] without [`Self::attach_wq`].
     pub const fn setup_flags(self, flags: SetupFlags) -> Self {
         self.with(flags)
     }
@@ -155,10 +159,13 @@ impl IoUringBuilder {
     /// Has the kernel make the ring, and maps it by `map`.
     pub(super) fn set_up(&self, map: Map) -> Result<(Mapped, Params)> {
         let asked = SetupFlags::from_bits_retain(self.params.flags);
-        if self.entries == 0 || !MAPPED.contains(asked) {
+        let shares = asked.contains(SetupFlags::ATTACH_WQ);
+        if self.entries == 0 || !MAPPED.contains(asked) || shares != self.other.is_some() {
             return Err(Errno::EINVAL);
         }
         let mut params = self.params;
+        // 0 without a ring: before 5.6 the kernel had no such field, and wants it so.
+        params.wq_fd = self.other.map_or(0, |other| other.raw().cast_unsigned());
         // SAFETY: `MAPPED` has no flag that names memory.
         let fd = unsafe { io_uring_setup(self.entries, &mut params) }?;
         let mapped = set_up(fd, &params, Features::empty(), self.one_map, map)?;

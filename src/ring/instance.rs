@@ -36,7 +36,7 @@ pub struct IoUring {
     unregister: Option<fn(&mut Self) -> Result<()>>,
 }
 
-impl IoUringBuilder {
+impl IoUringBuilder<'_> {
     /// Makes the ring.
     ///
     /// # Errors
@@ -48,15 +48,20 @@ impl IoUringBuilder {
     /// [`Self::attach_wq`] named is no descriptor, or no ring. `EPROTO`: the kernel's answer
     /// makes no sense.
     pub fn build(&self) -> Result<IoUring> {
-        self.build_with(Mapping::shared)
+        let (mapped, params) = self.set_up(Mapping::shared)?;
+        Ok(IoUring::from_mapped(mapped, &params))
     }
 
     /// As [`Self::build`], with another way to map: for tests of what fails in mid-way.
     ///
+    /// # Safety
+    /// `map` maps what it is asked for, or less of it, or fails. With another ring's memory two
+    /// would write the same entries.
+    ///
     /// # Errors
     /// As [`Self::build`], and those of `map`.
     #[doc(hidden)]
-    pub fn build_with(&self, map: Map) -> Result<IoUring> {
+    pub unsafe fn build_with(&self, map: Map) -> Result<IoUring> {
         let (mapped, params) = self.set_up(map)?;
         Ok(IoUring::from_mapped(mapped, &params))
     }
@@ -94,7 +99,7 @@ impl IoUring {
     }
 
     /// Asks for a ring of at least `entries` submission entries with flags of one's own.
-    pub fn builder(entries: u32) -> IoUringBuilder {
+    pub fn builder<'fd>(entries: u32) -> IoUringBuilder<'fd> {
         IoUringBuilder::new(entries)
     }
 

@@ -5,7 +5,7 @@ use annulet::sys::Errno;
 
 use super::support::{reap, run, skip};
 
-fn refusal(builder: &IoUringBuilder) -> Option<Errno> {
+fn refusal(builder: &IoUringBuilder<'_>) -> Option<Errno> {
     builder.build().err()
 }
 
