@@ -139,7 +139,8 @@ unsafe fn fill_array(ring: NonNull<u8>, params: &Params) {
     for index in 0..params.sq_entries {
         // SAFETY: the array has `sq_entries` numbers.
         let slot = unsafe { array.add(index as usize) };
-        // SAFETY: in bounds as above; the kernel reads the array only when entered.
+        // SAFETY: in bounds as above; the kernel reads the array up to the tail only, which has
+        // not moved yet.
         unsafe { slot.write(index) };
     }
 }

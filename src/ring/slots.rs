@@ -261,7 +261,8 @@ impl SlotRing {
         let sqe = Sqe::transfer(opcode, fd.raw(), address(start), len, offset);
         let sqe = sqe.user_data(u64::from(slot));
         // SAFETY: the range lies in the slot, whose memory is freed only once nothing is in
-        // flight (`drop`), and which nobody reaches until `wait` clears its bit.
+        // flight (`drop`), and which nobody reaches until `wait` clears its bit. The kernel takes
+        // hold of the file with the entry, as this is in no chain and not forced to a worker.
         unsafe { self.ring.push(&sqe) }?;
         self.busy |= 1 << slot;
         Ok(())
@@ -413,13 +414,13 @@ impl<'fd> Session<'_, 'fd> {
     /// can be told.
     pub fn cancel_all(&mut self, newest: u32) -> bool {
         let slots = &mut *self.ring;
-        let newest = newest % slots.slot_count;
         // An operation on its way to a worker is not found: it has to be so twice.
         let mut times = 0;
         for _ in 0..CANCEL_TRIES {
             let mut none_is_found = true;
             let newest_first = (0..slots.slot_count)
-                .map(|back| (newest + slots.slot_count - back) % slots.slot_count)
+                // Any number may be given.
+                .map(|back| newest.wrapping_add(slots.slot_count - back) % slots.slot_count)
                 .filter(|&slot| slots.busy & (1 << slot) != 0);
             for slot in newest_first {
                 let cancelled = slots.ring.cancel_and_wait(slot.into(), CANCEL_MS);

@@ -111,8 +111,8 @@ impl Arena {
     /// pages where it is large, otherwise by copying it.
     ///
     /// # Safety
-    /// As [`Self::free`]; the old address is not used again, and `new_size` is not 0 and, rounded
-    /// up to the alignment, does not exceed `isize::MAX`.
+    /// As [`Self::free`] if it succeeds, else the block stays as it is; `new_size` is not 0 and,
+    /// rounded up to the alignment, does not exceed `isize::MAX`.
     pub unsafe fn resize(
         &mut self,
         block: NonNull<u8>,

@@ -19,7 +19,9 @@ pub struct BorrowedFd<'fd> {
 
 /// The working directory, where a call takes a directory (`AT_FDCWD`).
 pub const CWD: BorrowedFd<'static> = BorrowedFd::standing(-100);
-/// Standard input.
+/// Standard input. Where the caller has closed it, or the next two, [`OwnedFd`]s may come to have
+/// their numbers: `std` opens `/dev/null` in their place when it starts, and without it
+/// [`OwnedFd::above_standard`] keeps them apart.
 pub const STDIN: BorrowedFd<'static> = BorrowedFd::standing(0);
 /// Standard output.
 pub const STDOUT: BorrowedFd<'static> = BorrowedFd::standing(1);

@@ -98,10 +98,11 @@ impl Mapping {
         self.len_bytes
     }
 
-    /// Takes over a mapping that was given up by [`Self::leak`].
+    /// Takes over a mapping that was given up by [`Self::leak`], or a part of it.
     ///
     /// # Safety
-    /// `start` and `len_bytes` are what `leak` returned, and nobody uses the memory any more.
+    /// `start` and `len_bytes` are what `leak` returned, or whole pages of that; nobody uses the
+    /// memory any more, and nobody else takes it over.
     #[must_use]
     pub const unsafe fn from_raw(start: NonNull<u8>, len_bytes: usize) -> Self {
         Self { start, len_bytes }

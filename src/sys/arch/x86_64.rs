@@ -140,7 +140,8 @@ pub unsafe fn syscall6(
 /// # Safety
 /// `flags` share memory (`CLONE_VM`) and ask for nothing else that the caller does not answer
 /// for; `stack_top` is aligned to 16 and has a stack below it that is the thread's alone;
-/// `tid`, written under `CLONE_CHILD_CLEARTID` when the thread ends, is valid until then.
+/// `tid`, written under `CLONE_CHILD_CLEARTID` when the thread ends, is valid until then;
+/// `entry` may be called with `arg` by another thread, which shares this one's `%fs`.
 pub unsafe fn clone_thread(
     flags: usize,
     stack_top: *mut u8,
@@ -467,11 +468,17 @@ pub mod memory {
 /// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`,
 /// `create_elf_tables`): `rsp` points at `argc`. The frame pointer is cleared to mark the
 /// outermost frame (System V ABI §3.4.1), the block's address becomes the first argument, and
-/// the stack is aligned to 16 as every `extern "C"` function expects. `$main` never returns.
+/// the stack is aligned to 16 as every `extern "C"` function expects. `$main` never returns:
+///
+/// ```compile_fail,E0308
+/// fn start(stack: &[usize]) {} // another type, which it would be called by all the same
+/// annulet::entry_point!(start);
+/// ```
 #[macro_export]
 #[doc(hidden)]
 macro_rules! entry_point {
     ($main:path) => {
+        const _: unsafe extern "C" fn(*const usize) -> ! = $main;
         /// The program's first instruction.
         #[unsafe(naked)]
         #[unsafe(no_mangle)]

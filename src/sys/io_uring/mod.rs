@@ -44,8 +44,11 @@ pub const FILE_INDEX_ALLOC: u32 = u32::MAX;
 /// two and fills `params` in. Linux 5.1.
 ///
 /// # Safety
-/// The flags name no memory (`NO_MMAP`), or what `params` then names is at least as long as the
-/// rings, and nobody else reaches it while the ring lives.
+/// - The flags name no memory (`NO_MMAP`), or what `params` then names is at least as long as
+///   the rings, and nobody else reaches it while the ring lives.
+/// - They ask for a descriptor: with `REGISTERED_FD_ONLY` the result is an index, and dropping
+///   it would close the descriptor that has this number.
+/// - With `ATTACH_WQ`, `wq_fd` is a descriptor that somebody keeps open and means.
 ///
 /// # Errors
 /// `ENOSYS` without `io_uring`, `EPERM` where it is forbidden (seccomp,
@@ -65,7 +68,9 @@ pub unsafe fn io_uring_setup(entries: u32, params: &mut Params) -> Result<OwnedF
 /// `fd` is a number and no descriptor, as it may be a registered ring's index.
 ///
 /// # Safety
-/// The kernel starts the entries that stand in the ring, with the addresses they hold.
+/// `fd` is a ring, or with `REGISTERED_RING` the index of one, that the caller may enter. The
+/// kernel starts the entries that stand in it: for each, somebody keeps the promise of
+/// `crate::ring::IoUring::push`.
 ///
 /// # Errors
 /// `crate::ring` has the list with what each means.
@@ -94,7 +99,9 @@ pub unsafe fn io_uring_enter(
 /// Registers resources with a ring, or asks about it. Linux 5.1.
 ///
 /// # Safety
-/// `arg` and `nr_args` are what `op` takes (`man 2 io_uring_register`), valid for the call.
+/// `arg` and `nr_args` are what `op` takes (`man 2 io_uring_register`), valid for the call; what
+/// the kernel goes on using after it (a ring of provided buffers, for one) as long as that. The
+/// descriptors they name are kept open by somebody during the call.
 ///
 /// # Errors
 /// As `op` answers; the methods of `crate::ring::IoUring` say it.
