@@ -37,7 +37,8 @@ impl IoUring {
     /// operation afterwards. Linux 5.1.
     ///
     /// Safe, as a registration by itself neither reads nor writes the memory: what uses it
-    /// is pushed.
+    /// is pushed. Such an operation reaches the pages that were registered, wherever they are
+    /// mapped by then, and not what has come to their old address: who pushes it answers for them.
     ///
     /// # Errors
     /// `EBUSY`: there is a table already. `EFAULT`: memory that is not there or not
