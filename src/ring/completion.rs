@@ -46,6 +46,25 @@ impl Completion {
     pub const fn is_err(&self) -> bool {
         self.result < 0
     }
+
+    /// Whether the operation goes on and will report again: it keeps what it was pushed with.
+    /// Linux 5.13.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.flags.contains(CqeFlags::MORE)
+    }
+
+    /// The number of the buffer that the kernel picked for it
+    /// ([`Sqe::buffer_group`](super::Sqe::buffer_group)), which is the program's again.
+    /// Linux 5.7.
+    #[must_use]
+    pub const fn buffer(&self) -> Option<u16> {
+        if !self.flags.contains(CqeFlags::BUFFER) {
+            return None;
+        }
+        // `IORING_CQE_BUFFER_SHIFT`
+        Some((self.flags.bits() >> 16) as u16)
+    }
 }
 
 /// The program's end of the completion queue, over pointers into memory shared with the

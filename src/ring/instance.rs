@@ -160,9 +160,10 @@ impl IoUring {
         self.mapped.queues.cq_entries()
     }
 
-    /// Operations pushed whose completion has not been reaped. `None` from the first
-    /// [`Sqe::skip_success`] on: such an operation is silent when it succeeds, and when it
-    /// fails the rest of its chain is.
+    /// Operations pushed whose completion has not been reaped, or `None` where that cannot be
+    /// known. So it is from the first [`Sqe::skip_success`] on: such an operation is silent when
+    /// it succeeds, and when it fails the rest of its chain is. And so it is from
+    /// [`Self::expect_messages`] on, and once a completion came while nothing was in flight.
     #[must_use]
     pub const fn in_flight(&self) -> Option<u32> {
         self.mapped.queues.in_flight()
@@ -203,11 +204,29 @@ impl IoUring {
     /// Until the operation's completion is reaped, or the ring is dropped with the operation
     /// never handed over:
     /// - every address the operation holds is valid for what it does (memory that it writes
-    ///   is reached by nobody else, memory that it reads is not written);
-    /// - every descriptor it names stays open and is meant by it.
+    ///   is reached by nobody else, memory that it reads is not written, a futex's word only as
+    ///   the atomic that it is), and what it says is read at submission until the kernel has taken
+    ///   the entry ([`Self::submit`] returns then; with a polling thread it is taken once
+    ///   [`Self::queued`] does not count it any more);
+    /// - every descriptor it names stays open and is meant by it, and one that it closes has no
+    ///   owner left.
     ///
-    /// If the ring is dropped before the completion is reaped, that is for ever. Where it is
-    /// pushed with [`Sqe::skip_success`], the caller knows by other means when it is done.
+    /// The completion that counts is the last, the one without
+    /// [`CqeFlags::MORE`](super::CqeFlags::MORE). If the ring is dropped before it is reaped, that
+    /// is for ever. Where it is pushed with [`Sqe::skip_success`], the caller knows by other means
+    /// when it is done. Whoever has the ring can reap any completion, and have one come with any
+    /// number ([`Self::push_nop`]): code that lets go of memory by a completion's number lets nobody
+    /// else have the ring.
+    ///
+    /// What an operation leaves behind stays in the caller's hands:
+    /// - buffers given by [`Sqe::provide_buffers`] are written by any operation that picks from
+    ///   their group, until a completion names them ([`Completion::buffer`]),
+    ///   [`Sqe::remove_buffers`] has taken all there are, or the ring is dropped with nothing in
+    ///   flight; whoever pushes an operation that picks answers for the group's memory;
+    /// - a ring that is sent a completion ([`Sqe::msg_ring`]) expects it
+    ///   ([`Self::expect_messages`]), or its count of what is in flight becomes wrong, by which
+    ///   others may let go of memory that is in use; a slot that is sent a descriptor is one that
+    ///   is meant.
     ///
     /// # Errors
     /// `EAGAIN`: the submission queue is full; submit first. `EBUSY`: as much is in flight as
@@ -226,6 +245,14 @@ impl IoUring {
         let nop = Sqe::nop().user_data(user_data);
         // SAFETY: a no-op holds neither addresses nor descriptors.
         unsafe { self.push(&nop) }
+    }
+
+    /// Has the ring take completions that it has pushed nothing for: messages of other rings
+    /// ([`Sqe::msg_ring`]) or of itself. From now on [`Self::in_flight`] is unknown, so
+    /// [`Self::wait`] waits also while nothing is in flight, and nothing bounds what is: an
+    /// overflow, which loses nothing, becomes possible ([`Self::cq_overflow`]).
+    pub const fn expect_messages(&mut self) {
+        self.mapped.queues.forget_in_flight();
     }
 
     /// Shows the kernel the entries pushed so far. Without a polling thread the kernel looks

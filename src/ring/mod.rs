@@ -15,6 +15,7 @@
 //! | `instance.rs` | [`IoUring`], which owns the memory under the queues |
 //! | `operation.rs` | [`Sqe`]: modifiers, and operations on files |
 //! | `waiting.rs` | operations that wait for somebody else, sockets', and calling operations off |
+//! | `cancel.rs` | [`Cancel`]: which operations to call off |
 //! | `register.rs`, `probe.rs` | registered resources; what the kernel can do |
 //! | `slots.rs` | [`SlotRing`]: reads and writes without `unsafe` |
 //!
@@ -43,6 +44,7 @@
 #![allow(unsafe_code)]
 
 mod builder;
+mod cancel;
 mod completion;
 mod counter;
 mod instance;
@@ -59,6 +61,7 @@ mod waiting;
 mod scripted;
 
 pub use builder::{IoUringBuilder, SetupLevel};
+pub use cancel::Cancel;
 pub use completion::Completion;
 pub use instance::IoUring;
 pub use operation::{CURRENT_POSITION, Sqe};
@@ -66,13 +69,15 @@ pub use probe::Probe;
 pub use queues::{Completions, Verdict};
 pub use register::{FileSlot, WorkerLimits};
 pub use slots::{Finished, MAX_LEN_BYTES, MAX_SLOTS, Session, SetupError, SlotRing, Step};
+pub use waiting::PollChange;
 
 pub use crate::sys::io_uring::{
     AddressFamily, MsgFlags, MsgHdr, NOTIF_USAGE_ZC_COPIED, ReceivedMessage, RecvSendFlags,
     Shutdown, SocketAddress, SocketFlags, SocketType,
 };
 pub use crate::sys::io_uring::{
-    CqeFlags, FallocateMode, Features, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode,
-    OpenHow, PollEvents, RenameFlags, SetupFlags, SpliceFlags, SqeFlags, StatxBuffer, StatxMask,
-    TimeoutFlags, Timespec, XattrFlags,
+    ChildInfo, CqeFlags, FallocateMode, Features, FileAdvice, FixedFdFlags, FsyncFlags, FutexFlags,
+    FutexWaitv, IoVec, MemoryAdvice, MsgRingFlags, Opcode, OpenHow, PollEvents, RawSqe,
+    RenameFlags, SetupFlags, SpliceFlags, SqeFlags, StatxBuffer, StatxMask, SyncFileRangeFlags,
+    TimeoutFlags, Timespec, WaitFor, WaitOptions, XattrFlags,
 };

@@ -3,8 +3,9 @@
 use core::ffi::c_char;
 
 use crate::sys::io_uring::{
-    FILE_INDEX_ALLOC, FallocateMode, FileAdvice, FsyncFlags, IoVec, MemoryAdvice, Opcode, OpenHow,
-    RawSqe, RenameFlags, SpliceFlags, SqeFlags, StatxBuffer, StatxMask, XattrFlags,
+    FILE_INDEX_ALLOC, FallocateMode, FileAdvice, FixedFdFlags, FsyncFlags, IoVec, MemoryAdvice,
+    Opcode, OpenHow, RawSqe, RenameFlags, SpliceFlags, SqeFlags, StatxBuffer, StatxMask,
+    SyncFileRangeFlags, XattrFlags,
 };
 use crate::sys::{AtFlags, Mode, OFlags};
 
@@ -44,6 +45,12 @@ impl Sqe {
         })
     }
 
+    /// The entry `raw`, for what has no function here ([`RawSqe`] has an example).
+    #[inline]
+    pub const fn from_raw(raw: RawSqe) -> Self {
+        Self(raw)
+    }
+
     /// The entry as the kernel reads it.
     #[must_use]
     pub const fn raw(&self) -> &RawSqe {
@@ -69,9 +76,9 @@ impl Sqe {
     /// `ECANCELED`. A chain does not span submissions. Linux 5.3.
     ///
     /// Operations that the kernel carries out in a worker by a plain call complete with their
-    /// error and let the chain go on (seen on 6.18): fsync, fallocate, ftruncate, statx,
-    /// mkdirat, unlinkat, renameat, linkat, symlinkat, madvise, getxattr, setxattr. A wrong
-    /// descriptor cuts the chain with all of them, as it is found before.
+    /// error and let the chain go on (seen on 6.18): fsync, `sync_file_range`, fallocate,
+    /// ftruncate, statx, mkdirat, unlinkat, renameat, linkat, symlinkat, madvise, getxattr,
+    /// setxattr. A wrong descriptor cuts the chain with all of them, as it is found before.
     pub const fn link(self) -> Self {
         self.flags(SqeFlags::IO_LINK)
     }
@@ -96,6 +103,15 @@ impl Sqe {
     /// flight: see [`super::IoUring::in_flight`]. Linux 5.17.
     pub const fn skip_success(self) -> Self {
         self.flags(SqeFlags::CQE_SKIP_SUCCESS)
+    }
+
+    /// Has the kernel pick a buffer among those provided as `group` ([`Self::provide_buffers`]),
+    /// once there is data: for reads and receives, which then take no address of their own (null),
+    /// and at most their length (0, Linux 6.0: the buffer's). The completion tells which
+    /// ([`super::Completion::buffer`]); `ENOBUFS` when the group is empty. Linux 5.7.
+    pub const fn buffer_group(mut self, group: u16) -> Self {
+        self.0.buf_index = group;
+        self.flags(SqeFlags::BUFFER_SELECT)
     }
 
     /// Goes to a worker at once instead of being tried inline. Linux 5.6.
@@ -166,6 +182,34 @@ impl Sqe {
         Self::transfer(Opcode::Writev, fd, address(vectors), count, offset)
     }
 
+    /// As [`Self::readv`], into pieces that all lie within registered buffer `index`.
+    /// `EFAULT` where one does not. Linux 6.15.
+    pub fn readv_fixed(
+        fd: i32,
+        vectors: *const IoVec,
+        count: u32,
+        offset: u64,
+        index: u16,
+    ) -> Self {
+        let mut sqe = Self::transfer(Opcode::ReadvFixed, fd, address(vectors), count, offset);
+        sqe.0.buf_index = index;
+        sqe
+    }
+
+    /// As [`Self::writev`], from pieces that all lie within registered buffer `index`.
+    /// `EFAULT` where one does not. Linux 6.15.
+    pub fn writev_fixed(
+        fd: i32,
+        vectors: *const IoVec,
+        count: u32,
+        offset: u64,
+        index: u16,
+    ) -> Self {
+        let mut sqe = Self::transfer(Opcode::WritevFixed, fd, address(vectors), count, offset);
+        sqe.0.buf_index = index;
+        sqe
+    }
+
     /// Moves up to `len_bytes` between two descriptors, one of them a pipe; result: the count
     /// (`man 2 splice`). An offset is [`CURRENT_POSITION`] for a pipe and for a file's own
     /// position. [`Self::fixed_file`] is about `fd_out`; [`SpliceFlags::FD_IN_FIXED`] about
@@ -191,6 +235,70 @@ impl Sqe {
         sqe.0.op_flags = flags.bits();
         sqe.0.file_index = fd_in.cast_unsigned();
         sqe
+    }
+}
+
+/// Buffers that the kernel picks from.
+impl Sqe {
+    /// Gives the kernel `count` buffers of `len_bytes` each, one after the other from `start` on,
+    /// as numbers `first`, `first + 1`, … of `group`: for operations with [`Self::buffer_group`].
+    /// Result: 0. Each is the kernel's until a completion names it
+    /// ([`super::Completion::buffer`]), to be given anew then, or it is removed.
+    ///
+    /// Errors: `E2BIG`: none; `EINVAL`: a number beyond 65535, no length, or a group that is a
+    /// ring of buffers; `EFAULT`: no memory of a program can be there. Linux 5.7.
+    pub fn provide_buffers(
+        start: *mut u8,
+        len_bytes: u32,
+        count: u16,
+        group: u16,
+        first: u16,
+    ) -> Self {
+        let (opcode, first) = (Opcode::ProvideBuffers, u64::from(first));
+        let mut sqe = Self::transfer(opcode, count.into(), address(start), len_bytes, first);
+        sqe.0.buf_index = group;
+        sqe
+    }
+
+    /// Takes up to `count` buffers of `group` back; result: how many, `ENOENT` without such a
+    /// group, `EINVAL` for none. Linux 5.7.
+    pub fn remove_buffers(count: u16, group: u16) -> Self {
+        let mut sqe = Self::new(Opcode::RemoveBuffers, count.into());
+        sqe.0.buf_index = group;
+        sqe
+    }
+
+    /// Reads again and again whenever there is data, each time into a buffer that the kernel
+    /// picks from `group`. Results: the counts, with [`super::CqeFlags::MORE`]; the last, without,
+    /// is 0 at the end, `ENOBUFS` when the group is empty, or an error. A full completion queue
+    /// ends it too. `EBADFD` where `fd` cannot be polled, such as a regular file. Linux 6.7.
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, Sqe};
+    /// use std::{io::Write, os::fd::AsRawFd};
+    ///
+    /// # let Ok(mut ring) = IoUring::new(4) else { return };
+    /// # let probe = ring.probe().unwrap();
+    /// # if !probe.supports(annulet::ring::Opcode::ReadMultishot) { return }
+    /// let (reader, mut writer) = std::io::pipe().unwrap();
+    /// let mut buffers = vec![0; 4 * 512];
+    /// let provide = Sqe::provide_buffers(buffers.as_mut_ptr(), 512, 4, 0, 0);
+    /// // SAFETY: here and below: `buffers` and the pipe outlive the last completion.
+    /// unsafe { ring.push(&provide) }.unwrap();
+    /// assert_eq!(ring.wait().unwrap().into_result(), Ok(0));
+    ///
+    /// unsafe { ring.push(&Sqe::read_multishot(reader.as_raw_fd(), 0)) }.unwrap();
+    /// writer.write_all(b"one").unwrap();
+    /// let read = ring.wait().unwrap();
+    /// let start = usize::from(read.buffer().unwrap()) * 512;
+    /// assert_eq!((&buffers[start..start + 3], read.has_more()), (&b"one"[..], true));
+    ///
+    /// drop(writer);
+    /// let end = ring.wait().unwrap();
+    /// assert_eq!((end.into_result(), end.has_more()), (Ok(0), false));
+    /// ```
+    pub fn read_multishot(fd: i32, group: u16) -> Self {
+        Self::transfer(Opcode::ReadMultishot, fd, 0, 0, CURRENT_POSITION).buffer_group(group)
     }
 }
 
@@ -220,7 +328,8 @@ impl Sqe {
     /// Turns an operation that opens (or, as [`Self::close_direct`], closes) to a direct
     /// descriptor: slot `slot` of the registered files instead of a number of the process.
     /// Result: 0; `EINVAL` where the table has no such slot, or with `CLOEXEC` among the flags.
-    /// Linux 5.15.
+    /// Not for others: [`Self::splice`], [`Self::tee`] and [`Self::waitid`] have something else in
+    /// its place. Linux 5.15.
     pub const fn direct(mut self, slot: u32) -> Self {
         // 0 stands for an ordinary descriptor, the largest number for any slot: what no table can
         // have must not become one of them.
@@ -244,6 +353,25 @@ impl Sqe {
     /// Closes the direct descriptor in slot `slot` of the registered files. Linux 5.15.
     pub fn close_direct(slot: u32) -> Self {
         Self::new(Opcode::Close, 0).direct(slot)
+    }
+
+    /// Makes a pipe and writes its two descriptors into `ends`, the reading one first; result: 0
+    /// (`man 2 pipe2`: `CLOEXEC`, `NONBLOCK` and `DIRECT`). With [`Self::direct`] they are slots
+    /// `slot` and `slot + 1`, which are empty if that fails, and with [`Self::direct_alloc`] two
+    /// that are free. `EINVAL`: another flag, no such slots, or direct ones with `CLOEXEC`.
+    /// Linux 6.16.
+    pub fn pipe(ends: *mut [i32; 2], flags: OFlags) -> Self {
+        let mut sqe = Self::transfer(Opcode::Pipe, 0, address(ends), 0, 0);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// Makes an ordinary descriptor of the direct one in slot `slot`, close-on-exec if `flags` do
+    /// not say otherwise; result: its number. `EBADF` where the slot is empty. Linux 6.8.
+    pub fn fixed_fd_install(slot: u32, flags: FixedFdFlags) -> Self {
+        let mut sqe = Self::new(Opcode::FixedFdInstall, slot.cast_signed()).fixed_file();
+        sqe.0.op_flags = flags.bits();
+        sqe
     }
 
     /// Replaces `count` registered files from slot `first` on by `descriptors`; result: how
@@ -270,6 +398,28 @@ impl Sqe {
     /// (`man 2 fdatasync`). Linux 5.1.
     pub fn fdatasync(fd: i32) -> Self {
         Self::fsync(fd, FsyncFlags::DATASYNC)
+    }
+
+    /// As [`Self::fsync`], of what lies in the `len_bytes` from `offset` on (0 and 0: all). Most
+    /// file systems write the whole file back. Linux 5.1.
+    pub fn fsync_range(fd: i32, offset: u64, len_bytes: u32, flags: FsyncFlags) -> Self {
+        let mut sqe = Self::transfer(Opcode::Fsync, fd, 0, len_bytes, offset);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+
+    /// Starts writing back the pages of `len_bytes` (0: all) from `offset` on, or waits for it:
+    /// no promise that they outlast a crash (`man 2 sync_file_range`). `ESPIPE` for what is
+    /// neither a file, a device, nor a folder. Linux 5.2.
+    pub fn sync_file_range(
+        fd: i32,
+        offset: u64,
+        len_bytes: u32,
+        flags: SyncFileRangeFlags,
+    ) -> Self {
+        let mut sqe = Self::transfer(Opcode::SyncFileRange, fd, 0, len_bytes, offset);
+        sqe.0.op_flags = flags.bits();
+        sqe
     }
 
     /// Allocates, punches or zeroes `len_bytes` from `offset` on (`man 2 fallocate`).

@@ -47,7 +47,8 @@ pub(super) struct Queues {
     /// Where the submission queue's tail was when as many operations had been pushed as are
     /// complete and reaped by now.
     retired: u32,
-    /// Every operation has reported or will (see [`Self::push`]), so `retired` is right.
+    /// Every operation has reported or will (see [`Self::push`]), and nothing else has (messages
+    /// of other rings), so `retired` is right.
     counted: bool,
     /// A kernel thread takes submissions.
     sqpoll: bool,
@@ -159,6 +160,8 @@ impl Queues {
         let completion = self.cq.reap()?;
         // A completion that announces more of its kind leaves the operation in flight.
         let more = completion.flags.contains(CqeFlags::MORE);
+        // With nothing in flight it is another ring's message.
+        self.counted &= self.retired != self.sq.tail();
         self.retired = self.retired.wrapping_add(u32::from(!more));
         Some(completion)
     }

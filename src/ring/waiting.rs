@@ -1,10 +1,18 @@
 //! Operations that wait for somebody else (sockets' too), and those that call operations off.
 
+use core::sync::atomic::AtomicU32;
+
+use super::cancel::Cancel;
 use super::operation::{Sqe, address};
 use crate::sys::io_uring::{
-    AddressFamily, MsgFlags, MsgHdr, Opcode, PollEvents, RecvSendFlags, Shutdown, SocketFlags,
-    SocketType, SqeFlags, TimeoutFlags, Timespec,
+    AddressFamily, ChildInfo, CqeFlags, FutexFlags, FutexWaitv, MsgFlags, MsgHdr, MsgRingFlags,
+    Opcode, PollEvents, PollFlags, RecvSendFlags, Shutdown, SocketFlags, SocketType, TimeoutFlags,
+    Timespec, WaitFor, WaitOptions,
 };
+
+/// Messages to other rings: a completion, or a descriptor (`IORING_MSG_*`).
+const MSG_DATA: u64 = 0;
+const MSG_SEND_FD: u64 = 1;
 
 /// Accept connections until it ends (`IORING_ACCEPT_MULTISHOT`).
 const ACCEPT_MULTISHOT: u16 = 1 << 0;
@@ -16,6 +24,32 @@ impl Sqe {
     pub fn poll_add(fd: i32, events: PollEvents) -> Self {
         let mut sqe = Self::new(Opcode::PollAdd, fd);
         sqe.0.op_flags = events.bits();
+        sqe
+    }
+
+    /// As [`Self::poll_add`], again and again: each time that `fd` becomes ready, not as long as it
+    /// is. A completion without [`super::CqeFlags::MORE`] is the last: an error, or the completion
+    /// queue was full. Not with [`Self::skip_success`] (`EINVAL`). Linux 5.13.
+    pub fn poll_multishot(fd: i32, events: PollEvents) -> Self {
+        let mut sqe = Self::poll_add(fd, events);
+        sqe.0.len = PollFlags::MULTISHOT.bits();
+        sqe
+    }
+
+    /// Changes the poll pushed with `target`, once or multishot, which goes on. Result: 0,
+    /// `ENOENT` if there is none, `EALREADY` if it is just completing. Linux 5.13.
+    pub fn poll_update(target: u64, change: PollChange) -> Self {
+        let (events, user_data) = match change {
+            PollChange::Events(events) => (Some(events), None),
+            PollChange::UserData(user_data) => (None, Some(user_data)),
+            PollChange::Both(events, user_data) => (Some(events), Some(user_data)),
+        };
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::UPDATE_EVENTS, events.is_some());
+        flags.set(PollFlags::UPDATE_USER_DATA, user_data.is_some());
+        let (opcode, user_data) = (Opcode::PollRemove, user_data.unwrap_or(0));
+        let mut sqe = Self::transfer(opcode, -1, target, flags.bits(), user_data);
+        sqe.0.op_flags = events.map_or(0, |events| events.bits());
         sqe
     }
 
@@ -34,8 +68,32 @@ impl Sqe {
         sqe
     }
 
+    /// Completes with `ETIME` each time that `timeout`, a span, has gone by: `count` times, the
+    /// last without [`super::CqeFlags::MORE`], or for ever (0). A full completion queue ends it.
+    /// `timeout` is read at submission. `EINVAL` with [`TimeoutFlags::ABS`]. Linux 6.4.
+    pub fn timeout_multishot(timeout: *const Timespec, count: u32, flags: TimeoutFlags) -> Self {
+        Self::timeout(timeout, count, flags | TimeoutFlags::MULTISHOT)
+    }
+
+    /// Gives the timeout pushed with `target` a new time, from now on or with
+    /// [`TimeoutFlags::ABS`] a point of time by the clock that it has, and no count. `timeout` is
+    /// read at submission. Result: 0; `ENOENT`, `EALREADY` as [`Self::timeout_remove`]; `EINVAL`
+    /// for other flags. Linux 5.11.
+    pub fn timeout_update(target: u64, timeout: *const Timespec, flags: TimeoutFlags) -> Self {
+        let mut sqe = Self::transfer(Opcode::TimeoutRemove, -1, target, 0, address(timeout));
+        sqe.0.op_flags = (flags | TimeoutFlags::UPDATE).bits();
+        sqe
+    }
+
+    /// As [`Self::timeout_update`], of a [`Self::link_timeout`] whose operation has begun.
+    /// Linux 5.15.
+    pub fn link_timeout_update(target: u64, timeout: *const Timespec, flags: TimeoutFlags) -> Self {
+        Self::timeout_update(target, timeout, flags | TimeoutFlags::LINK_UPDATE)
+    }
+
     /// Calls off the timeout pushed with `target`, which completes with `ECANCELED`. Result:
-    /// 0, `ENOENT` if there is none, `EBUSY` if it is just completing. Linux 5.5.
+    /// 0, `ENOENT` if there is none or its time has come, `EALREADY` if it is just coming (the
+    /// man page has `EBUSY` for it). Linux 5.5.
     pub fn timeout_remove(target: u64) -> Self {
         Self::transfer(Opcode::TimeoutRemove, -1, target, 0, 0)
     }
@@ -50,10 +108,143 @@ impl Sqe {
     }
 
     /// Calls off the operation pushed with `target`, which if that succeeds completes with
-    /// `ECANCELED` or `EINTR`. Result: 0, `ENOENT` if there is none, `EALREADY` if it is
-    /// past calling off and will complete by itself. Linux 5.5.
+    /// `ECANCELED`. Result: 0 (1 where it waits for a futex or a child), `ENOENT` if there is
+    /// none, `EALREADY` if it is running in a worker: if it can be interrupted it completes with
+    /// `EINTR` (a splice with 512, which is `ERESTARTSYS`; seen on 6.18), else by itself.
+    /// Linux 5.5.
     pub fn cancel(target: u64) -> Self {
         Self::transfer(Opcode::AsyncCancel, -1, target, 0, 0)
+    }
+
+    /// Calls off the operations that `which` chooses, as [`Self::cancel`]. Result with
+    /// [`Cancel::all`]: how many were found, which may be none; all that wait for futexes count as
+    /// one, and so do all for children. `EBADF`: the descriptor is not open. `EINVAL`: the kernel
+    /// is older than a property that was named. Linux 5.5; [`Cancel`] has the first kernel of each
+    /// property.
+    pub fn cancel_matching(which: Cancel) -> Self {
+        let (fd, user_data, opcode, flags) = which.parts();
+        let mut sqe = Self::transfer(Opcode::AsyncCancel, fd, user_data, opcode, 0);
+        sqe.0.op_flags = flags.bits();
+        sqe
+    }
+}
+
+/// Other threads, processes and rings.
+impl Sqe {
+    fn futex(opcode: Opcode, word: *const AtomicU32, value: u32, mask: u32, flags: u32) -> Self {
+        // The kernel takes the flags where other operations have a descriptor.
+        let mut sqe = Self::transfer(
+            opcode,
+            flags.cast_signed(),
+            address(word),
+            0,
+            u64::from(value),
+        );
+        sqe.0.addr3 = u64::from(mask);
+        sqe
+    }
+
+    /// Waits until `word` is woken with a mask that has a bit of `mask` (`u32::MAX`: whichever),
+    /// if it is `expected` (`man 2 futex`). Result: 0; `EAGAIN`: it is not; `EINVAL`: no bit.
+    /// Linux 6.7.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use annulet::ring::{FutexFlags, IoUring, Opcode, Sqe};
+    ///
+    /// # let Ok(mut ring) = IoUring::new(2) else { return };
+    /// # if !ring.probe().is_ok_and(|probe| probe.supports(Opcode::FutexWait)) { return }
+    /// let (word, threads) = (AtomicU32::new(0), FutexFlags::PRIVATE);
+    /// let wait = Sqe::futex_wait(&raw const word, 0, u32::MAX, threads);
+    /// // SAFETY: `word` outlives the completions.
+    /// unsafe { ring.push(&wait) }.unwrap();
+    /// ring.submit().unwrap();
+    /// // Another thread would do this.
+    /// word.store(1, Ordering::Release);
+    /// let wake = Sqe::futex_wake(&raw const word, 1, u32::MAX, threads).user_data(1);
+    /// // SAFETY: as above.
+    /// unsafe { ring.push(&wake) }.unwrap();
+    /// for _ in 0..2 {
+    ///     let completion = ring.wait().unwrap();
+    ///     let woken = completion.user_data as u32;
+    ///     assert_eq!(completion.into_result(), Ok(woken));
+    /// }
+    /// ```
+    pub fn futex_wait(word: *const AtomicU32, expected: u32, mask: u32, flags: FutexFlags) -> Self {
+        Self::futex(Opcode::FutexWait, word, expected, mask, flags.with_size())
+    }
+
+    /// Wakes up to `count` who wait for `word` with a mask that has a bit of `mask`; result: how
+    /// many. `EINVAL`: no bit. Linux 6.7.
+    pub fn futex_wake(word: *const AtomicU32, count: u32, mask: u32, flags: FutexFlags) -> Self {
+        Self::futex(Opcode::FutexWake, word, count, mask, flags.with_size())
+    }
+
+    /// Waits until one of `count` words (at most 128) is woken, if each is what is expected
+    /// (`man 2 futex_waitv`). `futexes` is read at submission. Result: the place of one that was
+    /// woken, from 0 on; `EAGAIN`: one is not as expected. Linux 6.7.
+    pub fn futex_waitv(futexes: *const FutexWaitv, count: u32) -> Self {
+        Self::transfer(Opcode::FutexWaitv, 0, address(futexes), count, 0)
+    }
+
+    /// Waits until a child that `which` names has done one of `options`, and writes what into
+    /// `info` unless that is null, also where it fails (`man 2 waitid`). Result: 0, with
+    /// [`WaitOptions::NOHANG`] also for nothing; `ECHILD`: no such child; `EINVAL`: no change
+    /// among the options. Linux 6.7.
+    pub fn waitid(which: WaitFor, info: *mut ChildInfo, options: WaitOptions) -> Self {
+        // `P_*` of `include/uapi/linux/wait.h`.
+        let (kind, id) = match which {
+            WaitFor::All => (0, 0),
+            WaitFor::Pid(id) => (1, id),
+            WaitFor::Group(id) => (2, id),
+            WaitFor::PidFd(fd) => (3, fd),
+        };
+        let mut sqe = Self::transfer(Opcode::Waitid, id, 0, kind, address(info));
+        sqe.0.file_index = options.bits();
+        sqe
+    }
+
+    /// Posts a completion with this `user_data` and `result` to the ring of descriptor `ring`,
+    /// which has to expect it ([`super::IoUring::expect_messages`]). Result: 0; `EBADFD`: no ring,
+    /// or one that is disabled; `EOVERFLOW`, `ENOMEM`: no memory for it. Linux 5.18.
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, Opcode, Sqe};
+    ///
+    /// # let Ok(mut ring) = IoUring::new(1) else { return };
+    /// # if !ring.probe().is_ok_and(|probe| probe.supports(Opcode::MsgRing)) { return }
+    /// let mut other = IoUring::new(1).unwrap();
+    /// other.expect_messages();
+    /// // SAFETY: `other` expects messages and lives as long.
+    /// unsafe { ring.push(&Sqe::msg_ring(other.as_fd().raw(), 7, 42)) }.unwrap();
+    /// assert_eq!(ring.wait().unwrap().into_result(), Ok(0));
+    /// let message = other.wait().unwrap();
+    /// assert_eq!((message.user_data, message.result), (7, 42));
+    /// ```
+    pub fn msg_ring(ring: i32, user_data: u64, result: i32) -> Self {
+        let len = result.cast_unsigned();
+        Self::transfer(Opcode::MsgRing, ring, MSG_DATA, len, user_data)
+    }
+
+    /// As [`Self::msg_ring`], with flags. Linux 6.3.
+    pub fn msg_ring_flags(ring: i32, user_data: u64, result: i32, flags: CqeFlags) -> Self {
+        let mut sqe = Self::msg_ring(ring, user_data, result);
+        sqe.0.op_flags = MsgRingFlags::FLAGS_PASS.bits();
+        sqe.0.file_index = flags.bits();
+        sqe
+    }
+
+    /// Gives the direct descriptor in slot `slot` to the ring of descriptor `ring` too: in a free
+    /// slot there, or in the one that [`Self::direct`] names. Result: the slot, or 0 if it was
+    /// named; a completion there, which it has to expect ([`super::IoUring::expect_messages`]),
+    /// has the same with this `user_data`, if `flags` do not say otherwise. `EBADF`: `slot` is
+    /// empty; `EBADFD`: no ring; `ENFILE`: no slot is free there; `ENXIO`: it has none; `EINVAL`:
+    /// it is the same ring, or there is no such slot. Linux 6.0.
+    pub fn msg_ring_fd(ring: i32, slot: u32, user_data: u64, flags: MsgRingFlags) -> Self {
+        let mut sqe = Self::transfer(Opcode::MsgRing, ring, MSG_SEND_FD, 0, user_data);
+        sqe.0.addr3 = u64::from(slot);
+        sqe.0.op_flags = flags.bits();
+        sqe.direct_alloc()
     }
 }
 
@@ -234,7 +425,7 @@ impl Sqe {
 
     /// Receives again and again, each time into a buffer that the kernel picks from group
     /// `group`; results as [`Self::recv`], 0 being the last, and `ENOBUFS` if the group has
-    /// run empty. The upper 16 bits of a completion's flags name the buffer; the group's
+    /// run empty. A completion names the buffer ([`super::Completion::buffer`]); the group's
     /// memory stays as long as they are provided. Linux 6.0.
     pub fn recv_multishot(fd: i32, group: u16, flags: MsgFlags) -> Self {
         let nowhere = core::ptr::null::<u8>();
@@ -268,9 +459,8 @@ impl Sqe {
         Self::message(Opcode::Recvmsg, fd, header, 1, flags).multishot_of(group)
     }
 
-    fn multishot_of(mut self, group: u16) -> Self {
-        self.0.buf_index = group;
-        self.flags(SqeFlags::BUFFER_SELECT)
+    fn multishot_of(self, group: u16) -> Self {
+        self.buffer_group(group)
             .recv_send(RecvSendFlags::RECV_MULTISHOT)
     }
 
@@ -280,4 +470,36 @@ impl Sqe {
         self.0.ioprio |= flags.bits();
         self
     }
+}
+
+/// What [`Sqe::poll_update`] changes.
+///
+/// ```
+/// use annulet::ring::{IoUring, Opcode, PollChange, PollEvents, Sqe};
+/// use std::os::fd::AsRawFd;
+///
+/// # let Ok(mut ring) = IoUring::new(2) else { return };
+/// # if !ring.probe().is_ok_and(|probe| probe.supports(Opcode::Mkdirat)) { return } // 5.15
+/// let (_reader, writer) = std::io::pipe().unwrap();
+/// let poll = Sqe::poll_add(writer.as_raw_fd(), PollEvents::empty()).user_data(1);
+/// let update = Sqe::poll_update(1, PollChange::Events(PollEvents::OUT));
+/// for sqe in [poll, update] {
+///     // SAFETY: `writer` outlives the completions.
+///     unsafe { ring.push(&sqe) }.unwrap();
+/// }
+/// for _ in 0..2 {
+///     let completion = ring.wait().unwrap();
+///     let polled = completion.user_data == 1;
+///     let expected = if polled { PollEvents::OUT.bits() } else { 0 };
+///     assert_eq!(completion.into_result(), Ok(expected));
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PollChange {
+    /// What is waited for.
+    Events(PollEvents),
+    /// The number that its completions carry.
+    UserData(u64),
+    /// Both.
+    Both(PollEvents, u64),
 }

@@ -3,10 +3,21 @@
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 
-use annulet::ring::{CURRENT_POSITION, Features, FsyncFlags, PollEvents, SpliceFlags, Sqe};
+use std::ptr::null_mut;
+use std::sync::atomic::AtomicU32;
+
+use annulet::ring::{
+    CURRENT_POSITION, Features, FixedFdFlags, FsyncFlags, FutexFlags, Opcode, PollEvents,
+    SpliceFlags, Sqe, SyncFileRangeFlags, TimeoutFlags, Timespec, WaitFor, WaitOptions,
+};
 use annulet::sys::{Errno, Mode, OFlags};
 
 use super::support::{NO_FD, bad, c, file, p, push, raw, reap, results, ring, skip};
+
+static LONG: Timespec = Timespec {
+    tv_sec: 1000,
+    tv_nsec: 0,
+};
 
 const CUT: Result<u32, Errno> = Err(Errno::ECANCELED);
 
@@ -71,6 +82,51 @@ fn operations_that_fail_and_cut() {
     ] {
         assert!(cuts(first), "{first:?}");
     }
+}
+
+/// As above, of operations that not every kernel has.
+#[test]
+fn newer_operations_that_fail_and_cut() {
+    let probe = ring(1).probe().unwrap();
+    let word = AtomicU32::new(0);
+    let (at, private) = (&raw const word, FutexFlags::PRIVATE);
+    let (_dir, file) = file(b"");
+    let this = i32::try_from(std::process::id()).unwrap();
+    let itself = WaitFor::Pid(this);
+    for (operation, first) in [
+        (
+            Opcode::Renameat,
+            Sqe::timeout_update(77, &raw const LONG, TimeoutFlags::empty()),
+        ),
+        (Opcode::RemoveBuffers, Sqe::remove_buffers(1, 77)),
+        (Opcode::MsgRing, Sqe::msg_ring(raw(&file), 0, 0)),
+        (Opcode::ReadMultishot, Sqe::read_multishot(raw(&file), 77)),
+        (
+            Opcode::Waitid,
+            Sqe::waitid(itself, null_mut(), WaitOptions::EXITED),
+        ),
+        (Opcode::FutexWait, Sqe::futex_wait(at, 1, 1, private)),
+        (Opcode::FutexWake, Sqe::futex_wake(at, 1, 0, private)),
+        (
+            Opcode::FixedFdInstall,
+            Sqe::fixed_fd_install(0, FixedFdFlags::empty()),
+        ),
+        (Opcode::Pipe, Sqe::pipe(null_mut(), OFlags::empty())),
+    ] {
+        if probe.supports(operation) {
+            assert!(cuts(first), "{first:?}");
+        } else {
+            skip("newer_operations_that_fail_and_cut", "the kernel lacks one");
+        }
+    }
+}
+
+#[test]
+fn a_sync_file_range_that_fails_does_not_cut() {
+    let (pipe, _writer) = std::io::pipe().unwrap();
+    let all = SyncFileRangeFlags::all();
+    assert!(!cuts(Sqe::sync_file_range(pipe.as_raw_fd(), 0, 0, all)));
+    assert!(cuts(Sqe::sync_file_range(NO_FD, 0, 0, all)));
 }
 
 #[test]

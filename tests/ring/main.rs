@@ -3,8 +3,14 @@
 
 #[path = "../support/mod.rs"]
 mod all_tests;
+mod calling_off;
 mod chains;
+mod descriptors;
+mod futexes_and_children;
+mod messages;
 mod operations;
+mod polls;
+mod provided_buffers;
 mod registration;
 mod setup;
 mod slots;
@@ -12,3 +18,4 @@ mod sockets;
 mod sqpoll;
 mod submission;
 mod support;
+mod syncing;

@@ -15,12 +15,63 @@ bitflags! {
     pub struct TimeoutFlags: u32 {
         /// A point of time, not a span (5.5).
         const ABS = 1 << 0;
+        /// The new time of a timeout (5.11); what `Sqe::timeout_update` sets.
+        const UPDATE = 1 << 1;
         /// By the clock that goes on during suspend (5.15).
         const BOOTTIME = 1 << 2;
         /// By the wall clock (5.15).
         const REALTIME = 1 << 3;
+        /// The new time of a linked timeout (5.15); what `Sqe::link_timeout_update` sets.
+        const LINK_UPDATE = 1 << 4;
         /// Running out counts as success, and does not cut a chain (5.16).
         const ETIME_SUCCESS = 1 << 5;
+        /// Again and again (6.4); what `Sqe::timeout_multishot` sets.
+        const MULTISHOT = 1 << 6;
+    }
+
+    /// What of a range is written back, and what is waited for (`SYNC_FILE_RANGE_*`,
+    /// `man 2 sync_file_range`).
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, Sqe, SyncFileRangeFlags};
+    /// # use std::os::fd::AsRawFd;
+    ///
+    /// # let Ok(mut ring) = IoUring::new(1) else { return };
+    /// let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    /// let all = SyncFileRangeFlags::all();
+    /// // SAFETY: `file` outlives the completion.
+    /// unsafe { ring.push(&Sqe::sync_file_range(file.as_raw_fd(), 0, 4096, all)) }.unwrap();
+    /// assert_eq!(ring.wait().unwrap().into_result(), Ok(0));
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SyncFileRangeFlags: u32 {
+        /// Wait first for what is being written already.
+        const WAIT_BEFORE = 1 << 0;
+        /// Begin to write what is dirty.
+        const WRITE = 1 << 1;
+        /// Wait at the end for what is being written.
+        const WAIT_AFTER = 1 << 2;
+    }
+
+    /// How an ordinary descriptor is made of a direct one (`IORING_FIXED_FD_*`).
+    ///
+    /// ```
+    /// use annulet::ring::{FixedFdFlags, IoUring, Opcode, Sqe};
+    /// # use annulet::sys::STDIN;
+    ///
+    /// # let Ok(mut ring) = IoUring::new(1) else { return };
+    /// # if !ring.probe().is_ok_and(|probe| probe.supports(Opcode::FixedFdInstall)) { return }
+    /// ring.register_files(&[STDIN.into()]).unwrap();
+    /// for flags in [FixedFdFlags::empty(), FixedFdFlags::NO_CLOEXEC] {
+    ///     // SAFETY: slot 0 is meant; what the number is used for comes later.
+    ///     unsafe { ring.push(&Sqe::fixed_fd_install(0, flags)) }.unwrap();
+    ///     assert!(ring.wait().unwrap().into_result().is_ok());
+    /// }
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct FixedFdFlags: u32 {
+        /// Not close-on-exec, which it is otherwise (6.8).
+        const NO_CLOEXEC = 1 << 0;
     }
 
     /// Events of a poll (`POLL*`, `man 2 poll`).

@@ -51,6 +51,17 @@ pub struct Params {
 
 /// A submission entry (`struct io_uring_sqe`). The kernel's unions are the plain field of
 /// the same place: each operation says what it keeps where.
+///
+/// ```
+/// use annulet::ring::{IoUring, Opcode, RawSqe, Sqe};
+///
+/// # let Ok(mut ring) = IoUring::new(1) else { return };
+/// let raw = RawSqe { opcode: Opcode::Nop as u8, fd: -1, ..RawSqe::default() };
+/// assert_eq!(Sqe::from_raw(raw), Sqe::nop());
+/// // SAFETY: it names nothing.
+/// unsafe { ring.push(&Sqe::from_raw(raw).user_data(7)) }.unwrap();
+/// assert_eq!(ring.wait().unwrap().user_data, 7);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 #[allow(missing_docs)]

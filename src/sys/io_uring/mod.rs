@@ -11,6 +11,7 @@
 //! | `opcode.rs` | numbers of operations and of registrations |
 //! | `arguments.rs` | what single operations take beside descriptors, addresses and lengths |
 //! | `layout.rs` | structures that the kernel reads and writes |
+//! | `waiting.rs` | what operations that wait for somebody else take and give |
 //! | `sockets.rs` | what sockets' operations take and give |
 
 mod arguments;
@@ -18,12 +19,14 @@ mod flags;
 mod layout;
 mod opcode;
 mod sockets;
+mod waiting;
 
 pub use arguments::*;
 pub use flags::*;
 pub use layout::*;
 pub use opcode::*;
 pub use sockets::*;
+pub use waiting::*;
 
 use super::arch::{nr, syscall2, syscall4, syscall6};
 use super::errno::Result;

@@ -107,7 +107,8 @@ bitflags! {
         const FIXED_BUF = 1 << 2;
         /// The notification of a zero-copy send says whether the kernel copied (6.2).
         const SEND_ZC_REPORT_USAGE = 1 << 3;
-        /// Several provided buffers in one go (6.10).
+        /// Several provided buffers in one go (6.10): the completion names the first, and those
+        /// that follow it in the group are used as far as the number of bytes reaches.
         const BUNDLE = 1 << 4;
     }
 }
@@ -193,7 +194,7 @@ pub enum Shutdown {
 }
 
 /// Room for the address of any socket (`struct sockaddr_storage`).
-const ADDRESS_LEN: usize = 128;
+const ADDRESS_LEN: u32 = 128;
 /// Room for a path (`struct sockaddr_un`).
 const PATH_LEN: usize = 108;
 /// Where a path starts, after the family.
@@ -213,7 +214,7 @@ const PATH: usize = 2;
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(8))]
 pub struct SocketAddress {
-    bytes: [u8; ADDRESS_LEN],
+    bytes: [u8; ADDRESS_LEN as usize],
     len_bytes: u32,
 }
 
@@ -224,9 +225,8 @@ impl SocketAddress {
     #[must_use]
     pub const fn room() -> Self {
         Self {
-            bytes: [0; ADDRESS_LEN],
-            #[allow(clippy::cast_possible_truncation)] // 128
-            len_bytes: ADDRESS_LEN as u32,
+            bytes: [0; ADDRESS_LEN as usize],
+            len_bytes: ADDRESS_LEN,
         }
     }
 
@@ -234,7 +234,7 @@ impl SocketAddress {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut address = Self::room();
-        let len = bytes.len().min(ADDRESS_LEN);
+        let len = bytes.len().min(ADDRESS_LEN as usize);
         address.bytes[..len].copy_from_slice(&bytes[..len]);
         #[allow(clippy::cast_possible_truncation)] // at most 128
         let len = len as u32;
@@ -267,10 +267,15 @@ impl SocketAddress {
         self.bytes.as_ptr()
     }
 
-    /// Its length; of [`Self::room`], how much there is.
+    /// Its length; of [`Self::room`], how much there is. Never more than there are bytes: the kernel
+    /// says how long the address is even where it had no room for all of it.
     #[must_use]
     pub const fn len_bytes(&self) -> u32 {
-        self.len_bytes
+        if self.len_bytes < ADDRESS_LEN {
+            self.len_bytes
+        } else {
+            ADDRESS_LEN
+        }
     }
 
     /// Where the kernel writes an address and its length.
@@ -443,6 +448,16 @@ impl<'buffer> ReceivedMessage<'buffer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_that_says_more_than_there_is() {
+        let mut address = SocketAddress::room();
+        let (_, len) = address.parts_mut();
+        // SAFETY: a number of the address, as the kernel writes it.
+        unsafe { len.write(4096) };
+        assert_eq!(address.len_bytes(), 128);
+        assert_eq!(address.path(), None);
+    }
 
     #[test]
     fn addresses_of_the_internet() {
