@@ -3,11 +3,14 @@
 //! The library holds everything but the runtime (entry point, allocator, panic handler), so
 //! that it can be tested on the host with the ordinary test harness. Its layers, each of
 //! which knows only those before it: [`sys`], `ring`, `report`, `data`, `copy`, `cat`, `cli`.
+//!
+//! The feature `std`, for programs that have a libc, turns descriptors and errors into those of
+//! `std` and back.
 
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 // `supported` comes from the build script (`linker/build.rs`). Without it there is no module,

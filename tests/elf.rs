@@ -383,6 +383,21 @@ fn what_is_not_supported_gets_one_sentence() {
 }
 
 #[test]
+fn the_program_is_not_built_with_std() {
+    let ran = run(Command::new(env!("CARGO"))
+        .current_dir(support::repository())
+        .args(["check", "--offline", "--color=never", "--bins"])
+        .args(["--features", "std", "--target-dir"])
+        .arg(target_dir().join("unsupported")));
+    let ran = ran.expect_status(101);
+    let mut errors = ran.stderr.lines().filter(|line| line.starts_with("error"));
+    let first = errors.next().expect("an error");
+    assert!(first.starts_with("error: the feature `std` is for other"));
+    // cargo's own summary of the one above.
+    assert_eq!(errors.count(), 1, "{ran:?}");
+}
+
+#[test]
 fn no_library_was_linked_in() {
     let (_, link_args) = unstripped();
     // rustc quotes each word: "cc" "-m64" "/path/to/x.o" ...

@@ -4,6 +4,7 @@
 //! has at most one operation in flight: so the kernel and the program never reach the same
 //! bytes at once, and the memory outlives whatever works on it.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, Range};
@@ -48,6 +49,14 @@ pub enum Step {
 }
 
 /// Why a [`SlotRing`] could not be made.
+///
+/// ```
+/// use annulet::ring::{SlotRing, Step};
+///
+/// let error = SlotRing::new(65, 4096).unwrap_err();
+/// assert_eq!(error.step, Step::Arguments);
+/// assert_eq!(error.to_string(), "number or size of slots: Invalid argument");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetupError {
     /// What was being done.
@@ -55,6 +64,19 @@ pub struct SetupError {
     /// What the kernel said.
     pub errno: Errno,
 }
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = match self.step {
+            Step::Arguments => "number or size of slots",
+            Step::Setup => "cannot set up io_uring",
+            Step::Map => "cannot map the slots",
+        };
+        write!(f, "{doing}: {}", self.errno)
+    }
+}
+
+impl core::error::Error for SetupError {}
 
 /// One operation's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,14 @@
 use core::num::NonZeroU16;
 
 /// An error number as the kernel returns it (1 to 4095; `include/linux/err.h`, `MAX_ERRNO`).
+///
+/// ```
+/// use annulet::sys::Errno;
+///
+/// let errno = Errno::from_number(2).unwrap();
+/// assert_eq!(errno, Errno::ENOENT);
+/// assert_eq!(errno.to_string(), "No such file or directory");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Errno(NonZeroU16);
 
@@ -68,6 +76,18 @@ impl core::fmt::Debug for Errno {
         write!(f, "Errno({})", self.0)
     }
 }
+
+/// What GNU tools print for it ([`Errno::text`]), or "Unknown error N".
+impl core::fmt::Display for Errno {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.text() {
+            Some(text) => f.pad(text),
+            None => write!(f, "Unknown error {}", self.0),
+        }
+    }
+}
+
+impl core::error::Error for Errno {}
 
 /// Makes a constant of each error number, with its text beside it.
 macro_rules! errnos {
@@ -265,6 +285,7 @@ mod tests {
                 Some(ours) => assert_eq!(ours, theirs, "{number}"),
                 None => assert!(theirs.starts_with("Unknown error"), "{number}"),
             }
+            assert_eq!(format!("{}", Errno::new(number)), theirs);
         }
     }
 }

@@ -11,6 +11,9 @@ use super::errno::Result;
 pub struct OwnedFd(i32);
 
 /// A descriptor that somebody else keeps open for `'fd`.
+///
+/// With the feature `std` it is made of whatever `std` holds open, by [`From`]; without, of a
+/// number ([`Self::borrow_raw`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BorrowedFd<'fd> {
     raw: i32,
@@ -53,6 +56,14 @@ impl OwnedFd {
         self.0
     }
 
+    /// Gives the descriptor up, to be closed by somebody else.
+    #[must_use]
+    pub const fn into_raw(self) -> i32 {
+        let raw = self.0;
+        core::mem::forget(self);
+        raw
+    }
+
     /// The same, but never as one of the three standard descriptors: where the caller started
     /// us with one of them closed, what is meant for it must not end up in a file of ours.
     ///
@@ -73,9 +84,7 @@ impl OwnedFd {
     /// `EIO`, `ENOSPC`, `EDQUOT`: an earlier write was lost. The descriptor is gone in every
     /// case, also after `EINTR` (`man 2 close`).
     pub fn close(self) -> Result<()> {
-        let raw = self.0;
-        core::mem::forget(self);
-        close_raw(raw)
+        close_raw(self.into_raw())
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `startup.rs`, `process.rs` | what a program is started with; the process and its kernel |
 //! | `errno.rs`, `restarted.rs` | errors, and calls made again after a signal |
 //! | `fd.rs`, `mapping.rs`, `arena.rs` | descriptors, mappings and memory, each with its owner |
+//! | `hosted.rs` | from and to what `std` has, with the feature `std` |
 //! | `fs.rs`, `stat.rs`, `inode.rs`, `xattr.rs`, `dirent.rs` | names, metadata, attributes, directories |
 //! | `io.rs` | data through descriptors |
 //! | `io_uring/` | its three calls, and what they share with the kernel |
@@ -26,6 +27,8 @@ mod dirent;
 pub mod errno;
 mod fd;
 mod fs;
+#[cfg(feature = "std")]
+mod hosted;
 mod inode;
 mod io;
 pub mod io_uring;
