@@ -1,5 +1,7 @@
 //! [`IoUring`]: a ring, the memory under its queues, and the way into the kernel.
 
+use core::time::Duration;
+
 use super::builder::{IoUringBuilder, SetupLevel};
 use super::completion::Completion;
 use super::operation::Sqe;
@@ -7,9 +9,10 @@ use super::probe::Probe;
 use super::queues::Completions;
 use super::setup::{Map, Mapped, set_up};
 use crate::sys::io_uring::{
-    EnterFlags, Features, Params, SetupFlags, io_uring_enter, io_uring_setup,
+    EnterFlags, Features, GeteventsArg, Params, SetupFlags, Timespec, io_uring_enter,
+    io_uring_setup,
 };
-use crate::sys::{BorrowedFd, Errno, Mapping, Result};
+use crate::sys::{BorrowedFd, Errno, Mapping, Result, monotonic_ns};
 
 /// An `io_uring` instance.
 ///
@@ -301,6 +304,53 @@ impl IoUring {
             })
     }
 
+    /// As [`Self::submit_and_wait`], for no longer than `timeout`. Linux 5.11.
+    ///
+    /// Where this call has handed something over it says so, also when the time is up: whether
+    /// completions are there, [`Self::complete`] tells.
+    ///
+    /// # Errors
+    /// `ETIME`: the time is up, not one completion has come, and nothing was handed over.
+    /// `EINTR`: a signal came first. `EINVAL` before 5.11. Else as [`Self::submit`].
+    pub fn submit_and_wait_timeout(&mut self, min_complete: u32, timeout: Duration) -> Result<u32> {
+        self.submit_and_wait_limited(min_complete, timeout, 0)
+    }
+
+    /// As [`Self::submit_and_wait_timeout`]; once `min_wait` (rounded up to microseconds) is over,
+    /// one completion is enough, be `min_complete` what it may. So those that come together are
+    /// waited for together, and one that comes alone is not kept waiting. Linux 6.12.
+    ///
+    /// # Errors
+    /// `EINVAL` before 6.12. Else as [`Self::submit_and_wait_timeout`].
+    pub fn submit_and_wait_min_timeout(
+        &mut self,
+        min_complete: u32,
+        min_wait: Duration,
+        timeout: Duration,
+    ) -> Result<u32> {
+        // Kernels from before take no notice of it, or refuse it.
+        if !self.features.contains(Features::MIN_TIMEOUT) {
+            return Err(Errno::EINVAL);
+        }
+        let min_wait_usec = min_wait.as_nanos().div_ceil(1000);
+        let min_wait_usec = u32::try_from(min_wait_usec).unwrap_or(u32::MAX);
+        self.submit_and_wait_limited(min_complete, timeout, min_wait_usec)
+    }
+
+    fn submit_and_wait_limited(
+        &mut self,
+        min_complete: u32,
+        timeout: Duration,
+        min_wait_usec: u32,
+    ) -> Result<u32> {
+        let (fd, flags) = (self.enter_fd, self.enter_flags | EnterFlags::GETEVENTS);
+        self.mapped
+            .queues
+            .enter(min_complete, flags, |n, min, flags| {
+                enter_for(fd, n, min, flags, timeout, min_wait_usec)
+            })
+    }
+
     /// Hands over to the polling thread, waking it only if it sleeps.
     ///
     /// # Errors
@@ -336,6 +386,20 @@ impl IoUring {
         self.mapped
             .queues
             .next(|n, min, flags| enter(fd, n, min, flags | ours))
+    }
+
+    /// As [`Self::wait`], for no longer than `timeout`, however many signals come. Linux 5.11.
+    ///
+    /// # Errors
+    /// `ETIME`: the time is up, and no completion has come. `EINVAL` before 5.11. Else as [`Self::wait`].
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Completion> {
+        let (fd, ours) = (self.enter_fd, self.enter_flags);
+        let start_ns = monotonic_ns();
+        self.mapped.queues.next(|n, min, flags| {
+            let passed = Duration::from_nanos(monotonic_ns() - start_ns);
+            let left = timeout.saturating_sub(passed);
+            enter_for(fd, n, min, flags | ours, left, 0)
+        })
     }
 
     /// Reaps one completion if one has arrived.
@@ -409,7 +473,28 @@ impl Drop for IoUring {
 
 fn enter(fd: i32, to_submit: u32, min_complete: u32, flags: EnterFlags) -> Result<u32> {
     // SAFETY: whoever pushed the entries answered for them (`IoUring::push`).
-    unsafe { io_uring_enter(fd, to_submit, min_complete, flags) }
+    unsafe { io_uring_enter(fd, to_submit, min_complete, flags, None) }
+}
+
+/// As [`enter`], waiting no longer than `timeout`, and for more than one completion no longer than
+/// `min_wait_usec`.
+fn enter_for(
+    fd: i32,
+    to_submit: u32,
+    min_complete: u32,
+    flags: EnterFlags,
+    timeout: Duration,
+    min_wait_usec: u32,
+) -> Result<u32> {
+    // The kernel adds it to its clock, which the sum must fit: 136 years are enough.
+    let time = Timespec::from(timeout.min(Duration::from_secs(u32::MAX.into())));
+    let limit = GeteventsArg {
+        min_wait_usec,
+        ts: (&raw const time).expose_provenance() as u64,
+        ..GeteventsArg::default()
+    };
+    // SAFETY: as in `enter`; `limit` names a time that outlives the call.
+    unsafe { io_uring_enter(fd, to_submit, min_complete, flags, Some(&limit)) }
 }
 
 /// A ring must stay on its thread: this stops compiling if it becomes `Send` or `Sync`, as

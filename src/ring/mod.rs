@@ -36,6 +36,8 @@
 //! | `EOWNERDEAD` | the polling thread has died | fatal |
 //! | `EINVAL`, `EFAULT` | arguments that this module never passes | fatal |
 //!
+//! Where a time to wait was given, `ETIME` says that it is up; nothing is wrong then.
+//!
 //! # Threads
 //!
 //! A ring is neither `Send` nor `Sync`: its head and tail have one writer each, and kernels

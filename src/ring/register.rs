@@ -1,4 +1,4 @@
-//! Resources registered with a ring: buffers, files, its own descriptor, worker limits.
+//! Resources registered with a ring: buffers, files, an eventfd, its own descriptor, worker limits.
 //!
 //! Source of all: `man 2 io_uring_register`, `io_uring/register.c`, `io_uring/rsrc.c`.
 
@@ -12,7 +12,17 @@ use crate::sys::io_uring::{
 };
 use crate::sys::{BorrowedFd, Errno, Result};
 
-/// How many kernel workers may carry out one process's operations, by kind.
+/// How many kernel workers may carry out one thread's operations, by kind.
+///
+/// ```
+/// use annulet::ring::{IoUring, WorkerLimits};
+///
+/// # let Ok(mut ring) = IoUring::new(8) else { return };
+/// let limits = WorkerLimits { bounded: 2, unbounded: 0 };
+/// # if ring.limit_workers(limits).is_err() { return } // before Linux 5.15
+/// let before = ring.limit_workers(limits).unwrap();
+/// assert_eq!(before.bounded, 2);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct WorkerLimits {
@@ -170,6 +180,45 @@ impl IoUring {
     }
 }
 
+/// Being told of completions.
+impl IoUring {
+    /// Has the kernel add one to `eventfd` (`man 2 eventfd`) for completions, so that whoever waits
+    /// for several things by `poll` can wait for the ring too. One signal may stand for several
+    /// completions, and with deferred completion work it says only that there are some to be asked
+    /// for. The ring holds the eventfd open by itself. Linux 5.2.
+    ///
+    /// # Errors
+    /// `EBUSY`: it has one. `EBADF`: not open. `EINVAL`: no eventfd.
+    pub fn register_eventfd(&mut self, eventfd: BorrowedFd<'_>) -> Result<()> {
+        self.register_eventfd_by(RegisterOp::RegisterEventfd, eventfd)
+    }
+
+    /// As [`Self::register_eventfd`], for completions only that do not come while their operation
+    /// is handed over. Linux 5.6.
+    ///
+    /// # Errors
+    /// As [`Self::register_eventfd`]; `EINVAL` also before 5.6.
+    pub fn register_eventfd_async(&mut self, eventfd: BorrowedFd<'_>) -> Result<()> {
+        self.register_eventfd_by(RegisterOp::RegisterEventfdAsync, eventfd)
+    }
+
+    /// Undoes both. Linux 5.2.
+    ///
+    /// # Errors
+    /// `ENXIO`: there is none.
+    pub fn unregister_eventfd(&mut self) -> Result<()> {
+        // SAFETY: no argument.
+        unsafe { self.register(RegisterOp::UnregisterEventfd, 0, 0) }
+    }
+
+    fn register_eventfd_by(&self, op: RegisterOp, eventfd: BorrowedFd<'_>) -> Result<()> {
+        let descriptor = [FileSlot::from(eventfd)];
+        let (arg, len) = slice(&descriptor)?;
+        // SAFETY: the kernel reads one descriptor.
+        unsafe { self.register(op, arg, len) }
+    }
+}
+
 /// The ring itself.
 impl IoUring {
     /// Registers the ring's own descriptor with this thread, so that entering the kernel
@@ -211,8 +260,14 @@ impl IoUring {
         Ok(())
     }
 
-    /// Limits the kernel's workers for this ring's process; 0 leaves a limit as it is. Gives
-    /// the limits that held before. Linux 5.15.
+    /// Limits the kernel's workers; 0 leaves a limit as it is. Gives the limits that held for this
+    /// thread before. Linux 5.15.
+    ///
+    /// Workers belong to a thread, not to a ring: the limits hold for all rings of the thread that
+    /// calls (of a polling thread's ring for that thread), and for every other thread that has
+    /// entered this ring or will. By default bounded work has as many workers as the thread's first
+    /// ring had submission entries, 4 times the processors at most, however large its later rings
+    /// are; unbounded work has `RLIMIT_NPROC` (`io_uring/tctx.c`, `io_init_wq_offload`).
     ///
     /// # Errors
     /// `EINVAL` before 5.15.

@@ -19,3 +19,4 @@ mod sqpoll;
 mod submission;
 mod support;
 mod syncing;
+mod timed_waits;

@@ -1,9 +1,10 @@
-//! Registered buffers and files, the ring's own descriptor, worker limits.
+//! Registered buffers and files, eventfds, the ring's own descriptor, worker limits.
 
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::thread;
 
 use annulet::ring::{FileSlot, IoUring, IoVec, SetupFlags, Sqe, WorkerLimits};
-use annulet::sys::{CWD, Errno};
+use annulet::sys::{CWD, Errno, Result};
 
 use super::support::{bad, file, lend, push, raw, reap, ring, run, skip};
 
@@ -206,7 +207,7 @@ fn what_runs_is_waited_for() {
             }
         }
         file.set_len(0).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        thread::sleep(std::time::Duration::from_millis(2));
         assert_eq!(file.metadata().unwrap().len(), 0, "it was written to");
         reap(&mut ring, 4);
         assert_eq!(file.metadata().unwrap().len(), 0, "it was written to");
@@ -223,4 +224,111 @@ fn a_disabled_ring_is_enabled() {
     ring.enable().unwrap();
     assert_eq!(ring.enable(), Err(Errno::EBADFD));
     assert_eq!(ring.wait().unwrap().user_data, 3);
+}
+
+fn eventfd() -> OwnedFd {
+    // SAFETY: no address is passed.
+    let raw = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+    assert!(raw >= 0);
+    // SAFETY: the kernel has just made it for us.
+    unsafe { OwnedFd::from_raw_fd(raw) }
+}
+
+/// What was added to the eventfd since it was last asked.
+fn signalled(eventfd: &OwnedFd) -> u64 {
+    let mut count = 0_u64;
+    // SAFETY: the kernel writes eight bytes to a number.
+    let read = unsafe { libc::read(eventfd.as_raw_fd(), (&raw mut count).cast(), 8) };
+    assert_eq!(read == 8, count > 0);
+    count
+}
+
+#[test]
+fn an_eventfd_is_told_of_completions() {
+    let mut ring = ring(4);
+    let eventfd = eventfd();
+    assert_eq!(ring.unregister_eventfd(), Err(Errno::ENXIO));
+    assert_eq!(ring.register_eventfd(CWD), bad());
+    let (_dir, plain) = file(b"");
+    assert_eq!(ring.register_eventfd(lend(&plain)), Err(Errno::EINVAL));
+    ring.register_eventfd(lend(&eventfd)).unwrap();
+    let again = ring.register_eventfd(lend(&eventfd));
+    assert_eq!(again, Err(Errno::EBUSY));
+    assert_eq!(signalled(&eventfd), 0);
+    assert_eq!(run(&mut ring, Sqe::nop()), Ok(0));
+    assert!(signalled(&eventfd) > 0);
+    ring.unregister_eventfd().unwrap();
+    assert_eq!(run(&mut ring, Sqe::nop()), Ok(0));
+    assert_eq!(signalled(&eventfd), 0);
+}
+
+#[test]
+fn an_eventfd_is_told_of_later_completions_only() {
+    // Completion work that is not deferred: what completes at once does so in the call.
+    let mut ring = IoUring::builder(4).build().unwrap();
+    let eventfd = eventfd();
+    assert_eq!(ring.register_eventfd_async(CWD), bad());
+    if ring.register_eventfd_async(lend(&eventfd)) == Err(Errno::EINVAL) {
+        let test = "an_eventfd_is_told_of_later_completions_only";
+        return skip(test, "before Linux 5.6");
+    }
+    assert_eq!(ring.register_eventfd(lend(&eventfd)), Err(Errno::EBUSY));
+    assert_eq!(run(&mut ring, Sqe::nop()), Ok(0));
+    assert_eq!(signalled(&eventfd), 0);
+    assert_eq!(run(&mut ring, Sqe::nop().force_async()), Ok(0));
+    assert!(signalled(&eventfd) > 0);
+    ring.unregister_eventfd().unwrap();
+}
+
+const LIMITS_AS_THEY_ARE: WorkerLimits = WorkerLimits {
+    bounded: 0,
+    unbounded: 0,
+};
+
+fn limits(ring: &mut IoUring) -> Result<WorkerLimits> {
+    ring.limit_workers(LIMITS_AS_THEY_ARE)
+}
+
+fn bounded(ring: &mut IoUring) -> u32 {
+    limits(ring).unwrap().bounded
+}
+
+fn in_a_thread(work: fn() -> Vec<u32>) -> Vec<u32> {
+    thread::spawn(work).join().unwrap()
+}
+
+/// Each in a thread of its own, which has workers of its own.
+#[test]
+fn worker_limits_are_a_threads_and_its_first_rings() {
+    if limits(&mut ring(1)).is_err() {
+        let test = "worker_limits_are_a_threads_and_its_first_rings";
+        return skip(test, "before Linux 5.15");
+    }
+    // SAFETY: a plain question.
+    let processors = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    let most = 4 * u32::try_from(processors).unwrap();
+
+    let small_first = in_a_thread(|| {
+        let mut rings = [2, 4096].map(ring);
+        rings.iter_mut().map(bounded).collect()
+    });
+    assert_eq!(small_first, [2, 2]);
+    let large_first = in_a_thread(|| {
+        let mut rings = [4096, 2].map(ring);
+        rings.iter_mut().map(bounded).collect()
+    });
+    assert_eq!(large_first, [most.min(4096); 2]);
+    // What one ring is told holds for the thread's other one, and for no other thread.
+    let limited = in_a_thread(|| {
+        let mut rings = [2, 2].map(ring);
+        let three = WorkerLimits {
+            bounded: 3,
+            unbounded: 5,
+        };
+        rings[0].limit_workers(three).unwrap();
+        assert_eq!(limits(&mut rings[1]), Ok(three));
+        let other = thread::spawn(|| bounded(&mut ring(2)));
+        vec![bounded(&mut rings[1]), other.join().unwrap()]
+    });
+    assert_eq!(limited, [3, 2]);
 }

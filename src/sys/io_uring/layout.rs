@@ -1,5 +1,7 @@
 //! Structures that the kernel reads and writes.
 
+use core::time::Duration;
+
 /// Offsets of the submission ring's fields (`struct io_sqring_offsets`).
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
@@ -117,6 +119,29 @@ pub struct Timespec {
     pub tv_nsec: i64,
 }
 
+impl From<Duration> for Timespec {
+    /// A span beyond what a `Timespec` holds, 292 thousand million years, is cut to that.
+    fn from(span: Duration) -> Self {
+        Self {
+            tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: span.subsec_nanos().into(),
+        }
+    }
+}
+
+/// How long `io_uring_enter` waits (`struct io_uring_getevents_arg`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct GeteventsArg {
+    pub sigmask: u64,
+    pub sigmask_sz: u32,
+    /// Microseconds after which one completion is enough (6.12).
+    pub min_wait_usec: u32,
+    /// Address of a [`Timespec`], a span of time; 0 for ever.
+    pub ts: u64,
+}
+
 /// How `openat2` opens (`struct open_how`, `man 2 openat2`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -231,6 +256,7 @@ const _: () = {
     assert!(offset_of!(RawCqe, res) == 8 && offset_of!(RawCqe, flags) == 12);
     assert!(size_of::<IoVec>() == 16 && offset_of!(IoVec, len_bytes) == 8);
     assert!(size_of::<Timespec>() == 16 && offset_of!(Timespec, tv_nsec) == 8);
+    assert!(size_of::<GeteventsArg>() == 24 && offset_of!(GeteventsArg, ts) == 16);
     assert!(size_of::<OpenHow>() == 24 && offset_of!(OpenHow, resolve) == 16);
     assert!(size_of::<StatxBuffer>() == 256 && align_of::<StatxBuffer>() == 8);
     assert!(size_of::<RsrcRegister>() == 32 && offset_of!(RsrcRegister, data) == 16);

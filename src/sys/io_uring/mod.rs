@@ -68,12 +68,13 @@ pub unsafe fn io_uring_setup(entries: u32, params: &mut Params) -> Result<OwnedF
 /// Submits up to `to_submit` entries and, with [`EnterFlags::GETEVENTS`], waits for
 /// `min_complete` completions. Gives how many entries were consumed. Linux 5.1.
 ///
-/// `fd` is a number and no descriptor, as it may be a registered ring's index.
+/// `fd` is a number and no descriptor, as it may be a registered ring's index. `limit` says how
+/// long to wait, by [`EnterFlags::EXT_ARG`] (5.11).
 ///
 /// # Safety
 /// `fd` is a ring, or with `REGISTERED_RING` the index of one, that the caller may enter. The
 /// kernel starts the entries that stand in it: for each, somebody keeps the promise of
-/// `crate::ring::IoUring::push`.
+/// `crate::ring::IoUring::push`. The time that `limit` names is there.
 ///
 /// # Errors
 /// `crate::ring` has the list with what each means.
@@ -82,8 +83,15 @@ pub unsafe fn io_uring_enter(
     to_submit: u32,
     min_complete: u32,
     flags: EnterFlags,
+    limit: Option<&GeteventsArg>,
 ) -> Result<u32> {
-    // SAFETY: no signal mask is passed (address 0); the caller answers for the entries.
+    // Without a limit these would be a signal mask, and there is none.
+    let (flags, arg, arg_len) = limit.map_or((flags, 0, 0), |limit| {
+        let arg: *const GeteventsArg = limit;
+        let len = size_of::<GeteventsArg>();
+        (flags | EnterFlags::EXT_ARG, arg.expose_provenance(), len)
+    });
+    // SAFETY: the limit is borrowed for the call; the caller answers for the entries.
     let r = unsafe {
         syscall6(
             nr::IO_URING_ENTER,
@@ -91,8 +99,8 @@ pub unsafe fn io_uring_enter(
             to_submit as usize,
             min_complete as usize,
             flags.bits() as usize,
-            0,
-            0,
+            arg,
+            arg_len,
         )
     };
     #[allow(clippy::cast_possible_truncation)] // at most `to_submit`
