@@ -476,6 +476,12 @@ fn enter(fd: i32, to_submit: u32, min_complete: u32, flags: EnterFlags) -> Resul
     unsafe { io_uring_enter(fd, to_submit, min_complete, flags, None) }
 }
 
+/// A time to wait as the kernel takes it: it adds its clock, which the sum must fit, so no more than
+/// 136 years.
+pub(super) fn time_limit(timeout: Duration) -> Timespec {
+    timeout.min(Duration::from_secs(u32::MAX.into())).into()
+}
+
 /// As [`enter`], waiting no longer than `timeout`, and for more than one completion no longer than
 /// `min_wait_usec`.
 fn enter_for(
@@ -486,8 +492,7 @@ fn enter_for(
     timeout: Duration,
     min_wait_usec: u32,
 ) -> Result<u32> {
-    // The kernel adds it to its clock, which the sum must fit: 136 years are enough.
-    let time = Timespec::from(timeout.min(Duration::from_secs(u32::MAX.into())));
+    let time = time_limit(timeout);
     let limit = GeteventsArg {
         min_wait_usec,
         ts: (&raw const time).expose_provenance() as u64,

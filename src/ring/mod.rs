@@ -16,6 +16,7 @@
 //! | `operation.rs` | [`Sqe`]: modifiers, and operations on files |
 //! | `waiting.rs` | operations that wait for somebody else, sockets', and calling operations off |
 //! | `cancel.rs` | [`Cancel`]: which operations to call off |
+//! | `buffers.rs` | [`BufferRing`]: buffers that the kernel picks from |
 //! | `register.rs`, `probe.rs` | registered resources; what the kernel can do |
 //! | `slots.rs` | [`SlotRing`]: reads and writes without `unsafe` |
 //!
@@ -45,6 +46,7 @@
 
 #![allow(unsafe_code)]
 
+mod buffers;
 mod builder;
 mod cancel;
 mod completion;
@@ -62,6 +64,7 @@ mod waiting;
 #[cfg(test)]
 mod scripted;
 
+pub use buffers::BufferRing;
 pub use builder::{IoUringBuilder, SetupLevel};
 pub use cancel::Cancel;
 pub use completion::Completion;

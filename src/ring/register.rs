@@ -3,12 +3,14 @@
 //! Source of all: `man 2 io_uring_register`, `io_uring/register.c`, `io_uring/rsrc.c`.
 
 use core::marker::PhantomData;
-use core::ptr::from_mut;
+use core::ptr::{NonNull, from_mut};
+use core::time::Duration;
 
-use super::instance::IoUring;
+use super::cancel::Cancel;
+use super::instance::{IoUring, time_limit};
 use crate::sys::io_uring::{
-    IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2, SyncCancel,
-    Timespec, io_uring_register,
+    BufReg, IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2,
+    SyncCancel, io_uring_register,
 };
 use crate::sys::{BorrowedFd, Errno, Result};
 
@@ -98,6 +100,41 @@ impl IoUring {
     pub fn unregister_buffers(&mut self) -> Result<()> {
         // SAFETY: no argument.
         unsafe { self.register(RegisterOp::UnregisterBuffers, 0, 0) }
+    }
+}
+
+/// Buffers to pick from.
+impl IoUring {
+    /// Registers a ring of `entries` buffers as `group`: for [`super::BufferRing`]. Linux 5.19.
+    ///
+    /// # Safety
+    /// At `start` there are as many entries, and stay there until the group is unregistered; who
+    /// moves the tail has written the entries before it, with buffers that the kernel may write to.
+    pub(super) unsafe fn register_buffer_ring(
+        &mut self,
+        group: u16,
+        start: NonNull<u8>,
+        entries: u16,
+    ) -> Result<()> {
+        let ring_addr = start.expose_provenance().get() as u64;
+        self.buffer_ring(RegisterOp::RegisterPbufRing, group, ring_addr, entries)
+    }
+
+    /// Undoes it: no operation picks from that group any more. What has picked before goes on.
+    pub(super) fn unregister_buffer_ring(&mut self, group: u16) -> Result<()> {
+        self.buffer_ring(RegisterOp::UnregisterPbufRing, group, 0, 0)
+    }
+
+    fn buffer_ring(&self, op: RegisterOp, group: u16, ring_addr: u64, entries: u16) -> Result<()> {
+        let mut which = BufReg {
+            ring_addr,
+            ring_entries: entries.into(),
+            bgid: group,
+            ..BufReg::default()
+        };
+        let arg = from_mut(&mut which).expose_provenance();
+        // SAFETY: the kernel reads one structure; for the memory it names who registers answers.
+        unsafe { self.register(op, arg, 1) }
     }
 }
 
@@ -279,27 +316,32 @@ impl IoUring {
         Ok(limits)
     }
 
-    /// Cancels the operation with that `user_data`, or waits up to `timeout_ms` for it to end if it
-    /// runs and cannot be interrupted. Its completion arrives as ever. Linux 6.0.
+    /// Calls off the operations that `which` chooses. One that runs and cannot be interrupted is
+    /// waited for, up to `timeout` (cut to 136 years); not where all are chosen. Their completions
+    /// arrive as ever, and what is queued and not handed over is not found. Gives how many that
+    /// were where all are chosen, else 0. Linux 6.0; [`Cancel`] has the kernels of what it names.
     ///
     /// A limit is needed: with deferred completion work nobody wakes who waits here (seen on 6.18).
     ///
     /// # Errors
-    /// `ENOENT`: there is none. `ETIME`: it still runs, as far as is known. `EINTR`; `EINVAL`
-    /// before 6.0.
-    pub fn cancel_and_wait(&mut self, user_data: u64, timeout_ms: u16) -> Result<()> {
+    /// `ENOENT`: there is none; never where all are chosen. `ETIME`: it still runs, as far as is
+    /// known. `EBADF`: the descriptor is not open. `EINTR`: a signal came first. `EINVAL` before
+    /// 6.0, or before the kernel of what is named.
+    pub fn cancel_and_wait(&self, which: Cancel, timeout: Duration) -> Result<u32> {
+        let (fd, user_data, opcode, flags) = which.parts();
+        #[allow(clippy::cast_possible_truncation)] // an `Opcode`
+        let opcode = opcode as u8;
         let mut which = SyncCancel {
             addr: user_data,
-            fd: -1,
-            timeout: Timespec {
-                tv_sec: i64::from(timeout_ms / 1000),
-                tv_nsec: i64::from(timeout_ms % 1000) * 1_000_000,
-            },
+            fd,
+            flags: flags.bits(),
+            timeout: time_limit(timeout),
+            opcode,
             ..SyncCancel::default()
         };
         let arg = from_mut(&mut which).expose_provenance();
         // SAFETY: the kernel reads one structure.
-        unsafe { self.register(RegisterOp::RegisterSyncCancel, arg, 1) }
+        unsafe { io_uring_register(self.as_fd(), RegisterOp::RegisterSyncCancel, arg, 1) }
     }
 
     /// Enables a ring made with [`super::SetupFlags::R_DISABLED`]. Linux 5.10.

@@ -8,8 +8,10 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, Range};
+use core::time::Duration;
 
 use super::builder::SetupLevel;
+use super::cancel::Cancel;
 use super::instance::IoUring;
 use super::operation::{CURRENT_POSITION, Sqe, address};
 use super::queues::Verdict;
@@ -445,7 +447,10 @@ impl<'fd> Session<'_, 'fd> {
                 .map(|back| newest.wrapping_add(slots.slot_count - back) % slots.slot_count)
                 .filter(|&slot| slots.busy & (1 << slot) != 0);
             for slot in newest_first {
-                let cancelled = slots.ring.cancel_and_wait(slot.into(), CANCEL_MS);
+                let cancelled = slots.ring.cancel_and_wait(
+                    Cancel::one().user_data(slot.into()),
+                    Duration::from_millis(CANCEL_MS.into()),
+                );
                 none_is_found &= cancelled == Err(Errno::ENOENT);
             }
             // Where the kernel does not know that call, completions arrive by themselves.

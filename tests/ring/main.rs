@@ -3,6 +3,7 @@
 
 #[path = "../support/mod.rs"]
 mod all_tests;
+mod buffers;
 mod calling_off;
 mod chains;
 mod descriptors;

@@ -1,12 +1,16 @@
 //! Registered buffers and files, eventfds, the ring's own descriptor, worker limits.
 
+use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::thread;
+use std::time::Duration;
 
-use annulet::ring::{FileSlot, IoUring, IoVec, SetupFlags, Sqe, WorkerLimits};
+use annulet::ring::{
+    Cancel, FileSlot, IoUring, IoVec, Opcode, PollEvents, SetupFlags, Sqe, WorkerLimits,
+};
 use annulet::sys::{CWD, Errno, Result};
 
-use super::support::{bad, file, lend, push, raw, reap, ring, run, skip};
+use super::support::{NO_FD, bad, file, lend, push, raw, reap, ring, run, skip};
 
 fn vector(memory: &mut [u8]) -> IoVec {
     IoVec {
@@ -160,26 +164,82 @@ fn worker_limits() {
     assert_eq!(run(&mut ring, Sqe::nop().force_async()), Ok(0));
 }
 
+/// Two reads of each of two pipes that nobody writes to, pushed with 1 to 4, and handed over.
+fn reads(ring: &mut IoUring, pipes: [&PipeReader; 2], memory: &mut [u8; 8]) {
+    for (user_data, reader) in (1..).zip([pipes[0], pipes[0], pipes[1], pipes[1]]) {
+        let read = Sqe::read(reader.as_raw_fd(), memory.as_mut_ptr(), 8, u64::MAX);
+        push(ring, read.user_data(user_data));
+    }
+    assert_eq!(ring.submit(), Ok(4));
+}
+
+/// Waits for operations that were cancelled, and gives their numbers.
+fn cancelled(ring: &mut IoUring, count: usize) -> Vec<u64> {
+    let all = reap(ring, count);
+    assert!(
+        all.iter()
+            .all(|one| one.into_result() == Err(Errno::ECANCELED))
+    );
+    all.iter().map(|one| one.user_data).collect()
+}
+
 #[test]
 fn an_operation_is_cancelled() {
-    let (reader, _writer) = std::io::pipe().unwrap();
     let mut ring = ring(8);
-    match ring.cancel_and_wait(1, 10) {
+    let second = Duration::from_secs(1);
+    match ring.cancel_and_wait(Cancel::one().user_data(1), second) {
         Err(Errno::EINVAL) => return skip("an_operation_is_cancelled", "before Linux 6.0"),
         nothing => assert_eq!(nothing, Err(Errno::ENOENT)),
     }
+    assert_eq!(ring.cancel_and_wait(Cancel::all(), second), Ok(0));
+    let nowhere = ring.cancel_and_wait(Cancel::one().on(NO_FD), second);
+    assert_eq!(nowhere, bad());
+
+    let ((first, _one), (other, _two)) = (io::pipe().unwrap(), io::pipe().unwrap());
     let mut memory = [0_u8; 8];
-    for user_data in [1, 2] {
-        let read = Sqe::read(reader.as_raw_fd(), memory.as_mut_ptr(), 8, 0);
-        push(&mut ring, read.user_data(user_data));
+    reads(&mut ring, [&first, &other], &mut memory);
+    let by_number = Cancel::one().user_data(3);
+    assert_eq!(ring.cancel_and_wait(by_number, second), Ok(0));
+    assert_eq!(cancelled(&mut ring, 1), [3]);
+    assert_eq!(ring.cancel_and_wait(by_number, second), Err(Errno::ENOENT));
+    let by_descriptor = Cancel::all().on(first.as_raw_fd());
+    assert_eq!(ring.cancel_and_wait(by_descriptor, second), Ok(2));
+    assert_eq!(cancelled(&mut ring, 2), [1, 2]);
+    let by_descriptor = Cancel::one().on(other.as_raw_fd());
+    assert_eq!(ring.cancel_and_wait(by_descriptor, second), Ok(0));
+    assert_eq!(cancelled(&mut ring, 1), [4]);
+    reads(&mut ring, [&first, &other], &mut memory);
+    assert_eq!(ring.cancel_and_wait(Cancel::all(), second), Ok(4));
+    assert_eq!(cancelled(&mut ring, 4), [1, 2, 3, 4]);
+}
+
+#[test]
+fn operations_of_one_kind_are_cancelled() {
+    let test = "operations_of_one_kind_are_cancelled";
+    let mut ring = ring(8);
+    let ((first, one), (other, two)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    let mut memory = [0_u8; 8];
+    reads(&mut ring, [&first, &other], &mut memory);
+    push(
+        &mut ring,
+        Sqe::poll_add(first.as_raw_fd(), PollEvents::IN).user_data(5),
+    );
+    assert_eq!(ring.submit(), Ok(1));
+    let polls = Cancel::all().opcode(Opcode::PollAdd);
+    match ring.cancel_and_wait(polls, Duration::ZERO) {
+        Err(Errno::EINVAL) => {
+            drop((one, two));
+            reap(&mut ring, 5);
+            return skip(test, "before Linux 6.6");
+        }
+        cancelled => assert_eq!(cancelled, Ok(1)),
     }
-    ring.submit().unwrap();
-    for user_data in [2, 1] {
-        ring.cancel_and_wait(user_data, 1000).unwrap();
-        let canceled = ring.wait().unwrap();
-        assert_eq!(canceled.user_data, user_data);
-        assert_eq!(canceled.into_result(), Err(Errno::ECANCELED));
-    }
+    assert_eq!(cancelled(&mut ring, 1), [5]);
+    let one_read = Cancel::one().on(other.as_raw_fd()).user_data(4);
+    assert_eq!(ring.cancel_and_wait(one_read, Duration::ZERO), Ok(0));
+    assert_eq!(cancelled(&mut ring, 1), [4]);
+    assert_eq!(ring.cancel_and_wait(Cancel::all(), Duration::ZERO), Ok(3));
+    assert_eq!(cancelled(&mut ring, 3), [1, 2, 3]);
 }
 
 /// What runs and cannot be interrupted is waited for: the file does not change any more.
@@ -197,9 +257,10 @@ fn what_runs_is_waited_for() {
         }
         ring.submit().unwrap();
         for nth in 0..4 {
+            let (which, limit) = (Cancel::one().user_data(nth), Duration::from_millis(10));
             let mut cancelled = Err(Errno::ETIME);
             while cancelled == Err(Errno::ETIME) {
-                cancelled = ring.cancel_and_wait(nth, 10);
+                cancelled = ring.cancel_and_wait(which, limit);
             }
             if cancelled == Err(Errno::EINVAL) {
                 reap(&mut ring, 4);
@@ -207,7 +268,7 @@ fn what_runs_is_waited_for() {
             }
         }
         file.set_len(0).unwrap();
-        thread::sleep(std::time::Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(2));
         assert_eq!(file.metadata().unwrap().len(), 0, "it was written to");
         reap(&mut ring, 4);
         assert_eq!(file.metadata().unwrap().len(), 0, "it was written to");

@@ -204,8 +204,39 @@ pub struct SyncCancel {
     /// `IORING_ASYNC_CANCEL_*`.
     pub flags: u32,
     pub timeout: Timespec,
-    pub resv: [u64; 4],
+    /// Number of an [`Opcode`](super::Opcode).
+    pub opcode: u8,
+    pub pad: [u8; 7],
+    pub pad2: [u64; 3],
 }
+
+/// Where a ring of buffers lies (`struct io_uring_buf_reg`).
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct BufReg {
+    pub ring_addr: u64,
+    pub ring_entries: u32,
+    pub bgid: u16,
+    pub flags: u16,
+    pub resv: [u64; 3],
+}
+
+/// A buffer in a ring of buffers (`struct io_uring_buf`) without the last two bytes: of the first
+/// entry they are the ring's tail.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, packed(2))]
+#[allow(missing_docs)]
+pub struct BufEntry {
+    pub addr: u64,
+    pub len: u32,
+    pub bid: u16,
+}
+
+/// From one entry of a ring of buffers to the next.
+pub const BUF_ENTRY_STRIDE: usize = 16;
+/// Where the tail lies, a `u16` (`struct io_uring_buf_ring`).
+pub const BUF_RING_TAIL: usize = 14;
 
 /// What the kernel says about one operation (`struct io_uring_probe_op`).
 #[derive(Debug, Clone, Copy, Default)]
@@ -263,6 +294,10 @@ const _: () = {
     assert!(size_of::<RsrcUpdate>() == 16 && offset_of!(RsrcUpdate, data) == 8);
     assert!(size_of::<RsrcUpdate2>() == 32 && offset_of!(RsrcUpdate2, nr) == 24);
     assert!(size_of::<SyncCancel>() == 64 && offset_of!(SyncCancel, timeout) == 16);
+    assert!(offset_of!(SyncCancel, opcode) == 32 && offset_of!(SyncCancel, pad2) == 40);
+    assert!(size_of::<BufReg>() == 40 && offset_of!(BufReg, bgid) == 12);
+    assert!(size_of::<BufEntry>() == 14 && offset_of!(BufEntry, bid) == 12);
+    assert!(BUF_RING_TAIL == size_of::<BufEntry>());
     assert!(size_of::<ProbeOp>() == 8 && offset_of!(ProbeOp, flags) == 2);
     assert!(size_of::<RawProbe>() == 16 + PROBE_OPS * 8 && offset_of!(RawProbe, ops) == 16);
 };
