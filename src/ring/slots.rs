@@ -451,7 +451,7 @@ impl<'fd> Session<'_, 'fd> {
                     Cancel::one().user_data(slot.into()),
                     Duration::from_millis(CANCEL_MS.into()),
                 );
-                none_is_found &= cancelled == Err(Errno::ENOENT);
+                none_is_found &= cancelled.err() == Some(Errno::ENOENT);
             }
             // Where the kernel does not know that call, completions arrive by themselves.
             while slots.ring.complete().is_some() {}
