@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use super::completion::Completion;
 use super::instance::IoUring;
-use super::operation::Sqe;
+use super::operation::{Sqe, address};
 use crate::sys::io_uring::{BUF_ENTRY_STRIDE, BUF_RING_TAIL, BufEntry};
 use crate::sys::{Errno, Mapping, Result};
 
@@ -52,7 +52,7 @@ const PAGE_BYTES: usize = 4096;
 /// writer.write_all(b"hello").unwrap();
 /// drop(writer);
 ///
-/// let mut received = Vec::new();
+/// let mut received: Vec<u8> = Vec::new();
 /// loop {
 ///     let completion = buffers.wait().unwrap();
 ///     if let Some(number) = completion.buffer() {
@@ -240,7 +240,7 @@ impl<'ring> BufferRing<'ring> {
         // SAFETY: the mapping begins with as many entries.
         let entry = unsafe { self.memory.add(index * BUF_ENTRY_STRIDE) };
         let buffer = BufEntry {
-            addr: self.buffer(number).expose_provenance().get() as u64,
+            addr: address(self.buffer(number).as_ptr()),
             len: self.len_bytes,
             bid: number,
         };

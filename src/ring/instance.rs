@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::builder::{IoUringBuilder, SetupLevel};
 use super::completion::Completion;
-use super::operation::Sqe;
+use super::operation::{Sqe, address};
 use super::probe::Probe;
 use super::queues::Completions;
 use super::setup::{Map, Mapped, set_up};
@@ -495,7 +495,7 @@ fn enter_for(
     let time = time_limit(timeout);
     let limit = GeteventsArg {
         min_wait_usec,
-        ts: (&raw const time).expose_provenance() as u64,
+        ts: address(&raw const time),
         ..GeteventsArg::default()
     };
     // SAFETY: as in `enter`; `limit` names a time that outlives the call.

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::cancel::Cancel;
 use super::instance::{IoUring, time_limit};
+use super::operation::address;
 use crate::sys::io_uring::{
     BufReg, IoVec, RegisterOp, RsrcRegister, RsrcRegisterFlags, RsrcUpdate, RsrcUpdate2,
     SyncCancel, io_uring_register,
@@ -116,7 +117,7 @@ impl IoUring {
         start: NonNull<u8>,
         entries: u16,
     ) -> Result<()> {
-        let ring_addr = start.expose_provenance().get() as u64;
+        let ring_addr = address(start.as_ptr());
         self.buffer_ring(RegisterOp::RegisterPbufRing, group, ring_addr, entries)
     }
 
