@@ -66,7 +66,18 @@ const PAGE_BYTES: usize = 4096;
 /// assert_eq!(received, b"hello");
 /// ```
 ///
-/// What was received is not read once its buffer is given back:
+/// Nobody else reaps meanwhile:
+///
+/// ```compile_fail,E0499
+/// # use annulet::ring::{BufferRing, IoUring};
+/// fn reap(ring: &mut IoUring) {
+///     let buffers = BufferRing::new(ring, 8, 4096).unwrap();
+///     ring.complete();
+///     drop(buffers);
+/// }
+/// ```
+///
+/// And what was received is not read once its buffer is given back:
 ///
 /// ```compile_fail,E0502
 /// # use annulet::ring::BufferRing;
