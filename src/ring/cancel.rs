@@ -2,8 +2,9 @@
 
 use crate::sys::io_uring::{CancelFlags, Opcode};
 
-/// Which operations [`Sqe::cancel_matching`](super::Sqe::cancel_matching) calls off: those that
-/// have every property named, one of them ([`Self::one`]) or all ([`Self::all`]).
+/// Which operations [`Sqe::cancel_matching`](super::Sqe::cancel_matching) and
+/// [`IoUring::cancel_and_wait`](super::IoUring::cancel_and_wait) call off: those that have every
+/// property named, one of them ([`Self::one`]) or all ([`Self::all`]).
 ///
 /// ```
 /// use annulet::ring::{Cancel, IoUring, Opcode, PollEvents, Sqe};

@@ -105,8 +105,8 @@ impl Sqe {
         self.flags(SqeFlags::CQE_SKIP_SUCCESS)
     }
 
-    /// Has the kernel pick a buffer among those provided as `group` ([`Self::provide_buffers`]),
-    /// once there is data: for reads and receives, which then take no address of their own (null),
+    /// Has the kernel pick a buffer among those provided as `group` (by a [`super::BufferRing`] or
+    /// [`Self::provide_buffers`]), once there is data: for reads and receives, which then take no address of their own (null),
     /// and at most their length (0, Linux 6.0: the buffer's). The completion tells which
     /// ([`super::Completion::buffer`]); `ENOBUFS` when the group is empty. Linux 5.7.
     pub const fn buffer_group(mut self, group: u16) -> Self {

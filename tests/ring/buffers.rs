@@ -34,7 +34,9 @@ fn read(reader: &PipeReader, buffers: &BufferRing) -> Sqe {
 }
 
 fn read_fd(fd: i32, buffers: &BufferRing) -> Sqe {
-    Sqe::read(fd, std::ptr::null_mut(), 0, u64::MAX).buffer_group(buffers.group())
+    // As much as the buffer holds: before Linux 6.0 a length of 0 was none.
+    let most = 1 << 30;
+    Sqe::read(fd, std::ptr::null_mut(), most, u64::MAX).buffer_group(buffers.group())
 }
 
 fn push_to(buffers: &mut BufferRing, sqe: Sqe) {
