@@ -151,7 +151,8 @@ impl<'ring> BufferRing<'ring> {
     /// As [`IoUring::push`].
     ///
     /// # Safety
-    /// As there, and if the kernel is to pick a buffer, it is from this [`Self::group`].
+    /// As there; if the kernel is to pick a buffer, it is from this [`Self::group`]; and no message
+    /// to this ring says that a buffer was picked ([`Sqe::msg_ring_flags`]).
     ///
     /// # Errors
     /// As there.

@@ -396,7 +396,7 @@ impl IoUring {
         let (fd, ours) = (self.enter_fd, self.enter_flags);
         let start_ns = monotonic_ns();
         self.mapped.queues.next(|n, min, flags| {
-            let passed = Duration::from_nanos(monotonic_ns() - start_ns);
+            let passed = Duration::from_nanos(monotonic_ns().saturating_sub(start_ns));
             let left = timeout.saturating_sub(passed);
             enter_for(fd, n, min, flags | ours, left, 0)
         })
