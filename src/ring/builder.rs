@@ -24,6 +24,20 @@ const MAPPED: SetupFlags = SetupFlags::IOPOLL
     .union(SetupFlags::HYBRID_IOPOLL);
 
 /// Where on the ladder of [`super::IoUring::new`] a ring stands.
+///
+/// ```
+/// use annulet::ring::{IoUring, SetupLevel};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// match ring.setup_level() {
+///     SetupLevel::Plain => println!("completions arrive by themselves"),
+///     SetupLevel::Deferred | SetupLevel::NoArray => println!("they arrive when waited for"),
+/// }
+/// assert!(ring.setup_flags().contains(ring.setup_level().flags()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetupLevel {
     /// One issuer, completion work deferred, no index array: Linux 6.6.
@@ -66,6 +80,21 @@ impl SetupLevel {
 ///
 /// Nothing is tried again without a flag the kernel does not know: [`super::IoUring::new`] does
 /// that.
+///
+/// ```
+/// use annulet::ring::{IoUring, SetupFlags};
+/// use annulet::sys::Errno;
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # if IoUring::new(8).is_err() { return Ok(()) } // refused to this process
+/// let ring = IoUring::builder(8).cq_entries(64).build()?;
+/// assert_eq!((ring.sq_entries(), ring.cq_entries()), (8, 64));
+/// // Entries of another size than the ring is mapped for are refused.
+/// let larger = IoUring::builder(8).setup_flags(SetupFlags::CQE32);
+/// assert_eq!(larger.build().err(), Some(Errno::EINVAL));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a builder makes nothing until `build`"]
 pub struct IoUringBuilder<'fd> {

@@ -8,6 +8,16 @@ use crate::sys::io_uring::{CqeFlags, RawCqe};
 use crate::sys::{Errno, Result};
 
 /// What became of one operation.
+///
+/// ```
+/// use annulet::ring::{Completion, CqeFlags};
+/// use annulet::sys::Errno;
+///
+/// let read = Completion { user_data: 7, result: 512, flags: CqeFlags::empty() };
+/// assert_eq!(read.into_result(), Ok(512));
+/// let failed = Completion { result: -2, ..read };
+/// assert_eq!(failed.into_result(), Err(Errno::ENOENT));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Completion {
     /// The number the operation was pushed with.

@@ -24,6 +24,26 @@ use crate::sys::{BorrowedFd, Errno, Mapping, Result, monotonic_ns};
 /// it to end. Whoever pushed promised to keep the memory until the completion is reaped, so
 /// they reap before they drop. Nothing checks that: a check that panics would abort a program
 /// that drops the ring because it is panicking.
+///
+/// ```
+/// use annulet::ring::{IoUring, Sqe};
+/// use std::{fs::File, os::fd::AsRawFd};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # if IoUring::new(8).is_err() { return Ok(()) } // refused to this process
+/// let mut ring = IoUring::new(8)?;
+/// let file = File::open("Cargo.toml").unwrap();
+/// let mut start = [0; 9];
+/// let read = Sqe::read(file.as_raw_fd(), start.as_mut_ptr(), 9, 0).user_data(7);
+/// // SAFETY: until the read is complete, the file is open and nobody else reaches `start`.
+/// unsafe { ring.push(&read) }?;
+/// let completion = ring.wait()?; // hands over what was pushed, too
+/// assert_eq!(completion.user_data, 7);
+/// assert_eq!(completion.into_result(), Ok(9));
+/// assert_eq!(&start, b"[package]");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct IoUring {
     mapped: Mapped,

@@ -25,6 +25,30 @@ const LAST_SLOT: u32 = FILE_INDEX_ALLOC - 2;
 ///
 /// Making one is safe; [`super::IoUring::push`] is where the caller answers for the
 /// addresses and descriptors it holds.
+///
+/// ```
+/// use annulet::ring::{IoUring, Sqe};
+/// use std::{fs::File, os::fd::AsRawFd};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// # let dir = temp_dir::TempDir::new().unwrap();
+/// let file = File::create(dir.child("letter")).unwrap();
+/// let fd = file.as_raw_fd();
+/// // The second operation starts when the first has succeeded.
+/// let chain = [
+///     Sqe::write(fd, b"hello".as_ptr(), 5, 0).user_data(1).link(),
+///     Sqe::fdatasync(fd).user_data(2),
+/// ];
+/// for sqe in &chain {
+///     // SAFETY: the text is there for ever, and the file is open until both are complete.
+///     unsafe { ring.push(sqe) }?;
+/// }
+/// assert_eq!(ring.wait()?.into_result(), Ok(5));
+/// assert_eq!(ring.wait()?.into_result(), Ok(0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "an operation does nothing until it is pushed"]
 pub struct Sqe(pub(super) RawSqe);

@@ -6,6 +6,20 @@ use crate::sys::io_uring::{Opcode, PROBE_OPS, ProbeOp, RawProbe, RegisterOp, io_
 use crate::sys::{BorrowedFd, Result};
 
 /// The kernel's answer to [`super::IoUring::probe`].
+///
+/// ```
+/// use annulet::ring::{IoUring, Opcode};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// let probe = ring.probe()?;
+/// assert!(probe.supports(Opcode::Read));
+/// if probe.supports(Opcode::Ftruncate) {
+///     println!("files can be cut through the ring: Linux 6.9 or later");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Probe(RawProbe);
 

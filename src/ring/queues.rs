@@ -9,6 +9,23 @@ use crate::sys::io_uring::{CqeFlags, EnterFlags, RawSqe, SqRingFlags, SqeFlags};
 use crate::sys::{Errno, Result};
 
 /// What an error of `io_uring_enter` asks for. [The module](super) has the list.
+///
+/// ```
+/// use annulet::ring::{IoUring, Verdict};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// ring.push_nop(1)?;
+/// while let Err(errno) = ring.submit() {
+///     match Verdict::of(errno) {
+///         Verdict::Again => {}
+///         Verdict::ReapThenAgain => ring.completions().for_each(|done| println!("{done:?}")),
+///         Verdict::Fatal => return Err(errno),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing happened: call again.
@@ -263,6 +280,24 @@ impl Queues {
 ///
 /// It ends when the queue is empty, and goes on if asked again after more has arrived. The
 /// entries are given back to the kernel when it is dropped.
+///
+/// ```
+/// use annulet::ring::IoUring;
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// for number in 0..4 {
+///     ring.push_nop(number)?;
+/// }
+/// let mut numbers = Vec::new();
+/// while ring.in_flight() != Some(0) {
+///     ring.submit_and_wait(1)?;
+///     numbers.extend(ring.completions().map(|completion| completion.user_data));
+/// }
+/// assert_eq!(numbers, [0, 1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Completions<'ring>(pub(super) &'ring mut Queues);
 

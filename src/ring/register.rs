@@ -140,6 +140,25 @@ impl IoUring {
 }
 
 /// What a slot of the registered files is given.
+///
+/// ```
+/// use annulet::ring::{FileSlot, IoUring, Sqe};
+/// use annulet::sys::{CWD, Mode, OFlags, openat};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// let file = openat(CWD, c"Cargo.toml", OFlags::RDONLY, Mode::empty())?;
+/// ring.register_files(&[FileSlot::EMPTY, file.as_fd().into()])?;
+/// drop(file); // the ring's table holds it open
+/// let mut start = [0; 9];
+/// let read = Sqe::read(1, start.as_mut_ptr(), 9, 0).fixed_file(); // of slot 1
+/// // SAFETY: nobody else reaches `start` until the read is complete.
+/// unsafe { ring.push(&read) }?;
+/// assert_eq!(ring.wait()?.into_result(), Ok(9));
+/// assert_eq!(&start, b"[package]");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct FileSlot<'fd> {

@@ -40,6 +40,16 @@ const CANCEL_TRIES: u32 = 200;
 const CANCEL_MS: u16 = 10;
 
 /// What was being done when a [`SlotRing`] could not be made.
+///
+/// ```
+/// use annulet::ring::{SlotRing, Step};
+///
+/// match SlotRing::new(4, 64 * 1024) {
+///     Ok(ring) => println!("{} slots", ring.slot_count()),
+///     Err(error) if error.step == Step::Setup => println!("no io_uring: {:?}", error.errno),
+///     Err(error) => println!("{:?}: {:?}", error.step, error.errno),
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Checking the number and size of slots.
@@ -81,6 +91,26 @@ impl fmt::Display for SetupError {
 impl core::error::Error for SetupError {}
 
 /// One operation's end.
+///
+/// ```
+/// use annulet::ring::{Finished, SlotRing};
+/// use annulet::sys::{CWD, Errno, Mode, OFlags, openat};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = SlotRing::new(2, 4096) else { return Ok(()) }; // refused to this process
+/// let file = openat(CWD, c"Cargo.toml", OFlags::RDONLY, Mode::empty())?;
+/// let folder = openat(CWD, c"src", OFlags::RDONLY, Mode::empty())?;
+/// let mut session = ring.session();
+/// session.read(0, file.as_fd(), 0..9, Some(0))?;
+/// session.read(1, folder.as_fd(), 0..9, Some(0))?;
+/// // They end in any order.
+/// for _ in 0..2 {
+///     let Finished { slot, result } = session.wait()?;
+///     assert_eq!(result, [Ok(9), Err(Errno::EISDIR)][slot as usize]);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finished {
     /// The slot it worked on, which is free again.
@@ -90,6 +120,22 @@ pub struct Finished {
 }
 
 /// A ring and the memory its operations work on. Operations are queued in a [`Session`].
+///
+/// ```
+/// use annulet::ring::SlotRing;
+/// use annulet::sys::{CWD, Mode, OFlags, openat};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # if SlotRing::new(1, 1).is_err() { return Ok(()) } // refused to this process
+/// let mut ring = SlotRing::new(2, 4096).map_err(|error| error.errno)?;
+/// let file = openat(CWD, c"Cargo.toml", OFlags::RDONLY, Mode::empty())?;
+/// let mut session = ring.session();
+/// session.read(0, file.as_fd(), 0..9, Some(0))?;
+/// assert_eq!(session.wait()?.result, Ok(9));
+/// assert_eq!(&session.slot(0)[..9], b"[package]");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SlotRing {
     /// Bit `n`: an operation on slot `n` is in flight.
@@ -344,6 +390,27 @@ impl SlotRing {
 
 /// Operations of a [`SlotRing`] on descriptors that live for `'fd`. Dropping it waits until
 /// nothing is in flight.
+///
+/// ```
+/// use annulet::ring::SlotRing;
+/// use annulet::sys::{BorrowedFd, CWD, Mode, OFlags, openat};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = SlotRing::new(2, 4096) else { return Ok(()) }; // refused to this process
+/// # let dir = temp_dir::TempDir::new().unwrap();
+/// # let path = dir.child("letter");
+/// # let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+/// let letter = openat(CWD, &name, OFlags::WRONLY | OFlags::CREAT, Mode::RWXU)?;
+/// let mut session = ring.session();
+/// session.slot_mut(0)[..5].copy_from_slice(b"hello");
+/// session.write(0, letter.as_fd(), 0..5, Some(0))?;
+/// assert!(session.slot(0).is_empty()); // it is the kernel's now
+/// drop(session); // hands over, and waits
+/// assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+/// assert_eq!(&ring.slot(0)[..5], b"hello");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Session<'ring, 'fd> {
     ring: &'ring mut SlotRing,

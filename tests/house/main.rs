@@ -5,6 +5,7 @@
 //!
 //! `ANNULET_TREE=DIR` looks at another tree of annulet than this one.
 
+mod documented;
 mod options;
 #[path = "../source/mod.rs"]
 mod source;
@@ -184,4 +185,14 @@ fn the_table_of_options_is_right() {
 #[test]
 fn the_page_on_unsafe_code_is_right() {
     unsafe_code::check_page(&program_sources()).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+#[test]
+fn every_public_type_of_the_ring_has_an_example() {
+    let without = documented::types_without_example(&program_sources());
+    assert!(
+        without.is_empty(),
+        "their documentation has no example that is run:\n    {}",
+        without.join("\n    ")
+    );
 }

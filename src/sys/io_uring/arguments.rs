@@ -4,6 +4,12 @@ use bitflags::bitflags;
 
 bitflags! {
     /// Flags of a write-back (`IORING_FSYNC_*`).
+    ///
+    /// ```
+    /// use annulet::ring::{FsyncFlags, Sqe};
+    ///
+    /// assert_eq!(Sqe::fsync(3, FsyncFlags::DATASYNC), Sqe::fdatasync(3));
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct FsyncFlags: u32 {
         /// Leave out metadata that reading the data does not need (5.1).
@@ -11,6 +17,21 @@ bitflags! {
     }
 
     /// Flags of a timeout (`IORING_TIMEOUT_*`).
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, Sqe, TimeoutFlags, Timespec};
+    /// use annulet::sys::Errno;
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+    /// let past = Timespec { tv_sec: 0, tv_nsec: 1 }; // just after the machine was started
+    /// let timeout = Sqe::timeout(&past, 0, TimeoutFlags::ABS);
+    /// // SAFETY: `past` lives until the timeout is complete.
+    /// unsafe { ring.push(&timeout) }?;
+    /// assert_eq!(ring.wait()?.into_result(), Err(Errno::ETIME)); // at once
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct TimeoutFlags: u32 {
         /// A point of time, not a span (5.5).
@@ -75,6 +96,23 @@ bitflags! {
     }
 
     /// Events of a poll (`POLL*`, `man 2 poll`).
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, PollEvents, Sqe};
+    /// use annulet::sys::{pipe, write};
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+    /// let (reader, writer) = pipe()?;
+    /// let poll = Sqe::poll_add(reader.raw(), PollEvents::IN);
+    /// // SAFETY: the pipe is open until the poll is complete.
+    /// unsafe { ring.push(&poll) }?;
+    /// ring.submit()?;
+    /// write(writer.as_fd(), b"x")?;
+    /// assert_eq!(ring.wait()?.into_result(), Ok(PollEvents::IN.bits()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct PollEvents: u32 {
         /// Readable.
@@ -92,6 +130,26 @@ bitflags! {
     }
 
     /// What to do with a file's space (`FALLOC_FL_*`, `man 2 fallocate`).
+    ///
+    /// ```
+    /// use annulet::ring::{FallocateMode, IoUring, Sqe};
+    /// use annulet::sys::Errno;
+    /// use std::{fs::File, os::fd::AsRawFd};
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+    /// # let dir = temp_dir::TempDir::new().unwrap();
+    /// let file = File::create(dir.child("holes")).unwrap();
+    /// file.set_len(1 << 20).unwrap();
+    /// let mode = FallocateMode::PUNCH_HOLE | FallocateMode::KEEP_SIZE;
+    /// let punch = Sqe::fallocate(file.as_raw_fd(), mode, 4096, 8192);
+    /// // SAFETY: the file is open until the operation is complete.
+    /// unsafe { ring.push(&punch) }?;
+    /// // Not every file system can.
+    /// assert!(matches!(ring.wait()?.into_result(), Ok(0) | Err(Errno::EOPNOTSUPP)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct FallocateMode: u32 {
         /// Leave the file's length alone.
@@ -109,6 +167,14 @@ bitflags! {
     }
 
     /// What a file's metadata is wanted for (`STATX_*`, `man 2 statx`).
+    ///
+    /// ```
+    /// use annulet::ring::StatxMask;
+    ///
+    /// let mask = StatxMask::SIZE | StatxMask::MTIME;
+    /// assert!(StatxMask::BASIC_STATS.contains(mask));
+    /// assert!(!StatxMask::BASIC_STATS.contains(StatxMask::BTIME));
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct StatxMask: u32 {
         /// Type.
@@ -140,6 +206,27 @@ bitflags! {
     }
 
     /// How to rename (`RENAME_*`, `man 2 renameat2`).
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, RenameFlags, Sqe};
+    /// use annulet::sys::{CWD, Errno};
+    /// use std::ffi::CString;
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+    /// # let dir = temp_dir::TempDir::new().unwrap();
+    /// let names = ["old", "new"].map(|name| {
+    ///     std::fs::write(dir.child(name), name).unwrap();
+    ///     CString::new(dir.child(name).to_str().unwrap()).unwrap()
+    /// });
+    /// let (at, [old, new]) = (CWD.raw(), names.each_ref().map(|name| name.as_ptr()));
+    /// let rename = Sqe::renameat(at, old, at, new, RenameFlags::NOREPLACE);
+    /// // SAFETY: both names live until the operation is complete.
+    /// unsafe { ring.push(&rename) }?;
+    /// assert_eq!(ring.wait()?.into_result(), Err(Errno::EEXIST));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct RenameFlags: u32 {
         /// Fail where the new name exists.
@@ -151,6 +238,27 @@ bitflags! {
     }
 
     /// Flags of splicing (`SPLICE_F_*`, `man 2 splice`).
+    ///
+    /// ```
+    /// use annulet::ring::{CURRENT_POSITION, IoUring, SpliceFlags, Sqe};
+    /// use annulet::sys::{pipe, read};
+    /// use std::{fs::File, os::fd::AsRawFd};
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+    /// let file = File::open("Cargo.toml").unwrap();
+    /// let (reader, writer) = pipe()?;
+    /// let (from, to) = (file.as_raw_fd(), writer.raw());
+    /// let splice = Sqe::splice(from, 0, to, CURRENT_POSITION, 9, SpliceFlags::empty());
+    /// // SAFETY: file and pipe are open until the operation is complete.
+    /// unsafe { ring.push(&splice) }?;
+    /// assert_eq!(ring.wait()?.into_result(), Ok(9));
+    /// let mut start = [0; 9];
+    /// read(reader.as_fd(), &mut start)?;
+    /// assert_eq!(&start, b"[package]");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SpliceFlags: u32 {
         /// Move pages rather than copy them; a hint.
@@ -164,6 +272,26 @@ bitflags! {
     }
 
     /// How to set an extended attribute (`XATTR_*`, `man 2 setxattr`).
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, Sqe, XattrFlags};
+    /// use annulet::sys::Errno;
+    /// use std::{fs::File, os::fd::AsRawFd};
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+    /// # let dir = temp_dir::TempDir::new().unwrap();
+    /// let file = File::create(dir.child("plain")).unwrap();
+    /// let (name, value) = (c"user.colour".as_ptr(), b"red".as_ptr());
+    /// let set = Sqe::fsetxattr(file.as_raw_fd(), name, value, 3, XattrFlags::REPLACE);
+    /// // SAFETY: name and value are there for ever, the file is open until it is complete.
+    /// unsafe { ring.push(&set) }?;
+    /// let error = ring.wait()?.into_result();
+    /// // There is none to replace; or the file system has no attributes at all.
+    /// assert!(matches!(error, Err(Errno::ENODATA | Errno::EOPNOTSUPP)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct XattrFlags: u32 {
         /// Fail where it exists.
@@ -174,6 +302,21 @@ bitflags! {
 }
 
 /// How a file will be used (`POSIX_FADV_*`, `man 2 posix_fadvise`).
+///
+/// ```
+/// use annulet::ring::{FileAdvice, IoUring, Sqe};
+/// use std::{fs::File, os::fd::AsRawFd};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// let file = File::open("Cargo.toml").unwrap();
+/// let whole = Sqe::fadvise(file.as_raw_fd(), 0, 0, FileAdvice::WillNeed);
+/// // SAFETY: the file is open until the operation is complete.
+/// unsafe { ring.push(&whole) }?;
+/// assert_eq!(ring.wait()?.into_result(), Ok(0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum FileAdvice {
@@ -192,6 +335,26 @@ pub enum FileAdvice {
 }
 
 /// How memory will be used (`MADV_*`, `man 2 madvise`).
+///
+/// ```
+/// use annulet::ring::{IoUring, MemoryAdvice, Sqe};
+/// use annulet::sys::Mapping;
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// let memory = Mapping::anonymous(4096)?;
+/// let first = memory.as_ptr();
+/// // SAFETY: the mapping is writable, and nobody else reaches it.
+/// unsafe { first.write(7) };
+/// let forget = Sqe::madvise(first, 4096, MemoryAdvice::DontNeed);
+/// // SAFETY: the mapping lives, and nobody else reaches it, until the operation is complete.
+/// unsafe { ring.push(&forget) }?;
+/// assert_eq!(ring.wait()?.into_result(), Ok(0));
+/// // SAFETY: as above.
+/// assert_eq!(unsafe { first.read() }, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum MemoryAdvice {

@@ -4,6 +4,21 @@ use bitflags::bitflags;
 
 bitflags! {
     /// Flags of `io_uring_setup` (`IORING_SETUP_*`), with the first kernel of each.
+    ///
+    /// ```
+    /// use annulet::ring::{IoUring, SetupFlags};
+    /// use annulet::sys::Errno;
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # if IoUring::new(8).is_err() { return Ok(()) } // refused to this process
+    /// let mut ring = IoUring::builder(8).setup_flags(SetupFlags::R_DISABLED).build()?;
+    /// ring.push_nop(1)?;
+    /// assert_eq!(ring.submit(), Err(Errno::EBADFD));
+    /// ring.enable()?;
+    /// assert_eq!(ring.submit(), Ok(1));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SetupFlags: u32 {
         /// Completions of `O_DIRECT` requests are polled for (5.1).
@@ -49,6 +64,18 @@ bitflags! {
     }
 
     /// What the kernel can do (`IORING_FEAT_*`), with the first kernel of each.
+    ///
+    /// ```
+    /// use annulet::ring::{Features, IoUring};
+    ///
+    /// # fn main() -> annulet::sys::Result<()> {
+    /// # let Ok(ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+    /// if !ring.features().contains(Features::NODROP) {
+    ///     println!("before Linux 5.5: completions beyond the queue are lost");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Features: u32 {
         /// Both rings come in one mapping (5.4).
@@ -116,6 +143,13 @@ bitflags! {
     }
 
     /// Flags of one submission entry (`IOSQE_*`), with the first kernel of each.
+    ///
+    /// ```
+    /// use annulet::ring::{Sqe, SqeFlags};
+    ///
+    /// let flags = SqeFlags::IO_LINK | SqeFlags::ASYNC;
+    /// assert_eq!(Sqe::nop().flags(flags), Sqe::nop().link().force_async());
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SqeFlags: u8 {
         /// The descriptor is an index among the registered files (5.1).
@@ -135,6 +169,15 @@ bitflags! {
     }
 
     /// Flags of one completion (`IORING_CQE_F_*`).
+    ///
+    /// ```
+    /// use annulet::ring::CqeFlags;
+    ///
+    /// // The kernel has picked buffer 5, and more completions will follow.
+    /// let flags = CqeFlags::from_bits_retain(5 << 16 | 0b11);
+    /// assert!(flags.contains(CqeFlags::BUFFER | CqeFlags::MORE));
+    /// assert_eq!(flags.bits() >> 16, 5);
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct CqeFlags: u32 {
         /// The upper 16 bits name the buffer that was picked (5.7).

@@ -100,6 +100,27 @@ pub struct RawCqe {
 }
 
 /// A piece of memory (`struct iovec`): for vectored operations and registered buffers.
+///
+/// ```
+/// use annulet::ring::{IoUring, IoVec, Sqe};
+/// use std::{fs::File, os::fd::AsRawFd};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// let file = File::open("Cargo.toml").unwrap();
+/// let (mut first, mut second) = ([0; 4], [0; 5]);
+/// let pieces = [
+///     IoVec { base: first.as_mut_ptr(), len_bytes: 4 },
+///     IoVec { base: second.as_mut_ptr(), len_bytes: 5 },
+/// ];
+/// let read = Sqe::readv(file.as_raw_fd(), pieces.as_ptr(), 2, 0);
+/// // SAFETY: all three arrays live, and nobody else reaches them, until the read is complete.
+/// unsafe { ring.push(&read) }?;
+/// assert_eq!(ring.wait()?.into_result(), Ok(9));
+/// assert_eq!((&first, &second), (b"[pac", b"kage]"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct IoVec {
@@ -110,6 +131,21 @@ pub struct IoVec {
 }
 
 /// A span or point of time (`struct __kernel_timespec`).
+///
+/// ```
+/// use annulet::ring::{IoUring, Sqe, TimeoutFlags, Timespec};
+/// use annulet::sys::Errno;
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// let ten_ms = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+/// let timeout = Sqe::timeout(&ten_ms, 0, TimeoutFlags::empty());
+/// // SAFETY: `ten_ms` lives until the timeout is complete.
+/// unsafe { ring.push(&timeout) }?;
+/// assert_eq!(ring.wait()?.into_result(), Err(Errno::ETIME));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Timespec {
@@ -143,6 +179,22 @@ pub struct GeteventsArg {
 }
 
 /// How `openat2` opens (`struct open_how`, `man 2 openat2`).
+///
+/// ```
+/// use annulet::ring::{IoUring, OpenHow, Sqe};
+/// use annulet::sys::{CWD, Errno};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// const RESOLVE_BENEATH: u64 = 0x08;
+/// let how = OpenHow { resolve: RESOLVE_BENEATH, ..OpenHow::default() };
+/// let open = Sqe::openat2(CWD.raw(), c"../elsewhere".as_ptr(), &how);
+/// // SAFETY: name and `how` live until the operation is complete.
+/// unsafe { ring.push(&open) }?;
+/// assert_eq!(ring.wait()?.into_result(), Err(Errno::EXDEV)); // it leads out of the folder
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct OpenHow {
@@ -155,6 +207,24 @@ pub struct OpenHow {
 }
 
 /// Where `statx` writes: the room of a `struct statx` (`include/uapi/linux/stat.h`), as bytes.
+///
+/// ```
+/// use annulet::ring::{IoUring, Sqe, StatxBuffer, StatxMask};
+/// use annulet::sys::{AtFlags, CWD};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(mut ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// let mut out = StatxBuffer([0; 256]);
+/// let (name, mask) = (c"Cargo.toml".as_ptr(), StatxMask::SIZE);
+/// let statx = Sqe::statx(CWD.raw(), name, AtFlags::empty(), mask, &mut out);
+/// // SAFETY: the name lives, and nobody else reaches `out`, until the operation is complete.
+/// unsafe { ring.push(&statx) }?;
+/// assert_eq!(ring.wait()?.into_result(), Ok(0));
+/// let stx_size = u64::from_ne_bytes(out.0[40..48].try_into().unwrap());
+/// assert_eq!(stx_size, std::fs::metadata("Cargo.toml").unwrap().len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct StatxBuffer(pub [u8; 256]);

@@ -1,6 +1,17 @@
 //! Numbers of operations and of registrations.
 
 /// Operations (`IORING_OP_*`), up to Linux 6.18.
+///
+/// ```
+/// use annulet::ring::{IoUring, Opcode, Sqe};
+///
+/// # fn main() -> annulet::sys::Result<()> {
+/// # let Ok(ring) = IoUring::new(8) else { return Ok(()) }; // refused to this process
+/// assert_eq!(Sqe::nop().raw().opcode, Opcode::Nop as u8);
+/// assert!(ring.probe()?.last_op() >= Opcode::Read as u8);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs)] // `Sqe`'s constructors document those that it has
