@@ -5,6 +5,8 @@
 //! head, carries the operations out, and writes *completions* ([`Completion`]) into the other
 //! queue, whose head the program moves. One call, `io_uring_enter`, hands over and waits.
 //!
+//! Below are [all operations](#operations).
+//!
 //! | file | subject |
 //! | --- | --- |
 //! | `builder.rs` | what may be asked of the kernel, and the levels of the ladder of [`IoUring::new`] |
@@ -43,7 +45,7 @@
 //!
 //! A ring is neither `Send` nor `Sync`: its head and tail have one writer each, and kernels
 //! from 6.0 on are told so (`SINGLE_ISSUER`). One ring per worker.
-
+#![doc = include_str!("operations.md")]
 #![allow(unsafe_code)]
 
 mod buffers;

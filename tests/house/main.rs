@@ -6,6 +6,7 @@
 //! `ANNULET_TREE=DIR` looks at another tree of annulet than this one.
 
 mod documented;
+mod operations;
 mod options;
 #[path = "../source/mod.rs"]
 mod source;
@@ -185,6 +186,11 @@ fn the_table_of_options_is_right() {
 #[test]
 fn the_page_on_unsafe_code_is_right() {
     unsafe_code::check_page(&program_sources()).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+#[test]
+fn the_table_of_operations_is_right() {
+    operations::check_page(&program_sources()).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
 #[test]
