@@ -5,7 +5,8 @@
 //! head, carries the operations out, and writes *completions* ([`Completion`]) into the other
 //! queue, whose head the program moves. One call, `io_uring_enter`, hands over and waits.
 //!
-//! Below are [all operations](#operations).
+//! Below: how [another crate](#in-another-crate) has it, [three examples](#three-examples), and
+//! [all operations](#operations).
 //!
 //! | file | subject |
 //! | --- | --- |
@@ -45,6 +46,7 @@
 //!
 //! A ring is neither `Send` nor `Sync`: its head and tail have one writer each, and kernels
 //! from 6.0 on are told so (`SINGLE_ISSUER`). One ring per worker.
+#![doc = include_str!("examples.md")]
 #![doc = include_str!("operations.md")]
 #![allow(unsafe_code)]
 
