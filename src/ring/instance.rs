@@ -35,7 +35,8 @@ use crate::sys::{BorrowedFd, Errno, Mapping, Result, monotonic_ns};
 /// let file = File::open("Cargo.toml").unwrap();
 /// let mut start = [0; 9];
 /// let read = Sqe::read(file.as_raw_fd(), start.as_mut_ptr(), 9, 0).user_data(7);
-/// // SAFETY: until the read is complete, the file is open and nobody else reaches `start`.
+/// // SAFETY: until the read is complete, the file is open and nobody else reaches `start`; if
+/// // waiting for it fails, the program ends.
 /// unsafe { ring.push(&read) }?;
 /// let completion = ring.wait()?; // hands over what was pushed, too
 /// assert_eq!(completion.user_data, 7);
