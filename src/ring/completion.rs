@@ -1,9 +1,8 @@
 //! The completion queue: results the kernel writes and the program reaps.
 
-use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use super::counter::Counter;
+use super::shared::{Counter, Entries};
 use crate::sys::io_uring::{CqeFlags, RawCqe};
 use crate::sys::{Errno, Result};
 
@@ -85,32 +84,22 @@ pub(super) struct CompletionQueue {
     khead: Counter,
     /// One past the last completion; the kernel moves it.
     ktail: Counter,
-    cqes: NonNull<RawCqe>,
-    /// Number of entries, a power of two.
-    entries: u32,
+    cqes: Entries<RawCqe>,
     /// Next completion to reap, ahead of `khead` until [`Self::publish`].
     head: u32,
 }
 
 impl CompletionQueue {
-    /// A queue of `entries` entries over shared memory.
+    /// A queue over shared memory.
     ///
     /// # Safety
-    /// For as long as the queue is used: `cqes` is valid for reads of `entries` elements;
-    /// `entries` is a power of two; nobody else writes `khead`; and whoever moves `ktail` has
+    /// For as long as the queue is used nobody else writes `khead`, and whoever moves `ktail` has
     /// written the completions it passes before, and writes none from `khead` up to it.
-    pub(super) unsafe fn new(
-        khead: Counter,
-        ktail: Counter,
-        cqes: NonNull<RawCqe>,
-        entries: u32,
-    ) -> Self {
-        debug_assert!(entries.is_power_of_two());
+    pub(super) unsafe fn new(khead: Counter, ktail: Counter, cqes: Entries<RawCqe>) -> Self {
         let mut queue = Self {
             khead,
             ktail,
             cqes,
-            entries,
             head: 0,
         };
         // Relaxed: the head has no other writer than this program.
@@ -120,7 +109,7 @@ impl CompletionQueue {
 
     /// Number of entries the queue has.
     pub(super) const fn entries(&self) -> u32 {
-        self.entries
+        self.cqes.count()
     }
 
     /// Completions that can be reaped now.
@@ -138,12 +127,9 @@ impl CompletionQueue {
         if self.ready() == 0 {
             return None;
         }
-        let index = (self.head & (self.entries - 1)) as usize;
-        // SAFETY: `index` is below `entries`, and `cqes` has that many elements.
-        let slot = unsafe { self.cqes.add(index) };
-        // SAFETY: in bounds as above; `ready` has seen the tail beyond it, so it is written,
-        // and `khead` has not passed it, so it is not written again.
-        let cqe = unsafe { slot.read() };
+        // SAFETY: `ready` has seen the tail beyond it, so it is written, and `khead` has not
+        // passed it, so it is not written again.
+        let cqe = unsafe { self.cqes.read(self.head) };
         self.head = self.head.wrapping_add(1);
         Some(Completion {
             user_data: cqe.user_data,

@@ -13,7 +13,7 @@
 //! | `builder.rs` | what may be asked of the kernel, and the levels of the ladder of [`IoUring::new`] |
 //! | `setup.rs` | mapping a ring the kernel has made |
 //! | `submission.rs`, `completion.rs` | the two queues, over plain pointers |
-//! | `counter.rs` | the numbers both sides look at |
+//! | `shared.rs` | the numbers and entries that both sides look at |
 //! | `queues.rs` | both together: what is in flight, and entering the kernel |
 //! | `instance.rs` | [`IoUring`], which owns the memory under the queues |
 //! | `operation.rs` | [`Sqe`]: modifiers, and operations on files |
@@ -54,18 +54,22 @@ mod buffers;
 mod builder;
 mod cancel;
 mod completion;
-mod counter;
 mod instance;
 mod operation;
 mod probe;
 mod queues;
 mod register;
 mod setup;
+mod shared;
 mod slots;
 mod submission;
 mod waiting;
 
 #[cfg(test)]
+#[cfg(loom)]
+mod interleaved;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod scripted;
 
 pub use buffers::BufferRing;

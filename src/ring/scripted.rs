@@ -11,8 +11,8 @@ use std::vec::Vec;
 use std::{assert_eq, vec};
 
 use super::completion::{Completion, CompletionQueue};
-use super::counter::Counter;
 use super::queues::{Completions, Queues, Verdict};
+use super::shared::{Counter, Entries};
 use super::submission::SubmissionQueue;
 use crate::sys::Errno;
 use crate::sys::io_uring::{CqeFlags, EnterFlags, RawCqe, RawSqe, SqRingFlags, SqeFlags};
@@ -64,12 +64,16 @@ impl Scripted {
         // SAFETY: leaked, so valid for good; likewise below.
         let counter = |field| unsafe { Counter::new(field) };
         let (head, tail) = (counter(kernel.sq_head), counter(kernel.sq_tail));
-        let (flags, sqes) = (counter(kernel.flags), kernel.sqes);
-        // SAFETY: leaked; `sq_entries` long; `Scripted` keeps to the kernel's part.
-        let sq = unsafe { SubmissionQueue::new(head, tail, flags, sqes, sq_entries) };
+        let flags = counter(kernel.flags);
+        // SAFETY: leaked; `sq_entries` long.
+        let sqes = unsafe { Entries::new(kernel.sqes.cast(), sq_entries) };
+        // SAFETY: `Scripted` keeps to the kernel's part.
+        let sq = unsafe { SubmissionQueue::new(head, tail, flags, sqes) };
         let (head, tail) = (counter(kernel.cq_head), counter(kernel.cq_tail));
-        // SAFETY: as above, `cq_entries` long.
-        let cq = unsafe { CompletionQueue::new(head, tail, kernel.cqes, cq_entries) };
+        // SAFETY: leaked; `cq_entries` long.
+        let cqes = unsafe { Entries::new(kernel.cqes.cast(), cq_entries) };
+        // SAFETY: as above.
+        let cq = unsafe { CompletionQueue::new(head, tail, cqes) };
         (kernel, Queues::new(sq, cq, sqpoll))
     }
 

@@ -4,8 +4,8 @@ use core::mem::size_of;
 use core::ptr::NonNull;
 
 use super::completion::CompletionQueue;
-use super::counter::Counter;
 use super::queues::Queues;
+use super::shared::{Counter, Entries};
 use super::submission::SubmissionQueue;
 use crate::sys::io_uring::{
     Features, OFF_CQ_RING, OFF_SQ_RING, OFF_SQES, Params, RawCqe, RawSqe, SetupFlags,
@@ -161,8 +161,10 @@ unsafe fn submission_queue(
     let tail = unsafe { counter(ring, off.tail) };
     // SAFETY: as above.
     let flags = unsafe { counter(ring, off.flags) };
+    // SAFETY: `sqes` has so many, a power of two (`ring_lens`).
+    let sqes = unsafe { Entries::new(sqes.cast(), params.sq_entries) };
     // SAFETY: the caller's promise.
-    unsafe { SubmissionQueue::new(head, tail, flags, sqes.cast(), params.sq_entries) }
+    unsafe { SubmissionQueue::new(head, tail, flags, sqes) }
 }
 
 /// # Safety
@@ -174,9 +176,11 @@ unsafe fn completion_queue(ring: NonNull<u8>, params: &Params) -> CompletionQueu
     // SAFETY: as above.
     let tail = unsafe { counter(ring, off.tail) };
     // SAFETY: as above.
-    let cqes = unsafe { ring.add(off.cqes as usize) }.cast();
+    let cqes = unsafe { ring.add(off.cqes as usize) };
+    // SAFETY: there are so many, a power of two (`ring_lens`).
+    let cqes = unsafe { Entries::new(cqes.cast(), params.cq_entries) };
     // SAFETY: the caller's promise.
-    unsafe { CompletionQueue::new(head, tail, cqes, params.cq_entries) }
+    unsafe { CompletionQueue::new(head, tail, cqes) }
 }
 
 /// # Safety

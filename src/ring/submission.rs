@@ -1,9 +1,8 @@
 //! The submission queue: entries the program writes and the kernel takes.
 
-use core::ptr::NonNull;
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 
-use super::counter::Counter;
+use super::shared::{Counter, Entries, fence};
 use crate::sys::io_uring::{RawSqe, SqRingFlags};
 
 /// The program's end of the submission queue, over pointers into memory shared with the
@@ -16,34 +15,28 @@ pub(super) struct SubmissionQueue {
     ktail: Counter,
     /// [`SqRingFlags`], set by the kernel.
     kflags: Counter,
-    sqes: NonNull<RawSqe>,
-    /// Number of entries, a power of two.
-    entries: u32,
+    sqes: Entries<RawSqe>,
     /// One past the last entry written, ahead of `ktail` until [`Self::publish`].
     tail: u32,
 }
 
 impl SubmissionQueue {
-    /// A queue of `entries` entries over shared memory.
+    /// A queue over shared memory.
     ///
     /// # Safety
-    /// For as long as the queue is used: `sqes` is valid for reads and writes of `entries`
-    /// elements; `entries` is a power of two; nobody else writes `ktail`; and
-    /// whoever moves `khead` does so after it has read the entries it passes.
+    /// For as long as the queue is used nobody else writes `ktail` or `sqes`, and whoever moves
+    /// `khead` does so after it has read the entries it passes.
     pub(super) unsafe fn new(
         khead: Counter,
         ktail: Counter,
         kflags: Counter,
-        sqes: NonNull<RawSqe>,
-        entries: u32,
+        sqes: Entries<RawSqe>,
     ) -> Self {
-        debug_assert!(entries.is_power_of_two());
         let mut queue = Self {
             khead,
             ktail,
             kflags,
             sqes,
-            entries,
             tail: 0,
         };
         // Relaxed: the tail has no other writer than this program.
@@ -53,7 +46,7 @@ impl SubmissionQueue {
 
     /// Number of entries the queue has.
     pub(super) const fn entries(&self) -> u32 {
-        self.entries
+        self.sqes.count()
     }
 
     /// Entries written that the kernel has not taken, published or not.
@@ -77,12 +70,9 @@ impl SubmissionQueue {
     /// (`IoUring::push`) holds.
     #[inline]
     pub(super) unsafe fn write(&mut self, sqe: &RawSqe) {
-        debug_assert!(self.queued() < self.entries);
-        let index = (self.tail & (self.entries - 1)) as usize;
-        // SAFETY: `index` is below `entries`, and `sqes` has that many elements.
-        let slot = unsafe { self.sqes.add(index) };
-        // SAFETY: in bounds as above; there is room, so the kernel is done with the entry.
-        unsafe { slot.write(*sqe) };
+        debug_assert!(self.queued() < self.entries());
+        // SAFETY: there is room, so the kernel is done with the entry.
+        unsafe { self.sqes.write(self.tail, sqe) };
         self.tail = self.tail.wrapping_add(1);
     }
 
@@ -94,11 +84,8 @@ impl SubmissionQueue {
         }
         self.tail = self.tail.wrapping_sub(1);
         self.publish();
-        let index = (self.tail & (self.entries - 1)) as usize;
-        // SAFETY: `index` is below `entries`, and `sqes` has that many elements.
-        let slot = unsafe { self.sqes.add(index) };
-        // SAFETY: in bounds as above, and written before; the kernel only reads it.
-        Some(unsafe { slot.read() }.user_data)
+        // SAFETY: written before; the kernel only reads it.
+        Some(unsafe { self.sqes.read(self.tail) }.user_data)
     }
 
     /// Shows the kernel every entry written so far.

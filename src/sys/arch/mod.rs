@@ -9,3 +9,11 @@
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
+
+// What is named here goes before what is not named above.
+#[cfg(miri)]
+mod miri;
+#[cfg(miri)]
+pub use miri::{
+    syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6,
+};
