@@ -285,6 +285,7 @@ mod tests {
 
     /// The bar takes what room there is; where there is little, other things go first.
     #[test]
+    #[cfg_attr(miri, ignore = "slow, and safe code only")]
     fn widths() {
         for columns in 0..300 {
             for total in [NOW.total, None] {

@@ -224,6 +224,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow, and safe code only")]
     fn even_trees_are_estimated_well() {
         // From 0 to 20,000 bytes, in no order.
         let sizes: Vec<u64> = (0..50_000).map(|n| n * 7919 % 20_011).collect();
@@ -245,6 +246,7 @@ mod tests {
 
     /// Wherever the large file is met, it counts once: as soon as it was looked at or opened.
     #[test]
+    #[cfg_attr(miri, ignore = "slow, and safe code only")]
     fn skewed_trees_are_estimated_well_once_the_large_file_was_met() {
         let mut unseen = 0;
         for place in (0..=2000).step_by(37) {
@@ -285,6 +287,7 @@ mod tests {
 
     /// Many large files among more small ones: nothing is left out but the largest.
     #[test]
+    #[cfg_attr(miri, ignore = "slow, and safe code only")]
     fn large_files_that_are_many_are_estimated() {
         let sizes: Vec<u64> = (0..20_000)
             .map(|n| if n % 19 == 0 { 5 << 20 } else { 100 })

@@ -48,6 +48,7 @@ mod tests {
     use crate::sys::until_nul;
 
     #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
     fn paths_of_descriptors() {
         let fd = plain::open(CWD, c"/", OFlags::PATH, NO_MODE).unwrap();
         let path = std::format!("/proc/self/fd/{}\0", fd.raw());

@@ -17,7 +17,7 @@ use super::submission::SubmissionQueue;
 use crate::sys::Errno;
 use crate::sys::io_uring::{CqeFlags, EnterFlags, RawCqe, RawSqe, SqRingFlags, SqeFlags};
 
-/// The kernel's side of two queues.
+/// The kernel's side of two queues, whose memory goes with it.
 struct Scripted {
     sq_head: NonNull<AtomicU32>,
     sq_tail: NonNull<AtomicU32>,
@@ -41,8 +41,15 @@ fn array<T: Copy + Default>(len: u32) -> NonNull<T> {
     NonNull::from(Box::leak(array)).cast()
 }
 
-fn at(field: NonNull<AtomicU32>) -> &'static AtomicU32 {
-    // SAFETY: leaked by `number`, so valid for good.
+/// Frees what [`array`] has made, at the end of a test.
+fn free<T>(array: NonNull<T>, len: u32) {
+    let array = NonNull::slice_from_raw_parts(array, len as usize);
+    // SAFETY: made by `array` with this length; nobody uses it any more.
+    drop(unsafe { Box::from_raw(array.as_ptr()) });
+}
+
+fn at<'kernel>(field: NonNull<AtomicU32>) -> &'kernel AtomicU32 {
+    // SAFETY: made by `number`, and each test keeps its `Scripted` to its end.
     unsafe { field.as_ref() }
 }
 
@@ -61,16 +68,16 @@ impl Scripted {
             cq_entries,
             backlog: Vec::new(),
         };
-        // SAFETY: leaked, so valid for good; likewise below.
+        // SAFETY: each test keeps the kernel to its end.
         let counter = |field| unsafe { Counter::new(field) };
         let (head, tail) = (counter(kernel.sq_head), counter(kernel.sq_tail));
         let flags = counter(kernel.flags);
-        // SAFETY: leaked; `sq_entries` long.
+        // SAFETY: as above; `sq_entries` long.
         let sqes = unsafe { Entries::new(kernel.sqes.cast(), sq_entries) };
         // SAFETY: `Scripted` keeps to the kernel's part.
         let sq = unsafe { SubmissionQueue::new(head, tail, flags, sqes) };
         let (head, tail) = (counter(kernel.cq_head), counter(kernel.cq_tail));
-        // SAFETY: leaked; `cq_entries` long.
+        // SAFETY: as above; `cq_entries` long.
         let cqes = unsafe { Entries::new(kernel.cqes.cast(), cq_entries) };
         // SAFETY: as above.
         let cq = unsafe { CompletionQueue::new(head, tail, cqes) };
@@ -138,6 +145,18 @@ impl Scripted {
             self.post(user_data, 0);
         }
         u32::try_from(taken.len()).unwrap()
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        let counters = [self.sq_head, self.sq_tail, self.cq_head, self.cq_tail];
+        for number in counters.into_iter().chain([self.flags]) {
+            // SAFETY: made by `number`, and the test has ended.
+            drop(unsafe { Box::from_raw(number.as_ptr()) });
+        }
+        free(self.sqes, self.sq_entries);
+        free(self.cqes, self.cq_entries);
     }
 }
 

@@ -97,6 +97,7 @@ mod tests {
 
     /// All of it in one test: the count is the process's.
     #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
     fn the_signal_is_counted() {
         count_usr1().unwrap();
         // SAFETY: takes nothing.

@@ -153,24 +153,24 @@ mod tests {
 
     #[test]
     fn an_initial_stack_is_taken_apart() {
-        let word = |s: &'static CStr| s.as_ptr() as usize;
+        let word = |number| core::ptr::without_provenance::<c_char>(number);
         let stack = vec![
-            2,
-            word(c"cp"),
-            word(c""),
-            0,
-            word(c"A=1"),
-            word(c"B"),
-            0,
-            6,
-            4096,
-            31,
-            word(c"/bin/cp"),
-            0,
-            0,
+            word(2),
+            c"cp".as_ptr(),
+            c"".as_ptr(),
+            word(0),
+            c"A=1".as_ptr(),
+            c"B".as_ptr(),
+            word(0),
+            word(6),
+            word(4096),
+            word(31),
+            word(c"/bin/cp".as_ptr().expose_provenance()),
+            word(0),
+            word(0),
         ];
         // SAFETY: laid out as the kernel does; the strings are static.
-        let startup = unsafe { Startup::from_stack(stack.as_ptr()) };
+        let startup = unsafe { Startup::from_stack(stack.as_ptr().cast()) };
         assert_eq!(startup.args.clone().collect::<Vec<_>>(), [c"cp", c""]);
         assert_eq!(startup.env.clone().collect::<Vec<_>>(), [c"A=1", c"B"]);
         assert_eq!(startup.aux(AuxKey::PageSize), Some(4096));

@@ -196,6 +196,7 @@ mod tests {
 
     /// Both calls, of all that has metadata, by name and by descriptor.
     #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
     fn both_calls_tell_the_same() {
         let dir = temp_dir::TempDir::new().unwrap();
         let link = dir.child("link");

@@ -245,9 +245,10 @@ mod tests {
 
     #[test]
     fn a_lock_lets_one_in_at_a_time() {
+        let times = if cfg!(miri) { 50 } else { 50_000 };
         let counter = Mutex::new(0_u64);
         let count = || {
-            for _ in 0..50_000 {
+            for _ in 0..times {
                 let mut guard = counter.lock();
                 let seen = *guard;
                 core::hint::spin_loop();
@@ -259,7 +260,7 @@ mod tests {
                 scope.spawn(count);
             }
         });
-        assert_eq!(*counter.lock(), 200_000);
+        assert_eq!(*counter.lock(), 4 * times);
     }
 
     fn wait_for<'a>(turn: u32, mut guard: Guard<'a, u32>, signal: &Signal) -> Guard<'a, u32> {
@@ -271,9 +272,10 @@ mod tests {
 
     #[test]
     fn a_signal_wakes_whoever_waits() {
+        let turns = if cfg!(miri) { 30 } else { 3000 };
         let (turn, signal) = (Mutex::new(0_u32), Signal::new());
         let take_turns = |me: u32| {
-            for mine in (me..3000).step_by(3) {
+            for mine in (me..turns).step_by(3) {
                 let mut guard = wait_for(mine, turn.lock(), &signal);
                 *guard += 1;
                 signal.give();
@@ -284,6 +286,6 @@ mod tests {
                 scope.spawn(move || take_turns(me));
             }
         });
-        assert_eq!(*turn.lock(), 3000);
+        assert_eq!(*turn.lock(), turns);
     }
 }

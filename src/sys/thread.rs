@@ -248,6 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "threads begin in assembly")]
     fn a_team_works_and_is_waited_for() {
         struct Shared {
             sum: Mutex<u64>,
@@ -283,6 +284,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
     fn processors_and_limits() {
         let expected = std::thread::available_parallelism().unwrap().get();
         assert!(processor_count() as usize >= expected);

@@ -86,6 +86,7 @@ mod tests {
 
     /// By descriptor and by name, where the file system holds attributes for users.
     #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
     fn an_attribute_is_set_listed_read_and_removed() {
         let dir = temp_dir::TempDir::new().unwrap();
         let path = CString::new(dir.child("x").to_str().unwrap()).unwrap();

@@ -41,24 +41,29 @@ pub unsafe fn syscall6(
 ) -> usize {
     let at = core::ptr::with_exposed_provenance_mut;
     let int = |register: usize| register as c_int;
+    // Of mappings Miri knows whole pages, and takes no other length for one.
+    let pages = |len_bytes: usize| len_bytes.next_multiple_of(4096);
+    let refused = |errno: Errno| usize::from(errno.number()).wrapping_neg();
     let r = match n {
+        // More than a process can have; Miri itself would end at it.
+        nr::MMAP if b > 1 << 40 => return refused(Errno::ENOMEM),
         nr::MMAP => {
             // SAFETY: the caller answers for the call; so below.
-            let start = unsafe { mmap(at(a), b, int(c), int(d), int(e), f as i64) };
+            let start = unsafe { mmap(at(a), pages(b), int(c), int(d), int(e), f as i64) };
             start.expose_provenance().cast_signed()
         }
         nr::MREMAP => {
             // SAFETY: as above.
-            let start = unsafe { mremap(at(a), b, c, int(d)) };
+            let start = unsafe { mremap(at(a), pages(b), pages(c), int(d)) };
             start.expose_provenance().cast_signed()
         }
         // SAFETY: as above.
-        nr::MUNMAP => unsafe { munmap(at(a), b) as isize },
+        nr::MUNMAP => unsafe { munmap(at(a), pages(b)) as isize },
         // SAFETY: as above.
         nr::FUTEX => unsafe { syscall(n as c_long, at(a), int(b), int(c), at(d)) as isize },
         // SAFETY: as above.
         nr::CLOCK_GETTIME => unsafe { clock_gettime(int(a), at(b)) as isize },
-        _ => return usize::from(Errno::ENOSYS.number()).wrapping_neg(),
+        _ => return refused(Errno::ENOSYS),
     };
     if r != -1 {
         return r.cast_unsigned();
