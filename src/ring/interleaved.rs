@@ -62,8 +62,12 @@ impl Kernel {
             flags: AtomicU32::new(0),
             cq_head: number(),
             cq_tail: number(),
-            sqes: (0..sq_entries).map(|_| Slot::new(RawSqe::default())).collect(),
-            cqes: (0..cq_entries).map(|_| Slot::new(RawCqe::default())).collect(),
+            sqes: (0..sq_entries)
+                .map(|_| Slot::new(RawSqe::default()))
+                .collect(),
+            cqes: (0..cq_entries)
+                .map(|_| Slot::new(RawCqe::default()))
+                .collect(),
             backlog: Mutex::default(),
             work: Mutex::default(),
         });

@@ -12,9 +12,9 @@ mod x86_64;
 pub use x86_64::*;
 
 // Miri runs no assembly: what is named here goes before what is not named above.
+#[cfg(test)]
 #[cfg(miri)]
 mod miri;
+#[cfg(test)]
 #[cfg(miri)]
-pub use miri::{
-    syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6,
-};
+pub use miri::{syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6};

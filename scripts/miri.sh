@@ -1,0 +1,22 @@
+#!/bin/bash
+# What the tests' own runs do not show: undefined behaviour of the library, by its unit tests under
+# Miri, and orders of memory accesses that no processor happens to choose, by loom's models of the
+# ring's queues (src/ring/interleaved.rs). Installs Rust's nightly toolchain with Miri where it is
+# missing.
+#
+#   scripts/miri.sh [TEST...]
+set -euo pipefail
+
+cd "$(dirname -- "$0")/.."
+
+if ! cargo +nightly miri --version >/dev/null 2>&1; then
+    rustup toolchain install nightly --profile minimal --component miri --component rust-src
+fi
+# Addresses go through the registers of system calls: Miri is not to warn of each.
+export MIRIFLAGS="-Zmiri-permissive-provenance ${MIRIFLAGS-}"
+cargo +nightly miri test --locked --lib -- "$@"
+
+# A folder of its own, since everything is built anew under another configuration; not optimised,
+# which takes longer than the models do.
+RUSTFLAGS='--cfg loom' CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=0 \
+    cargo test --locked --lib --target-dir target/loom ring::interleaved
