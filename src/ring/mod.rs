@@ -13,7 +13,7 @@
 //! | `builder.rs` | what may be asked of the kernel, and the levels of the ladder of [`IoUring::new`] |
 //! | `setup.rs` | mapping a ring the kernel has made |
 //! | `submission.rs`, `completion.rs` | the two queues, over plain pointers |
-//! | `shared.rs` | the numbers and entries that both sides look at |
+//! | `shared.rs` | the numbers and entries that both sides look at, which loom has its own of |
 //! | `queues.rs` | both together: what is in flight, and entering the kernel |
 //! | `instance.rs` | [`IoUring`], which owns the memory under the queues |
 //! | `operation.rs` | [`Sqe`]: modifiers, and operations on files |
@@ -22,6 +22,10 @@
 //! | `buffers.rs` | [`BufferRing`]: buffers that the kernel picks from |
 //! | `register.rs`, `probe.rs` | registered resources; what the kernel can do |
 //! | `slots.rs` | [`SlotRing`]: reads and writes without `unsafe` |
+//!
+//! Tests have the queues beside a kernel that does what a script says (`scripted.rs`, also under
+//! Miri), and beside one that runs at the same time, in every order of their accesses to memory
+//! (`interleaved.rs`, under loom).
 //!
 //! # What `io_uring_enter` answers
 //!

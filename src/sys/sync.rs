@@ -288,4 +288,26 @@ mod tests {
         });
         assert_eq!(*turn.lock(), turns);
     }
+
+    #[test]
+    fn what_was_done_before_a_latch_opened_is_seen() {
+        struct Shared(Latch, UnsafeCell<u32>);
+        // SAFETY: the value is written before the latch opens, and only read after that.
+        unsafe impl Sync for Shared {}
+
+        fn write_and_open(shared: &Shared) {
+            // SAFETY: nobody else reaches it yet.
+            unsafe { *shared.1.get() = 7 };
+            shared.0.open();
+        }
+
+        let shared = Shared(Latch::new(), UnsafeCell::new(0));
+        thread::scope(|scope| {
+            let shared = &shared;
+            scope.spawn(move || write_and_open(shared));
+            while !shared.0.wait(1000) {}
+            // SAFETY: nobody writes it any more.
+            assert_eq!(unsafe { *shared.1.get() }, 7);
+        });
+    }
 }
