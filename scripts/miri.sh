@@ -10,7 +10,9 @@ set -euo pipefail
 cd "$(dirname -- "$0")/.."
 
 if ! cargo +nightly miri --version >/dev/null 2>&1; then
-    rustup toolchain install nightly --profile minimal --component miri --component rust-src
+    # What there is of nightly is good enough; a newer one may lack Miri for a day.
+    rustup component add --toolchain nightly miri rust-src ||
+        rustup toolchain install nightly --profile minimal --component miri --component rust-src
 fi
 # Addresses go through the registers of system calls: Miri is not to warn of each.
 export MIRIFLAGS="-Zmiri-permissive-provenance ${MIRIFLAGS-}"

@@ -6,20 +6,20 @@
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-#[cfg(not(loom))]
+#[cfg(not(all(test, loom)))]
 pub(super) use core::sync::atomic::{AtomicU32, fence};
-#[cfg(loom)]
+#[cfg(all(test, loom))]
 pub(super) use loom::cell::UnsafeCell as Slot;
-#[cfg(loom)]
+#[cfg(all(test, loom))]
 pub(super) use loom::sync::atomic::{AtomicU32, fence};
 
 /// Room for an entry of a queue, with the two methods of loom's.
-#[cfg(not(loom))]
+#[cfg(not(all(test, loom)))]
 #[derive(Debug)]
 #[repr(transparent)]
 pub(super) struct Slot<T>(core::cell::UnsafeCell<T>);
 
-#[cfg(not(loom))]
+#[cfg(not(all(test, loom)))]
 impl<T> Slot<T> {
     #[inline]
     fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
