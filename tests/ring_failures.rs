@@ -17,12 +17,14 @@ use std::time::Duration;
 use annulet::ring::{IoUring, SetupFlags, SlotRing, Sqe, Step};
 use annulet::sys::{BorrowedFd, CWD, Errno, Mapping, Result, is_open};
 
-use support::{lend, temp_dir};
+use support::{lend, made, temp_dir};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Waits for the other tests, unless there are no rings to be had.
+fn alone() -> Option<MutexGuard<'static, ()>> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    made(IoUring::new(1)).map(|_| alone)
 }
 
 /// Descriptors of this process, and its mappings of rings.
@@ -46,7 +48,7 @@ fn failing_map(fd: BorrowedFd<'_>, offset: u64, len_bytes: usize) -> Result<Mapp
 
 #[test]
 fn a_mapping_that_fails() {
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let before = resources();
     for flags in [SetupFlags::empty(), SetupFlags::NO_SQARRAY] {
         let one = IoUring::builder(4).setup_flags(flags);
@@ -79,7 +81,7 @@ fn a_mapping_too_small_for_the_kernels_offsets() {
     fn small(fd: BorrowedFd<'_>, offset: u64, _: usize) -> Result<Mapping> {
         Mapping::shared(fd, offset, 16)
     }
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let before = resources();
     // SAFETY: the map is the right one's beginning.
     let refused = unsafe { IoUring::builder(4).build_with(small) };
@@ -89,7 +91,7 @@ fn a_mapping_too_small_for_the_kernels_offsets() {
 
 /// Runs `test` in a child with `resource` limited to `limit`; it gives the exit status.
 fn limited(resource: libc::__rlimit_resource_t, limit: u64, test: fn() -> bool) {
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     // SAFETY: the child calls nothing that takes locks or allocates, then exits.
     let child = unsafe { libc::fork() };
     if child == 0 {
@@ -136,7 +138,7 @@ fn no_address_space_left() {
 
 #[test]
 fn no_address_space_for_the_slots() {
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let before = resources();
     // 32 GiB of slots fit; 64 times as much is beyond what the machine can map.
     let refused = SlotRing::new(64, 1 << 30);
@@ -185,7 +187,7 @@ fn memory_that_may_not_be_locked_means_unregistered_slots() {
 
 #[test]
 fn a_thousand_rings_one_after_the_other() {
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let before = resources();
     for _ in 0..1000 {
         let mut ring = IoUring::new(8).unwrap();
@@ -229,7 +231,7 @@ fn is_mapped(range: &Range<usize>) -> bool {
 #[test]
 fn memory_is_kept_when_draining_is_impossible() {
     const SLOT: usize = 64 << 20;
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let (reader, _writer) = std::io::pipe().unwrap();
     let others = rings();
     let mut ring = SlotRing::new(2, SLOT).unwrap();
@@ -256,7 +258,7 @@ fn memory_is_kept_when_draining_is_impossible() {
 /// hands operations over.
 #[test]
 fn what_a_forgotten_session_has_queued_is_never_handed_over() {
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let dir = temp_dir();
     let create = |name| OwnedFd::from(File::create(dir.child(name)).unwrap());
     for is_used_again in [true, false] {
@@ -292,7 +294,7 @@ fn what_a_forgotten_session_has_queued_is_never_handed_over() {
 /// A check in the ring's own `Drop` would turn it into an abort.
 #[test]
 fn a_panic_with_operations_running_unwinds() {
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let (reader, _writer) = std::io::pipe().unwrap();
     // Outlives the ring, which does not wait.
     let buf: &mut [u8; 8] = Box::leak(Box::default());
@@ -309,7 +311,7 @@ fn a_panic_with_operations_running_unwinds() {
 
 #[test]
 fn no_slot_stands_for_an_ordinary_descriptor() {
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let dir = temp_dir();
     let mut ring = IoUring::new(2).unwrap();
     if ring.register_files_sparse(2).is_err() {
@@ -375,7 +377,7 @@ fn the_flag_alone_attaches_to_nothing() {
 #[test]
 fn the_working_directory_is_no_ring_to_attach_to() {
     const SOMEBODYS: i32 = 100;
-    let _alone = alone();
+    let Some(_alone) = alone() else { return };
     let ring = IoUring::new(2).unwrap();
     assert!(!is_open(SOMEBODYS));
     // SAFETY: nobody has the number, and nobody but this test opens files here meanwhile.

@@ -57,7 +57,7 @@ fn pipe() -> (PipeReader, PipeWriter) {
 #[test]
 fn buffers_are_picked_read_and_given_back() {
     let test = "buffers_are_picked_read_and_given_back";
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some(mut buffers) = buffers(test, &mut ring, 2, 8) else {
         return;
     };
@@ -92,7 +92,7 @@ fn buffers_are_picked_read_and_given_back() {
 /// The queue's numbers have 16 bits.
 #[test]
 fn buffers_go_round_beyond_every_number() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let test = "buffers_go_round_beyond_every_number";
     let Some(mut buffers) = buffers(test, &mut ring, 4, 16) else {
         return;
@@ -109,7 +109,7 @@ fn buffers_go_round_beyond_every_number() {
 
 #[test]
 fn reads_that_fail_lose_no_buffer() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let test = "reads_that_fail_lose_no_buffer";
     let Some(mut buffers) = buffers(test, &mut ring, 1, 16) else {
         return;
@@ -136,7 +136,7 @@ fn reads_that_fail_lose_no_buffer() {
 #[test]
 fn a_multishot_read_ends_without_buffers_and_goes_on_with_them() {
     let test = "a_multishot_read_ends_without_buffers_and_goes_on_with_them";
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let probe = ring.probe();
     if !probe.is_ok_and(|probe| probe.supports(Opcode::ReadMultishot)) {
         return skip(test, "before Linux 6.7");
@@ -171,7 +171,7 @@ fn a_multishot_read_ends_without_buffers_and_goes_on_with_them() {
 
 #[test]
 fn buffers_are_refused() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     for (count, len_bytes) in [(0, 8), (3, 8), (4, 0)] {
         let refused = BufferRing::new(&mut ring, count, len_bytes);
         assert_eq!(refused.err(), Some(Errno::EINVAL));
@@ -217,7 +217,7 @@ fn place(buffers: &mut BufferRing) -> Range<usize> {
 #[test]
 fn memory_stays_as_long_as_anything_may_write_to_it() {
     let test = "memory_stays_as_long_as_anything_may_write_to_it";
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     // Nothing runs.
     let Some(mut first) = buffers(test, &mut ring, 1, LONG) else {
         return;
@@ -259,7 +259,7 @@ fn memory_stays_as_long_as_anything_may_write_to_it() {
 #[test]
 fn what_runs_is_called_off() {
     let test = "what_runs_is_called_off";
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some(mut buffers) = buffers(test, &mut ring, 1, LONG) else {
         return;
     };

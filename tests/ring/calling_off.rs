@@ -27,7 +27,7 @@ static LONG: Timespec = span(1_000_000);
 
 #[test]
 fn timeout_multishot() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     // What came with 6.6 or later.
     if !has(&ring, Opcode::ReadMultishot, "timeout_multishot") {
         return;
@@ -60,7 +60,7 @@ fn timeout_multishot() {
 
 #[test]
 fn timeout_update() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Renameat, "timeout_update") {
         return;
     }
@@ -92,7 +92,7 @@ fn timeout_update() {
 
 #[test]
 fn link_timeout_update() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Mkdirat, "link_timeout_update") {
         return;
     }
@@ -119,7 +119,7 @@ fn link_timeout_update() {
 /// Once its time has come a timeout is not found, also while its completion has not been brought in.
 #[test]
 fn a_timeout_whose_time_has_come_is_not_called_off() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let now = Timespec::default();
     push(
         &mut ring,
@@ -164,7 +164,7 @@ fn a_timeout_whose_time_is_just_coming_is_not_called_off() {
     let [here, there, ..] = processors()[..] else {
         return skip(test, "there is one processor");
     };
-    let mut ring = ring(4096);
+    let Some(mut ring) = ring(4096) else { return };
     for _ in 0..MANY {
         let far = Sqe::timeout(&raw const LONG, 0, NONE);
         push(&mut ring, far.user_data(7));
@@ -210,7 +210,7 @@ fn idle_reads(ring: &mut IoUring, pipes: &[&PipeReader], buf: &mut [u8; 8]) {
 
 #[test]
 fn cancel_by_descriptor() {
-    let mut ring = ring(8);
+    let Some(mut ring) = ring(8) else { return };
     if !has(&ring, Opcode::Socket, "cancel_by_descriptor") {
         return;
     }
@@ -233,7 +233,7 @@ fn cancel_by_descriptor() {
 
 #[test]
 fn cancel_by_direct_descriptor() {
-    let mut ring = ring(8);
+    let Some(mut ring) = ring(8) else { return };
     if !has(&ring, Opcode::SendZc, "cancel_by_direct_descriptor") {
         return;
     }
@@ -251,7 +251,7 @@ fn cancel_by_direct_descriptor() {
 
 #[test]
 fn cancel_all() {
-    let mut ring = ring(8);
+    let Some(mut ring) = ring(8) else { return };
     if !has(&ring, Opcode::Socket, "cancel_all") {
         return;
     }
@@ -293,7 +293,7 @@ fn cancel_all() {
 
 #[test]
 fn cancel_by_operation() {
-    let mut ring = ring(8);
+    let Some(mut ring) = ring(8) else { return };
     // 6.6, and what the probe knows came with 6.7.
     if !has(&ring, Opcode::ReadMultishot, "cancel_by_operation") {
         return;
@@ -341,7 +341,7 @@ fn cancel_by_operation() {
 /// What runs in a worker is interrupted, and completes by itself.
 #[test]
 fn an_operation_in_a_worker_is_interrupted() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (_dir, file) = file(b"");
     let (idle, _writer) = std::io::pipe().unwrap();
     let (from, to, none) = (idle.as_raw_fd(), raw(&file), SpliceFlags::empty());

@@ -25,7 +25,7 @@ fn wake(word: &AtomicU32, count: u32) -> i64 {
 
 #[test]
 fn futex_wait_is_woken_by_a_thread() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::FutexWait, "futex_wait") {
         return;
     }
@@ -46,7 +46,7 @@ fn futex_wait_is_woken_by_a_thread() {
 
 #[test]
 fn futex_wake_by_masks() {
-    let mut ring = ring(8);
+    let Some(mut ring) = ring(8) else { return };
     if !has(&ring, Opcode::FutexWait, "futex_wake_by_masks") {
         return;
     }
@@ -90,7 +90,7 @@ fn futex_wake_by_masks() {
 
 #[test]
 fn futex_waitv() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::FutexWaitv, "futex_waitv") {
         return;
     }
@@ -119,7 +119,7 @@ fn futex_waitv() {
 /// All that wait for futexes count as one.
 #[test]
 fn futexes_called_off_together() {
-    let mut ring = ring(8);
+    let Some(mut ring) = ring(8) else { return };
     if !has(&ring, Opcode::FutexWait, "futexes_called_off_together") {
         return;
     }
@@ -158,7 +158,7 @@ fn waited(ring: &mut IoUring, wait: Sqe, change: impl FnOnce()) -> Result<u32, E
 #[test]
 #[allow(clippy::zombie_processes)] // the ring waits for it
 fn waitid() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Waitid, "waitid") {
         return;
     }
@@ -217,7 +217,7 @@ fn waitid() {
 #[allow(clippy::zombie_processes)] // as above
 fn waitid_of_a_group_and_called_off() {
     use std::os::unix::process::CommandExt as _;
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Waitid, "waitid_of_a_group") {
         return;
     }

@@ -29,7 +29,7 @@ fn mode(bits: u32) -> Mode {
 
 #[test]
 fn nop() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     assert_eq!(run(&mut ring, Sqe::nop()), Ok(0));
     ring.push_nop(12).unwrap();
     assert_eq!(ring.wait().unwrap().user_data, 12);
@@ -38,7 +38,7 @@ fn nop() {
 #[test]
 fn read_and_write() {
     let (dir, file) = file(b"hello, world");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let mut buf = [0_u8; 32];
     let into = buf.as_mut_ptr();
     assert_eq!(run(&mut ring, Sqe::read(raw(&file), into, 5, 7)), Ok(5));
@@ -54,7 +54,7 @@ fn read_and_write() {
 #[test]
 fn reading_at_the_current_position_moves_it() {
     let (_dir, file) = file(b"abcdef");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let mut buf = [0_u8; 2];
     for expected in [b"ab", b"cd", b"ef"] {
         let sqe = Sqe::read(raw(&file), buf.as_mut_ptr(), 2, CURRENT_POSITION);
@@ -66,7 +66,7 @@ fn reading_at_the_current_position_moves_it() {
 #[test]
 fn readv_and_writev() {
     let (dir, file) = file(b"0123456789");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (mut a, mut b) = ([0_u8; 3], [0_u8; 4]);
     let piece = |piece: &mut [u8]| IoVec {
         base: piece.as_mut_ptr(),
@@ -88,7 +88,7 @@ fn readv_and_writev() {
 #[test]
 fn read_fixed_and_write_fixed() {
     let (dir, file) = file(b"0123456789");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let mut memory = vec![0_u8; 8192];
     let base = memory.as_mut_ptr();
     let buffer = IoVec {
@@ -119,7 +119,7 @@ fn read_fixed_and_write_fixed() {
 #[test]
 fn openat_and_close() {
     let (dir, _file) = file(b"x");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let path = c(dir.child("file"));
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let open = |dir, path| Sqe::openat(dir, p(path), flags, Mode::empty());
@@ -146,7 +146,7 @@ fn openat_and_close() {
 fn openat2() {
     const RESOLVE_NO_SYMLINKS: u64 = 4;
     let (dir, _file) = file(b"x");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     std::os::unix::fs::symlink("file", dir.child("link")).unwrap();
     let link = c(dir.child("link"));
     let mut how = OpenHow {
@@ -167,7 +167,7 @@ fn openat2() {
 #[test]
 fn direct_descriptors() {
     let (dir, _file) = file(b"direct");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if let Err(errno) = ring.register_files_sparse(3) {
         assert_eq!(errno, Errno::EINVAL);
         return skip("direct_descriptors", "no sparse tables before Linux 5.19");
@@ -200,7 +200,7 @@ fn direct_descriptors() {
 #[test]
 fn files_update() {
     let (_dir, file) = file(b"update");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     ring.register_files(&[FileSlot::EMPTY; 2]).unwrap();
     let descriptors = [raw(&file)];
     let sqe = Sqe::files_update(descriptors.as_ptr(), 1, 1);
@@ -218,7 +218,7 @@ fn files_update() {
 #[test]
 fn fsync_and_fdatasync() {
     let (_dir, file) = file(b"x");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let none = FsyncFlags::empty();
     assert_eq!(run(&mut ring, Sqe::fsync(raw(&file), none)), Ok(0));
     assert_eq!(run(&mut ring, Sqe::fdatasync(raw(&file))), Ok(0));
@@ -232,7 +232,7 @@ fn fsync_and_fdatasync() {
 #[test]
 fn fallocate_and_ftruncate() {
     let (_dir, file) = file(b"0123456789");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let plain = FallocateMode::empty();
     let sqe = Sqe::fallocate(raw(&file), plain, 0, 100_000);
     assert_eq!(run(&mut ring, sqe), Ok(0));
@@ -256,7 +256,7 @@ fn fallocate_and_ftruncate() {
 #[test]
 fn fadvise_and_madvise() {
     let (_dir, file) = file(b"x");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let sqe = Sqe::fadvise(raw(&file), 0, 0, FileAdvice::Sequential);
     // A hint has no result to tell it by.
     assert_eq!(sqe.raw().op_flags, 2);
@@ -278,7 +278,7 @@ fn fadvise_and_madvise() {
 #[test]
 fn statx() {
     let (dir, _file) = file(b"twelve bytes");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let path = c(dir.child("file"));
     let mut out = StatxBuffer([0; 256]);
     let mask = StatxMask::BASIC_STATS;
@@ -298,7 +298,7 @@ fn statx() {
 #[test]
 fn names() {
     let (dir, _file) = file(b"x");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let folder = File::open(dir.path()).unwrap();
     let at = raw(&folder);
     let (a, b, link, sub) = (c("file"), c("b"), c("link"), c("sub"));
@@ -351,7 +351,7 @@ fn names() {
 #[test]
 fn extended_attributes() {
     let (dir, file) = file(b"x");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Getxattr, "extended_attributes") {
         return;
     }
@@ -395,7 +395,7 @@ fn extended_attributes() {
 #[test]
 fn splice_and_tee() {
     let (_dir, file) = file(b"through a pipe");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (mut reader, writer) = std::io::pipe().unwrap();
     let (mut reader2, writer2) = std::io::pipe().unwrap();
     let none = SpliceFlags::empty();
@@ -425,7 +425,7 @@ fn splice_and_tee() {
 
 #[test]
 fn poll_add_and_poll_remove() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (reader, mut writer) = std::io::pipe().unwrap();
     let fd = reader.as_raw_fd();
     push(&mut ring, Sqe::poll_add(fd, PollEvents::IN).user_data(1));
@@ -450,7 +450,7 @@ fn poll_add_and_poll_remove() {
 
 #[test]
 fn timeout_and_timeout_remove() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let soon = Timespec {
         tv_sec: 0,
         tv_nsec: 2_000_000,
@@ -490,7 +490,7 @@ fn timeout_and_timeout_remove() {
 
 #[test]
 fn link_timeout() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (idle, mut writer) = std::io::pipe().unwrap();
     let mut buf = [0_u8; 4];
     let soon = Timespec {
@@ -525,7 +525,7 @@ fn link_timeout() {
 
 #[test]
 fn cancel() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (idle, _writer) = std::io::pipe().unwrap();
     let mut buf = [0_u8; 4];
     let read = Sqe::read(idle.as_raw_fd(), buf.as_mut_ptr(), 4, CURRENT_POSITION);
@@ -541,7 +541,7 @@ fn cancel() {
 #[test]
 fn forced_async_gives_the_same() {
     let (_dir, file) = file(b"worker");
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let mut buf = [0_u8; 6];
     let sqe = Sqe::read(raw(&file), buf.as_mut_ptr(), 6, 0).force_async();
     assert_eq!(run(&mut ring, sqe), Ok(6));
@@ -552,7 +552,7 @@ fn forced_async_gives_the_same() {
 
 #[test]
 fn the_probe_knows_the_oldest_operations() {
-    let ring = ring(1);
+    let Some(ring) = ring(1) else { return };
     let probe = ring.probe().unwrap();
     assert!(probe.last_op() > 0);
     // Those that every kernel with a probe has (5.6).

@@ -96,7 +96,7 @@ fn piece(memory: &mut [u8]) -> IoVec {
 
 #[test]
 fn socket() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Socket, "socket") {
         return;
     }
@@ -128,7 +128,7 @@ fn socket() {
 
 #[test]
 fn bind_and_listen() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Bind, "bind_and_listen") || listener("bind_and_listen").is_none() {
         return;
     }
@@ -161,7 +161,7 @@ fn bind_and_listen() {
 
 #[test]
 fn accept() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((listener, at)) = listener("accept") else {
         return;
     };
@@ -190,7 +190,7 @@ fn accept() {
 
 #[test]
 fn accept_into_slots() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((listener, at)) = listener("accept_into_slots") else {
         return;
     };
@@ -230,7 +230,7 @@ fn accept_into_slots() {
 
 #[test]
 fn accept_multishot() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((listener, at)) = listener("accept_multishot") else {
         return;
     };
@@ -262,7 +262,7 @@ fn accept_multishot() {
 
 #[test]
 fn connect() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((listener, at)) = listener("connect") else {
         return;
     };
@@ -284,7 +284,7 @@ fn connect() {
 
 #[test]
 fn connect_to_a_path() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let dir = super::support::temp_dir();
     let path = dir.child("socket");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
@@ -308,7 +308,7 @@ fn connect_to_a_path() {
 
 #[test]
 fn send_and_recv() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut buf = [0; 8];
     let place = buf.as_mut_ptr();
@@ -344,7 +344,7 @@ fn send_and_recv() {
 #[test]
 fn a_short_count_cuts_a_chain_only_if_all_was_wanted() {
     for (flags, next) in [(NONE, Ok(0)), (MsgFlags::WAITALL, Err(Errno::ECANCELED))] {
-        let mut ring = ring(4);
+        let Some(mut ring) = ring(4) else { return };
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         ours.write_all(b"short").unwrap();
         ours.shutdown(net::Shutdown::Write).unwrap();
@@ -358,7 +358,7 @@ fn a_short_count_cuts_a_chain_only_if_all_was_wanted() {
 
 #[test]
 fn send_to_an_address() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((_, theirs, _)) = datagrams("send_to_an_address") else {
         return;
     };
@@ -384,7 +384,7 @@ fn send_to_an_address() {
 
 #[test]
 fn shutdown() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::Shutdown, "shutdown") {
         return;
     }
@@ -433,7 +433,7 @@ fn send_zc_fails(ring: &mut IoUring, sqe: Sqe) -> Result<u32> {
 
 #[test]
 fn send_zc() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     if !has(&ring, Opcode::SendZc, "send_zc") {
         return;
     }
@@ -476,7 +476,7 @@ fn send_zc() {
 
 #[test]
 fn sendmsg_zc() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((ours, theirs, _)) = datagrams("sendmsg_zc") else {
         return;
     };
@@ -505,7 +505,7 @@ fn sendmsg_zc() {
 
 #[test]
 fn sendmsg_and_recvmsg() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((ours, theirs, at)) = datagrams("sendmsg_and_recvmsg") else {
         return;
     };
@@ -546,7 +546,7 @@ fn sendmsg_and_recvmsg() {
 /// A descriptor goes from one end to the other, as control data.
 #[test]
 fn a_descriptor_is_sent() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
     // The length in two halves, level, kind, one descriptor, and what fills the last eight bytes
@@ -633,7 +633,7 @@ impl Group {
 
 #[test]
 fn recv_multishot() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     // Came with the kernel that has this operation.
     if !has(&ring, Opcode::SendZc, "recv_multishot") {
         return;
@@ -672,7 +672,7 @@ fn recv_multishot() {
 
 #[test]
 fn recvmsg_multishot() {
-    let mut ring = ring(4);
+    let Some(mut ring) = ring(4) else { return };
     let Some((ours, theirs, at)) = datagrams("recvmsg_multishot") else {
         return;
     };

@@ -100,6 +100,9 @@ fn a_full_queue_is_waited_for() {
 
 #[test]
 fn on_a_given_processor() {
+    if ring(1).is_none() {
+        return;
+    }
     match IoUring::builder(4).sqpoll_cpu(0).build() {
         Ok(mut ring) => {
             ring.push_nop(5).unwrap();
@@ -113,14 +116,14 @@ fn on_a_given_processor() {
 
 #[test]
 fn a_ring_without_a_thread_says_so() {
-    let mut ring = ring(2);
+    let Some(mut ring) = ring(2) else { return };
     assert_eq!(ring.submit_sqpoll(), Err(Errno::EINVAL));
     assert_eq!(ring.wait_for_room(), Err(Errno::EINVAL));
 }
 
 #[test]
 fn workers_are_shared() {
-    let first = ring(2);
+    let Some(first) = ring(2) else { return };
     let mut second = IoUring::builder(2)
         .attach_wq(first.as_fd())
         .build()

@@ -14,6 +14,9 @@ fn invalid() -> Sqe {
 }
 
 fn every_rung(entries: u32) -> Vec<IoUring> {
+    if ring(1).is_none() {
+        return Vec::new();
+    }
     let flags =
         [SetupLevel::NoArray, SetupLevel::Deferred, SetupLevel::Plain].map(SetupLevel::flags);
     let build = |flags| IoUring::builder(entries).setup_flags(flags).build();
@@ -131,7 +134,7 @@ fn an_overflow_of_a_two_entry_queue_loses_nothing() {
 
 #[test]
 fn completions_are_seen_while_iterating() {
-    let mut ring = ring(8);
+    let Some(mut ring) = ring(8) else { return };
     for i in 0..5 {
         ring.push_nop(i).unwrap();
     }
@@ -147,7 +150,7 @@ fn completions_are_seen_while_iterating() {
 #[test]
 fn what_is_never_handed_over_never_happens() {
     let (dir, file) = super::support::file(b"before");
-    let mut ring = ring(2);
+    let Some(mut ring) = ring(2) else { return };
     let write = Sqe::write(super::support::raw(&file), b"after!".as_ptr(), 6, 0);
     try_push(&mut ring, write).unwrap();
     drop(ring);
@@ -157,7 +160,7 @@ fn what_is_never_handed_over_never_happens() {
 /// With deferred work a plain submission brings no completions of workers in.
 #[test]
 fn waiting_for_zero_brings_in_what_has_completed() {
-    let mut ring = ring(2);
+    let Some(mut ring) = ring(2) else { return };
     push(&mut ring, Sqe::nop().force_async());
     ring.submit().unwrap();
     let start = std::time::Instant::now();
@@ -181,7 +184,7 @@ fn a_signal_does_not_end_the_wait() {
     // SAFETY: no conditions.
     let waiter = unsafe { libc::pthread_self() };
     let (reader, mut writer) = std::io::pipe().unwrap();
-    let mut ring = ring(2);
+    let Some(mut ring) = ring(2) else { return };
     let mut buf = [0_u8; 1];
     let interrupted = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&interrupted);
@@ -211,7 +214,7 @@ fn a_signal_does_not_end_the_wait() {
 #[test]
 fn another_thread_is_refused_by_a_single_issuer_ring() {
     // In another task: a child that shares nothing but the descriptor.
-    let mut ring = ring(2);
+    let Some(mut ring) = ring(2) else { return };
     if !ring.setup_flags().contains(SetupFlags::SINGLE_ISSUER) {
         return super::support::skip("single issuer", "before Linux 6.0");
     }

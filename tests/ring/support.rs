@@ -5,15 +5,21 @@ use std::fs::File;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::path::Path;
 
-pub use super::all_tests::{TempDir, lend, skip, temp_dir};
-use annulet::ring::{Completion, IoUring, Sqe};
+pub use super::all_tests::{TempDir, lend, made, skip, temp_dir};
+use annulet::ring::{Completion, IoUring, SlotRing, Sqe};
 use annulet::sys::{Errno, OwnedFd, Result};
 
 /// More than anybody may open (`fs.nr_open`).
 pub const NO_FD: i32 = i32::MAX;
 
-pub fn ring(entries: u32) -> IoUring {
-    IoUring::new(entries).expect("io_uring is there")
+/// A ring, unless `io_uring` is refused to the process.
+pub fn ring(entries: u32) -> Option<IoUring> {
+    made(IoUring::new(entries))
+}
+
+/// As [`ring`], of slots.
+pub fn slots(count: u32, len_bytes: usize) -> Option<SlotRing> {
+    made(SlotRing::new(count, len_bytes).map_err(|error| error.errno))
 }
 
 pub fn push(ring: &mut IoUring, sqe: Sqe) {

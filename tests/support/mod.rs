@@ -22,7 +22,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use annulet::sys::BorrowedFd;
+use annulet::sys::{BorrowedFd, Errno};
 
 #[allow(unused_imports)] // each test file takes what it needs
 pub use programs::{annulet, command, gnu, lonely_user, temp_parent};
@@ -41,7 +41,27 @@ pub fn skip(test: &str, reason: &str) {
         std::env::var_os("ANNULET_REQUIRE_ALL").is_none_or(|value| value != "1"),
         "{test} cannot run here: {reason}"
     );
-    eprintln!("skipped: {test}: {reason}");
+    // Not by a macro, whose output of tests that pass is kept back.
+    let _ = writeln!(io::stderr(), "skipped: {test}: {reason}");
+}
+
+/// What was made, unless `io_uring` is refused to the process: then that is said with the test's
+/// name, which its thread has.
+///
+/// # Panics
+///
+/// If it cannot be made for another reason.
+#[must_use]
+pub fn made<R>(made: annulet::sys::Result<R>) -> Option<R> {
+    match made {
+        Err(errno @ (Errno::EPERM | Errno::ENOSYS)) => {
+            let thread = thread::current();
+            let reason = format!("io_uring is refused: {errno}");
+            skip(thread.name().unwrap_or("a test"), &reason);
+            None
+        }
+        made => Some(made.expect("a ring")),
+    }
 }
 
 /// The top folder of the repository.
