@@ -388,8 +388,9 @@ impl SlotRing {
     }
 }
 
-/// Operations of a [`SlotRing`] on descriptors that live for `'fd`. Dropping it waits until
-/// nothing is in flight.
+/// Operations of a [`SlotRing`] on descriptors that live for `'fd`, so that all of them are open
+/// before it begins; for those that are opened later there is the next session. Dropping it waits
+/// until nothing is in flight, also for what may never come ([`Self::cancel_all`] calls it off).
 ///
 /// ```
 /// use annulet::ring::SlotRing;
@@ -499,12 +500,13 @@ impl<'fd> Session<'_, 'fd> {
         self.ring.drain();
     }
 
-    /// Where [`Self::wait`] has failed and [`Self::drain`] can do nothing: waits until nothing runs
-    /// that the ring was given, and keeps from beginning what has not begun, the `newest` slot
-    /// first: so what is written in order stays in order. Returns whether that is so, as far as
-    /// can be told.
+    /// Calls off what is in flight, the `newest` slot first, so that what is written in order stays
+    /// in order; waits for what cannot be called off, and drops the results. Also where
+    /// [`Self::wait`] has failed and [`Self::drain`] can do nothing. Returns whether nothing runs any
+    /// more, as far as can be told: false after some seconds.
     pub fn cancel_all(&mut self, newest: u32) -> bool {
         let slots = &mut *self.ring;
+        slots.take_back();
         // An operation on its way to a worker is not found: it has to be so twice.
         let mut times = 0;
         for _ in 0..CANCEL_TRIES {
@@ -520,8 +522,12 @@ impl<'fd> Session<'_, 'fd> {
                 );
                 none_is_found &= cancelled.err() == Some(Errno::ENOENT);
             }
+            // Brings in what has completed; nothing where the ring has failed.
+            let _ = slots.ring.submit_and_wait(0);
             // Where the kernel does not know that call, completions arrive by themselves.
-            while slots.ring.complete().is_some() {}
+            while let Some(completion) = slots.ring.complete() {
+                slots.free(completion.user_data);
+            }
             times = if none_is_found { times + 1 } else { 0 };
             if times == 2 || slots.ring.running() == 0 {
                 return true;
@@ -547,9 +553,7 @@ impl Drop for SlotRing {
         // A session may have been forgotten.
         self.take_back();
         self.drain();
-        if self.ring.running() > 0 {
-            self.ring.abandon();
-        } else {
+        if self.ring.running() == 0 {
             // SAFETY: nothing is in flight, and nobody reaches the memory after this.
             unsafe { ManuallyDrop::drop(&mut self.memory) };
         }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use annulet::ring::{MAX_SLOTS, SlotRing, Step};
 use annulet::sys::{Errno, OwnedFd};
 
-use super::support::{own, slots, temp_dir};
+use super::support::{lend, own, slots, temp_dir};
 
 #[allow(clippy::cast_possible_truncation)]
 fn pattern(len: usize) -> Vec<u8> {
@@ -238,4 +238,28 @@ fn calling_off_begins_with_any_number() {
     for newest in [0, 2, 3, u32::MAX] {
         assert!(ring.session().cancel_all(newest), "{newest}");
     }
+}
+
+/// What has completed, what waits, and what was not handed over.
+#[test]
+fn what_is_called_off_frees_its_slots() {
+    let zero = File::open("/dev/zero").unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let Some(mut ring) = slots(3, 8) else {
+        return;
+    };
+    let mut session = ring.session();
+    session.read(0, lend(&zero), 0..8, None).unwrap();
+    session.read(1, lend(&reader), 0..8, None).unwrap();
+    session.submit().unwrap();
+    session.read(2, lend(&reader), 0..8, None).unwrap();
+    assert!(session.cancel_all(2));
+    assert_eq!(session.in_flight(), 0);
+    assert_eq!(session.wait().unwrap_err(), Errno::ECHILD);
+    // Nobody has taken it, and the ring goes on.
+    writer.write_all(b"hello").unwrap();
+    session.read(2, lend(&reader), 0..8, None).unwrap();
+    let finished = session.wait().unwrap();
+    assert_eq!((finished.slot, finished.result), (2, Ok(5)));
+    assert_eq!(&session.slot(2)[..5], b"hello");
 }
