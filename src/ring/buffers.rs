@@ -31,6 +31,9 @@ const PAGE_BYTES: usize = 4096;
 /// program's until [`Self::give_back`]. What a completion says is believed only where it comes from
 /// the ring itself, so the ring is borrowed: everything is pushed and reaped here meanwhile.
 ///
+/// Not for [`RecvSendFlags::BUNDLE`](super::RecvSendFlags::BUNDLE): of the buffers that one
+/// completion fills, only the first would be known, and the others never be given back.
+///
 /// The memory is its own. Dropping it takes the group from the kernel, and unmaps the memory if
 /// nothing is in flight: where something is, or where that is unknown
 /// ([`IoUring::in_flight`]), the kernel may write yet, and the memory is never unmapped. So call

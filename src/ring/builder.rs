@@ -159,8 +159,8 @@ impl<'fd> IoUringBuilder<'fd> {
     }
 
     /// Completion work waits until completions are asked for
-    /// ([`super::IoUring::submit_and_wait`], [`super::IoUring::wait`]): [`super::IoUring::submit`] brings none
-    /// in. Implies [`Self::single_issuer`]. Linux 6.1.
+    /// ([`super::IoUring::submit_and_wait`], [`super::IoUring::wait`]): [`super::IoUring::submit`]
+    /// brings none in. Implies [`Self::single_issuer`]. Linux 6.1.
     pub const fn defer_taskrun(self) -> Self {
         self.with(SetupFlags::SINGLE_ISSUER.union(SetupFlags::DEFER_TASKRUN))
     }

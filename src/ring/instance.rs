@@ -35,10 +35,10 @@ use crate::sys::{BorrowedFd, Errno, Mapping, Result, monotonic_ns};
 /// let file = File::open("Cargo.toml").unwrap();
 /// let mut start = [0; 9];
 /// let read = Sqe::read(file.as_raw_fd(), start.as_mut_ptr(), 9, 0).user_data(7);
-/// // SAFETY: until the read is complete, the file is open and nobody else reaches `start`; if
-/// // waiting for it fails, the program ends.
+/// // SAFETY: until the read is complete, the file is open and nobody else reaches `start`.
 /// unsafe { ring.push(&read) }?;
-/// let completion = ring.wait()?; // hands over what was pushed, too
+/// // Hands over what was pushed, too. If it fails, the kernel may still write to `start`.
+/// let Ok(completion) = ring.wait() else { std::process::abort() };
 /// assert_eq!(completion.user_data, 7);
 /// assert_eq!(completion.into_result(), Ok(9));
 /// assert_eq!(&start, b"[package]");
@@ -68,7 +68,7 @@ impl IoUringBuilder<'_> {
     /// flag this kernel does not know, flags that exclude each other, or a flag that changes
     /// entry sizes or memory layout in a way the ring is not mapped for (refused here, the
     /// kernel is not asked). `ENOSYS`, `EPERM`: no `io_uring` here, or not for us. `ENOMEM`,
-    /// `EMFILE`, `ENFILE`: out of memory or descriptors. `EBADF`, `ENXIO`: what
+    /// `EMFILE`, `ENFILE`: out of memory or descriptors. `EINVAL`, `ENXIO`: what
     /// [`Self::attach_wq`] named is no descriptor, or no ring. `EPROTO`: the kernel's answer
     /// makes no sense.
     pub fn build(&self) -> Result<IoUring> {
@@ -93,8 +93,8 @@ impl IoUringBuilder<'_> {
 
 impl IoUring {
     /// A ring of at least `entries` submission entries and twice as many completion entries,
-    /// standing on the highest level of the ladder that this kernel has; [`Self::setup_level`] tells
-    /// which. Linux 5.1.
+    /// standing on the highest level of the ladder that this kernel has: [`Self::setup_level`]
+    /// tells which. Linux 5.1.
     ///
     /// A flag that the kernel does not know is answered `EINVAL`, and the next level down is
     /// tried; any other error holds for every level.
@@ -230,8 +230,8 @@ impl IoUring {
     /// - every address the operation holds is valid for what it does (memory that it writes
     ///   is reached by nobody else, memory that it reads is not written, a futex's word only as
     ///   the atomic that it is), and what it says is read at submission until the kernel has taken
-    ///   the entry ([`Self::submit`] returns then; with a polling thread it is taken once
-    ///   [`Self::queued`] does not count it any more);
+    ///   the entry: until [`Self::queued`], which counts the last ones pushed, does not count it any
+    ///   more ([`Self::submit`] may take fewer than there are);
     /// - every descriptor it names stays open and is meant by it, and one that it closes has no
     ///   owner left.
     ///
@@ -239,8 +239,8 @@ impl IoUring {
     /// [`CqeFlags::MORE`](super::CqeFlags::MORE). If the ring is dropped before it is reaped, that
     /// is for ever. Where it is pushed with [`Sqe::skip_success`], the caller knows by other means
     /// when it is done. Whoever has the ring can reap any completion, and have one come with any
-    /// number ([`Self::push_nop`]): code that lets go of memory by a completion's number lets nobody
-    /// else have the ring.
+    /// number ([`Self::push_nop`]): code that lets go of memory by a completion's number lets
+    /// nobody else have the ring.
     ///
     /// What an operation leaves behind stays in the caller's hands:
     /// - buffers given by [`Sqe::provide_buffers`] are written by any operation that picks from
@@ -337,8 +337,8 @@ impl IoUring {
         self.submit_and_wait_limited(min_complete, timeout, 0)
     }
 
-    /// As [`Self::submit_and_wait_timeout`]; once `min_wait` (rounded up to microseconds) is over,
-    /// one completion is enough, be `min_complete` what it may. So those that come together are
+    /// As [`Self::submit_and_wait_timeout`]; once `min_wait` (in whole microseconds, and no longer
+    /// than `timeout`) is over, one completion is enough, be `min_complete` what it may. So those that come together are
     /// waited for together, and one that comes alone is not kept waiting. Linux 6.12.
     ///
     /// # Errors
@@ -353,7 +353,8 @@ impl IoUring {
         if !self.features.contains(Features::MIN_TIMEOUT) {
             return Err(Errno::EINVAL);
         }
-        let min_wait_usec = min_wait.as_nanos().div_ceil(1000);
+        // The kernel waits so long whatever the limit is.
+        let min_wait_usec = min_wait.min(timeout).as_micros();
         let min_wait_usec = u32::try_from(min_wait_usec).unwrap_or(u32::MAX);
         self.submit_and_wait_limited(min_complete, timeout, min_wait_usec)
     }
@@ -412,7 +413,8 @@ impl IoUring {
     /// As [`Self::wait`], for no longer than `timeout`, however many signals come. Linux 5.11.
     ///
     /// # Errors
-    /// `ETIME`: the time is up, and no completion has come. `EINVAL` before 5.11. Else as [`Self::wait`].
+    /// `ETIME`: the time is up, and no completion has come. `EINVAL` before 5.11. Else as
+    /// [`Self::wait`].
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Completion> {
         let (fd, ours) = (self.enter_fd, self.enter_flags);
         let start_ns = monotonic_ns();
@@ -451,16 +453,10 @@ impl IoUring {
         }
     }
 
-    /// Takes the newest operation back that was not handed over, and gives its `user_data`. Not for a
-    /// ring with a polling thread.
+    /// Takes the newest operation back that was not handed over, and gives its `user_data`. Not for
+    /// a ring with a polling thread.
     pub(super) fn retract(&mut self) -> Option<u64> {
         self.mapped.queues.retract()
-    }
-
-    /// Drops the count of what is in flight, for an owner who lets go of a ring that failed
-    /// and has seen to the memory by other means.
-    pub(super) const fn abandon(&mut self) {
-        self.mapped.queues.forget_in_flight();
     }
 
     /// Has the ring entered by its registered `index`, which `unregister` undoes.
@@ -497,8 +493,8 @@ fn enter(fd: i32, to_submit: u32, min_complete: u32, flags: EnterFlags) -> Resul
     unsafe { io_uring_enter(fd, to_submit, min_complete, flags, None) }
 }
 
-/// A time to wait as the kernel takes it: it adds its clock, which the sum must fit, so no more than
-/// 136 years.
+/// A time to wait as the kernel takes it: it adds its clock, which the sum must fit, so no more
+/// than 136 years.
 pub(super) fn time_limit(timeout: Duration) -> Timespec {
     timeout.min(Duration::from_secs(u32::MAX.into())).into()
 }

@@ -49,7 +49,8 @@
 //! # Threads
 //!
 //! A ring is neither `Send` nor `Sync`: its head and tail have one writer each, and kernels
-//! from 6.0 on are told so (`SINGLE_ISSUER`). One ring per worker.
+//! from 6.1 on are told so of rings that [`IoUring::new`] makes (`SINGLE_ISSUER`). One ring per
+//! worker.
 #![doc = include_str!("examples.md")]
 #![doc = include_str!("operations.md")]
 #![allow(unsafe_code)]

@@ -130,9 +130,10 @@ impl Sqe {
     }
 
     /// Has the kernel pick a buffer among those provided as `group` (by a [`super::BufferRing`] or
-    /// [`Self::provide_buffers`]), once there is data: for reads and receives, which then take no address of their own (null),
-    /// and at most their length (0, Linux 6.0: the buffer's). The completion tells which
-    /// ([`super::Completion::buffer`]); `ENOBUFS` when the group is empty. Linux 5.7.
+    /// [`Self::provide_buffers`]), once there is data: for reads and receives, which then take no
+    /// address of their own (null), and at most their length (0, Linux 6.0: the buffer's). The
+    /// completion tells which ([`super::Completion::buffer`]); `ENOBUFS` when the group is empty.
+    /// Linux 5.7.
     pub const fn buffer_group(mut self, group: u16) -> Self {
         self.0.buf_index = group;
         self.flags(SqeFlags::BUFFER_SELECT)
@@ -556,9 +557,7 @@ impl Sqe {
 /// Extended attributes (`man 7 xattr`).
 impl Sqe {
     fn xattr(opcode: Opcode, fd: i32, name: *const c_char, value: u64, len_bytes: u32) -> Self {
-        let mut sqe = Self::transfer(opcode, fd, address(name), len_bytes, value);
-        sqe.0.addr3 = 0;
-        sqe
+        Self::transfer(opcode, fd, address(name), len_bytes, value)
     }
 
     /// Reads attribute `name` of the file at `path`, symlinks followed; result: its length,

@@ -76,7 +76,7 @@ impl IoUring {
     /// many were replaced. Operations under way keep the old ones. Linux 5.13.
     ///
     /// # Errors
-    /// `ENXIO`: there is no table. `EINVAL`: beyond its end. Else as
+    /// `ENXIO`: there is no table. `EINVAL`, `EOVERFLOW`: beyond its end. Else as
     /// [`Self::register_buffers`]. After an error in mid-way the count comes first.
     pub fn update_buffers(&mut self, first: u32, buffers: &[IoVec]) -> Result<u32> {
         let (data, nr) = slice(buffers)?;
@@ -118,15 +118,25 @@ impl IoUring {
         entries: u16,
     ) -> Result<()> {
         let ring_addr = address(start.as_ptr());
-        self.buffer_ring(RegisterOp::RegisterPbufRing, group, ring_addr, entries)
+        // SAFETY: the caller's promise.
+        unsafe { self.buffer_ring(RegisterOp::RegisterPbufRing, group, ring_addr, entries) }
     }
 
     /// Undoes it: no operation picks from that group any more. What has picked before goes on.
     pub(super) fn unregister_buffer_ring(&mut self, group: u16) -> Result<()> {
-        self.buffer_ring(RegisterOp::UnregisterPbufRing, group, 0, 0)
+        // SAFETY: names no memory.
+        unsafe { self.buffer_ring(RegisterOp::UnregisterPbufRing, group, 0, 0) }
     }
 
-    fn buffer_ring(&self, op: RegisterOp, group: u16, ring_addr: u64, entries: u16) -> Result<()> {
+    /// # Safety
+    /// What `op` does with that memory may be done.
+    unsafe fn buffer_ring(
+        &self,
+        op: RegisterOp,
+        group: u16,
+        ring_addr: u64,
+        entries: u16,
+    ) -> Result<()> {
         let mut which = BufReg {
             ring_addr,
             ring_entries: entries.into(),
@@ -134,7 +144,7 @@ impl IoUring {
             ..BufReg::default()
         };
         let arg = from_mut(&mut which).expose_provenance();
-        // SAFETY: the kernel reads one structure; for the memory it names who registers answers.
+        // SAFETY: the kernel reads one structure; the caller answers for the memory it names.
         unsafe { self.register(op, arg, 1) }
     }
 }
@@ -198,7 +208,7 @@ impl IoUring {
     /// `EMFILE`: more than `RLIMIT_NOFILE` or the kernel's maximum.
     pub fn register_files(&mut self, slots: &[FileSlot<'_>]) -> Result<()> {
         let (arg, len) = slice(slots)?;
-        // SAFETY: the kernel reads `len` descriptors.
+        // SAFETY: the kernel reads `len` descriptors, which are borrowed.
         unsafe { self.register(RegisterOp::RegisterFiles, arg, len) }
     }
 
@@ -214,7 +224,8 @@ impl IoUring {
     /// Replaces the files from index `first` on. Gives how many slots that were. Linux 5.5.
     ///
     /// # Errors
-    /// `ENXIO`: there is no table. `EINVAL`: beyond its end, or none. `EBADF`: not open.
+    /// `ENXIO`: there is no table. `EINVAL`, `EOVERFLOW`: beyond its end, or none. `EBADF`: not
+    /// open.
     pub fn update_files(&mut self, first: u32, slots: &[FileSlot<'_>]) -> Result<u32> {
         let (data, nr) = slice(slots)?;
         let mut update = RsrcUpdate {
@@ -223,7 +234,7 @@ impl IoUring {
             ..RsrcUpdate::default()
         };
         let arg = from_mut(&mut update).expose_provenance();
-        // SAFETY: the kernel reads one structure and the `nr` descriptors it names.
+        // SAFETY: the kernel reads one structure and the `nr` descriptors it names, which are borrowed.
         unsafe { io_uring_register(self.as_fd(), RegisterOp::RegisterFilesUpdate, arg, nr) }
     }
 
@@ -271,7 +282,7 @@ impl IoUring {
     fn register_eventfd_by(&self, op: RegisterOp, eventfd: BorrowedFd<'_>) -> Result<()> {
         let descriptor = [FileSlot::from(eventfd)];
         let (arg, len) = slice(&descriptor)?;
-        // SAFETY: the kernel reads one descriptor.
+        // SAFETY: the kernel reads one descriptor, which is borrowed.
         unsafe { self.register(op, arg, len) }
     }
 }
@@ -327,7 +338,7 @@ impl IoUring {
     /// are; unbounded work has `RLIMIT_NPROC` (`io_uring/tctx.c`, `io_init_wq_offload`).
     ///
     /// # Errors
-    /// `EINVAL` before 5.15.
+    /// `EINVAL` before 5.15, and for a limit above `i32::MAX`.
     pub fn limit_workers(&mut self, limits: WorkerLimits) -> Result<WorkerLimits> {
         let mut limits = limits;
         let arg = from_mut(&mut limits).expose_provenance();
@@ -360,7 +371,7 @@ impl IoUring {
             ..SyncCancel::default()
         };
         let arg = from_mut(&mut which).expose_provenance();
-        // SAFETY: the kernel reads one structure.
+        // SAFETY: the kernel reads one structure, and compares the descriptor.
         unsafe { io_uring_register(self.as_fd(), RegisterOp::RegisterSyncCancel, arg, 1) }
     }
 

@@ -76,8 +76,8 @@ impl SubmissionQueue {
         self.tail = self.tail.wrapping_add(1);
     }
 
-    /// Takes the newest entry back that the kernel has not taken, and gives its `user_data`. Not for
-    /// a ring whose entries a kernel thread takes at any time.
+    /// Takes the newest entry back that the kernel has not taken, and gives its `user_data`. Not
+    /// for a ring whose entries a kernel thread takes at any time.
     pub(super) fn retract(&mut self) -> Option<u64> {
         if self.queued() == 0 {
             return None;

@@ -464,10 +464,21 @@ impl Sqe {
             .recv_send(RecvSendFlags::RECV_MULTISHOT)
     }
 
-    /// Adds flags to an operation that sends or receives; `EINVAL` for one that does not know
-    /// them. [`RecvSendFlags`] has the first kernel of each.
-    pub const fn recv_send(mut self, flags: RecvSendFlags) -> Self {
-        self.0.ioprio |= flags.bits();
+    /// Adds flags to an operation that sends or receives; to another it adds nothing, as they would
+    /// mean something else there. `EINVAL` where the kernel does not know them for this operation:
+    /// [`RecvSendFlags`] has the first kernel of each.
+    pub fn recv_send(mut self, flags: RecvSendFlags) -> Self {
+        const SENDING: [Opcode; 4] = [
+            Opcode::Send,
+            Opcode::Sendmsg,
+            Opcode::SendZc,
+            Opcode::SendmsgZc,
+        ];
+        const RECEIVING: [Opcode; 2] = [Opcode::Recv, Opcode::Recvmsg];
+        let is = |opcode: &Opcode| *opcode as u8 == self.0.opcode;
+        if SENDING.iter().chain(&RECEIVING).any(is) {
+            self.0.ioprio |= flags.bits();
+        }
         self
     }
 }

@@ -73,7 +73,7 @@ impl Errno {
 
 impl core::fmt::Debug for Errno {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Errno({})", self.0)
+        write!(f, "Errno({}: {self})", self.0)
     }
 }
 

@@ -1,13 +1,12 @@
 //! What threads need to share things: a lock, a signal, and something that happens once.
 //!
 //! All of it on `futex` (`man 2 futex`; Drepper, "Futexes are tricky", 2011), so that a lock
-//! nobody else wants costs one atomic exchange and no call. There is no poisoning: a panic
-//! ends the program.
+//! nobody else wants costs one atomic exchange and no call. There is no poisoning: a panic ends the
+//! program. In a crate that unwinds, what was half changed under a lock stays so.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::ptr::null;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::Errno;
@@ -22,21 +21,21 @@ pub(super) const PRIVATE: usize = 128;
 /// # Errors
 /// `EAGAIN`: it is not `expected`. `EINTR`.
 pub(super) fn futex_wait(word: &AtomicU32, expected: u32, flags: usize) -> Result<()> {
-    futex_wait_for(word, expected, flags, null())
+    futex_wait_for(word, expected, flags, None)
 }
 
-/// As [`futex_wait`], for up to `timeout` (seconds and nanoseconds) unless that is null.
+/// As [`futex_wait`], for up to `timeout`, seconds and nanoseconds.
 fn futex_wait_for(
     word: &AtomicU32,
     expected: u32,
     flags: usize,
-    timeout: *const u64,
+    timeout: Option<&[u64; 2]>,
 ) -> Result<()> {
     const WAIT: usize = 0;
-    let address = word.as_ptr() as usize;
-    let (operation, expected, timeout) = (WAIT | flags, expected as usize, timeout as usize);
-    // SAFETY: `word` is an aligned word that outlives the call, which only reads it, and the
-    // two numbers of the time limit, if there is one: its callers' business.
+    let (address, operation, expected) = (word.as_ptr() as usize, WAIT | flags, expected as usize);
+    let timeout = timeout.map_or(0, |timeout| timeout.as_ptr() as usize);
+    // SAFETY: `word` is an aligned word that outlives the call, which only reads it, and the two
+    // numbers of the time limit, if there is one.
     let r = unsafe { syscall4(nr::FUTEX, address, operation, expected, timeout) };
     Errno::check_zero(r)
 }
@@ -232,7 +231,7 @@ impl Latch {
     pub fn wait(&self, timeout_ms: u64) -> bool {
         if timeout_ms > 0 && self.0.load(Ordering::Acquire) == 0 {
             let timeout = [timeout_ms / 1000, timeout_ms % 1000 * 1_000_000];
-            let _ = futex_wait_for(&self.0, 0, PRIVATE, timeout.as_ptr());
+            let _ = futex_wait_for(&self.0, 0, PRIVATE, Some(&timeout));
         }
         self.0.load(Ordering::Acquire) != 0
     }

@@ -182,6 +182,9 @@ fn accept() {
     let without_name = |fd, flags| Sqe::accept(fd, null_mut(), null_mut(), flags);
     let _client = TcpStream::connect(at).unwrap();
     drop(adopt(run(&mut ring, without_name(fd, CLOEXEC)).unwrap()));
+    // In its place the flag would mean a multishot one.
+    let sqe = without_name(fd, CLOEXEC);
+    assert_eq!(sqe.recv_send(RecvSendFlags::POLL_FIRST), sqe);
     let deaf = tcp();
     let sqe = without_name(deaf.as_raw_fd(), CLOEXEC);
     assert_eq!(run(&mut ring, sqe), Err(Errno::EINVAL));

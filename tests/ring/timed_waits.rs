@@ -146,4 +146,9 @@ fn after_a_while_one_completion_is_enough() {
     assert_eq!(taken, Ok(1));
     assert!((20 * MS..10_000 * MS).contains(&time), "{time:?}");
     assert_eq!(ring.complete().unwrap().user_data, 1);
+    // The limit is one for the while as well.
+    let endless = Duration::MAX;
+    let (none, time) = timed(|| ring.submit_and_wait_min_timeout(1, endless, 20 * MS));
+    assert_eq!(none, Err(Errno::ETIME));
+    assert!((20 * MS..10_000 * MS).contains(&time), "{time:?}");
 }

@@ -112,7 +112,8 @@ pub unsafe fn io_uring_enter(
 /// # Safety
 /// `arg` and `nr_args` are what `op` takes (`man 2 io_uring_register`), valid for the call; what
 /// the kernel goes on using after it (a ring of provided buffers, for one) as long as that. The
-/// descriptors they name are kept open by somebody during the call.
+/// descriptors they name are kept open by somebody during the call, but for one that operations
+/// are only compared with, to be called off.
 ///
 /// # Errors
 /// As `op` answers; the methods of `crate::ring::IoUring` say it.

@@ -267,8 +267,8 @@ impl SocketAddress {
         self.bytes.as_ptr()
     }
 
-    /// Its length; of [`Self::room`], how much there is. Never more than there are bytes: the kernel
-    /// says how long the address is even where it had no room for all of it.
+    /// Its length; of [`Self::room`], how much there is. Never more than there are bytes: the
+    /// kernel says how long the address is even where it had no room for all of it.
     #[must_use]
     pub const fn len_bytes(&self) -> u32 {
         if self.len_bytes < ADDRESS_LEN {

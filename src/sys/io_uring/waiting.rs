@@ -104,7 +104,7 @@ const SIZE_U32: u32 = 2;
 impl FutexFlags {
     /// As the kernel takes them.
     #[must_use]
-    pub const fn with_size(self) -> u32 {
+    pub(crate) const fn with_size(self) -> u32 {
         self.bits() | SIZE_U32
     }
 }
