@@ -1,18 +1,19 @@
 //! The ring in somebody else's program: what comes along with it when that is linked, and what
 //! does not. `src/ring/examples.md` says it.
 
+#[path = "support/elf_file.rs"]
+mod elf_file;
 mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use elf_file::{Symbol, header, symbols};
 use object::LittleEndian;
-use object::elf::{FileHeader64, PT_INTERP, SHN_UNDEF, SHT_SYMTAB};
-use object::read::elf::{FileHeader, ProgramHeader, Sym};
+use object::elf::PT_INTERP;
+use object::read::elf::{FileHeader, ProgramHeader};
 use support::{TempDir, repository, run, temp_dir};
-
-type Elf = FileHeader64<LittleEndian>;
 
 /// What only annulet's own program has (`src/rt`), by the names it has there.
 const OF_THE_PROGRAM: &[&str] = &[
@@ -206,30 +207,19 @@ fn build(dir: &TempDir, name: &str, profile: &str, panic: &str) -> Built {
 
 /// The names a program has in its table of symbols: those that it defines, and those that it
 /// leaves to a shared library.
-fn symbols(elf: &[u8]) -> (Vec<String>, Vec<String>) {
-    let header = Elf::parse(elf).expect("an ELF file");
-    let sections = header.sections(LittleEndian, elf).expect("sections");
-    let table = sections
-        .symbols(LittleEndian, elf, SHT_SYMTAB)
-        .expect("a table");
-    let (mut defined, mut undefined) = (Vec::new(), Vec::new());
-    for symbol in table.iter() {
-        let name = symbol.name(LittleEndian, table.strings()).expect("a name");
-        let name = String::from_utf8_lossy(name).into_owned();
-        if symbol.st_shndx(LittleEndian) == SHN_UNDEF {
-            undefined.push(name);
-        } else {
-            defined.push(name);
-        }
-    }
-    (defined, undefined)
+fn names(elf: &[u8]) -> (Vec<String>, Vec<String>) {
+    let (defined, undefined): (Vec<_>, Vec<_>) = symbols(elf)
+        .into_iter()
+        .partition(|symbol| symbol.is_defined);
+    let names = |symbols: Vec<Symbol>| symbols.into_iter().map(|symbol| symbol.name).collect();
+    (names(defined), names(undefined))
 }
 
 /// Whether a program names a loader, which brings its shared libraries in.
 fn has_loader(elf: &[u8]) -> bool {
-    let header = Elf::parse(elf).expect("an ELF file");
-    let segments = header.program_headers(LittleEndian, elf).expect("segments");
-    segments
+    header(elf)
+        .program_headers(LittleEndian, elf)
+        .expect("segments")
         .iter()
         .any(|segment| segment.p_type(LittleEndian) == PT_INTERP)
 }
@@ -258,7 +248,7 @@ fn nothing_of_the_program_is_linked_into_another() {
         }
 
         // The C library starts it, and has what the compiler calls.
-        let (defined, undefined) = symbols(&built.elf);
+        let (defined, undefined) = names(&built.elf);
         check_origin(&defined, &what);
         for name in OF_THE_PROGRAM {
             let is_defined = defined.iter().any(|other| other == name);
@@ -288,7 +278,7 @@ fn a_program_without_a_libc_brings_its_own_runtime() {
     fs::write(dir.child("build.rs"), WITHOUT_LIBC_BUILD).unwrap();
     for profile in ["dev", "release"] {
         let built = build(&dir, "freestanding", profile, "abort");
-        let (defined, _) = symbols(&built.elf);
+        let (defined, _) = names(&built.elf);
         check_origin(&defined, profile);
         let has = |name: &str| defined.iter().any(|other| other == name);
         assert!(has("_start"), "{profile}: its own entry point");

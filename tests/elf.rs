@@ -3,15 +3,17 @@
 //! The release program is built anew in a target folder of its own, so that a build going on
 //! elsewhere and the tests' own debug build stay out of it.
 
+#[path = "support/elf_file.rs"]
+mod elf_file;
 mod support;
 
+use elf_file::{Symbol, header, symbols};
 use object::LittleEndian;
 use object::elf::{
-    EM_AARCH64, EM_RISCV, EM_X86_64, ET_EXEC, FileHeader64, PF_R, PF_W, PF_X, PT_DYNAMIC,
-    PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_TLS, ProgramType, SHN_UNDEF, SHT_DYNAMIC, SHT_NOBITS,
-    SHT_NOTE, SHT_REL, SHT_RELA,
+    EM_AARCH64, EM_RISCV, EM_X86_64, ET_EXEC, PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK,
+    PT_INTERP, PT_LOAD, PT_TLS, ProgramType, SHT_DYNAMIC, SHT_NOBITS, SHT_NOTE, SHT_REL, SHT_RELA,
 };
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use std::fs;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
@@ -31,8 +33,6 @@ const MUSL: &str = "x86_64-unknown-linux-musl";
 /// The first bytes at the entry point: four instructions (`xor ebp, ebp`, `mov rdi, rsp`,
 /// `and rsp, -16`, `call`), the last of which goes to what is written in Rust.
 const ENTRY: &[u8] = b"\x31\xed\x48\x89\xe7\x48\x83\xe4\xf0\xe8";
-
-type Elf = FileHeader64<LittleEndian>;
 
 /// Where this file keeps its builds.
 fn target_dir() -> PathBuf {
@@ -128,10 +128,6 @@ fn builds(test: &str) -> Vec<&'static [u8]> {
     let mut builds = vec![shipped(), &unstripped().0[..]];
     builds.extend(musl(test));
     builds
-}
-
-fn header(file: &[u8]) -> &Elf {
-    Elf::parse(file).expect("a 64-bit little-endian ELF file")
 }
 
 /// What matters of one program header.
@@ -285,21 +281,9 @@ fn every_symbol_is_defined() {
 
 /// Checks that nothing is left undefined, and that nothing of a C library is there.
 fn check_symbols(file: &[u8]) {
-    let sections = header(file).sections(LittleEndian, file).expect("sections");
-    let symbols = sections
-        .symbols(LittleEndian, file, object::elf::SHT_SYMTAB)
-        .expect("a symbol table");
     let mut names = Vec::new();
-    for (index, symbol) in symbols.enumerate() {
-        let name = symbol
-            .name(LittleEndian, symbols.strings())
-            .expect("a name");
-        let name = String::from_utf8_lossy(name).into_owned();
-        // The first is the null symbol every table begins with.
-        if index.0 != 0 {
-            let undefined = symbol.st_shndx(LittleEndian) == SHN_UNDEF;
-            assert!(!undefined, "{name} is left for somebody else to define");
-        }
+    for Symbol { name, is_defined } in symbols(file) {
+        assert!(is_defined, "{name} is left for somebody else to define");
         names.push(name);
     }
     assert!(

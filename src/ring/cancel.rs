@@ -86,7 +86,7 @@ impl Cancel {
     }
 
     /// Descriptor, `user_data`, operation and flags, as an entry holds them.
-    pub(super) fn parts(self) -> (i32, u64, u32, CancelFlags) {
+    pub(super) fn parts(self) -> (i32, u64, u8, CancelFlags) {
         let mut flags = CancelFlags::empty();
         flags.set(CancelFlags::ALL, self.all);
         flags.set(CancelFlags::FD, self.fd.is_some());
@@ -99,7 +99,7 @@ impl Cancel {
         (
             self.fd.unwrap_or(-1),
             self.user_data.unwrap_or(0),
-            self.opcode.map_or(0, |opcode| opcode as u32),
+            self.opcode.map_or(0, |opcode| opcode as u8),
             flags,
         )
     }

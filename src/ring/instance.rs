@@ -338,8 +338,9 @@ impl IoUring {
     }
 
     /// As [`Self::submit_and_wait_timeout`]; once `min_wait` (in whole microseconds, and no longer
-    /// than `timeout`) is over, one completion is enough, be `min_complete` what it may. So those that come together are
-    /// waited for together, and one that comes alone is not kept waiting. Linux 6.12.
+    /// than `timeout`) is over, one completion is enough, be `min_complete` what it may. So those
+    /// that come together are waited for together, and one that comes alone is not kept waiting.
+    /// Linux 6.12.
     ///
     /// # Errors
     /// `EINVAL` before 6.12. Else as [`Self::submit_and_wait_timeout`].

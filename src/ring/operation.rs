@@ -75,6 +75,20 @@ impl Sqe {
         Self(raw)
     }
 
+    /// Sets the flags of its kind.
+    #[inline]
+    pub(super) const fn op_flags(mut self, flags: u32) -> Self {
+        self.0.op_flags = flags;
+        self
+    }
+
+    /// Names the registered buffer, or the group of buffers, with that number.
+    #[inline]
+    pub(super) const fn buf_index(mut self, index: u16) -> Self {
+        self.0.buf_index = index;
+        self
+    }
+
     /// The entry as the kernel reads it.
     #[must_use]
     pub const fn raw(&self) -> &RawSqe {
@@ -134,9 +148,8 @@ impl Sqe {
     /// address of their own (null), and at most their length (0, Linux 6.0: the buffer's). The
     /// completion tells which ([`super::Completion::buffer`]); `ENOBUFS` when the group is empty.
     /// Linux 5.7.
-    pub const fn buffer_group(mut self, group: u16) -> Self {
-        self.0.buf_index = group;
-        self.flags(SqeFlags::BUFFER_SELECT)
+    pub const fn buffer_group(self, group: u16) -> Self {
+        self.buf_index(group).flags(SqeFlags::BUFFER_SELECT)
     }
 
     /// Goes to a worker at once instead of being tried inline. Linux 5.6.
@@ -179,17 +192,13 @@ impl Sqe {
     /// As [`Self::read`], into memory within registered buffer `index`. Linux 5.1.
     #[inline]
     pub fn read_fixed(fd: i32, buf: *mut u8, len_bytes: u32, offset: u64, index: u16) -> Self {
-        let mut sqe = Self::transfer(Opcode::ReadFixed, fd, address(buf), len_bytes, offset);
-        sqe.0.buf_index = index;
-        sqe
+        Self::transfer(Opcode::ReadFixed, fd, address(buf), len_bytes, offset).buf_index(index)
     }
 
     /// As [`Self::write`], from memory within registered buffer `index`. Linux 5.1.
     #[inline]
     pub fn write_fixed(fd: i32, buf: *const u8, len_bytes: u32, offset: u64, index: u16) -> Self {
-        let mut sqe = Self::transfer(Opcode::WriteFixed, fd, address(buf), len_bytes, offset);
-        sqe.0.buf_index = index;
-        sqe
+        Self::transfer(Opcode::WriteFixed, fd, address(buf), len_bytes, offset).buf_index(index)
     }
 }
 
@@ -216,9 +225,7 @@ impl Sqe {
         offset: u64,
         index: u16,
     ) -> Self {
-        let mut sqe = Self::transfer(Opcode::ReadvFixed, fd, address(vectors), count, offset);
-        sqe.0.buf_index = index;
-        sqe
+        Self::transfer(Opcode::ReadvFixed, fd, address(vectors), count, offset).buf_index(index)
     }
 
     /// As [`Self::writev`], from pieces that all lie within registered buffer `index`.
@@ -230,9 +237,7 @@ impl Sqe {
         offset: u64,
         index: u16,
     ) -> Self {
-        let mut sqe = Self::transfer(Opcode::WritevFixed, fd, address(vectors), count, offset);
-        sqe.0.buf_index = index;
-        sqe
+        Self::transfer(Opcode::WritevFixed, fd, address(vectors), count, offset).buf_index(index)
     }
 
     /// Moves up to `len_bytes` between two descriptors, one of them a pipe; result: the count
@@ -280,17 +285,13 @@ impl Sqe {
         first: u16,
     ) -> Self {
         let (opcode, first) = (Opcode::ProvideBuffers, u64::from(first));
-        let mut sqe = Self::transfer(opcode, count.into(), address(start), len_bytes, first);
-        sqe.0.buf_index = group;
-        sqe
+        Self::transfer(opcode, count.into(), address(start), len_bytes, first).buf_index(group)
     }
 
     /// Takes up to `count` buffers of `group` back; result: how many, `ENOENT` without such a
     /// group, `EINVAL` for none. Linux 5.7.
     pub fn remove_buffers(count: u16, group: u16) -> Self {
-        let mut sqe = Self::new(Opcode::RemoveBuffers, count.into());
-        sqe.0.buf_index = group;
-        sqe
+        Self::new(Opcode::RemoveBuffers, count.into()).buf_index(group)
     }
 
     /// Reads again and again whenever there is data, each time into a buffer that the kernel
@@ -386,17 +387,15 @@ impl Sqe {
     /// that are free. `EINVAL`: another flag, no such slots, or direct ones with `CLOEXEC`.
     /// Linux 6.16.
     pub fn pipe(ends: *mut [i32; 2], flags: OFlags) -> Self {
-        let mut sqe = Self::transfer(Opcode::Pipe, 0, address(ends), 0, 0);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(Opcode::Pipe, 0, address(ends), 0, 0).op_flags(flags.bits())
     }
 
     /// Makes an ordinary descriptor of the direct one in slot `slot`, close-on-exec if `flags` do
     /// not say otherwise; result: its number. `EBADF` where the slot is empty. Linux 6.8.
     pub fn fixed_fd_install(slot: u32, flags: FixedFdFlags) -> Self {
-        let mut sqe = Self::new(Opcode::FixedFdInstall, slot.cast_signed()).fixed_file();
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::new(Opcode::FixedFdInstall, slot.cast_signed())
+            .fixed_file()
+            .op_flags(flags.bits())
     }
 
     /// Replaces `count` registered files from slot `first` on by `descriptors`; result: how
@@ -414,9 +413,7 @@ impl Sqe {
 impl Sqe {
     /// Writes data and metadata back to the medium (`man 2 fsync`). Linux 5.1.
     pub fn fsync(fd: i32, flags: FsyncFlags) -> Self {
-        let mut sqe = Self::new(Opcode::Fsync, fd);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::fsync_range(fd, 0, 0, flags)
     }
 
     /// As [`Self::fsync`], with only the metadata that reading the data needs
@@ -428,9 +425,7 @@ impl Sqe {
     /// As [`Self::fsync`], of what lies in the `len_bytes` from `offset` on (0 and 0: all). Most
     /// file systems write the whole file back. Linux 5.1.
     pub fn fsync_range(fd: i32, offset: u64, len_bytes: u32, flags: FsyncFlags) -> Self {
-        let mut sqe = Self::transfer(Opcode::Fsync, fd, 0, len_bytes, offset);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(Opcode::Fsync, fd, 0, len_bytes, offset).op_flags(flags.bits())
     }
 
     /// Starts writing back the pages of `len_bytes` (0: all) from `offset` on, or waits for it:
@@ -442,9 +437,7 @@ impl Sqe {
         len_bytes: u32,
         flags: SyncFileRangeFlags,
     ) -> Self {
-        let mut sqe = Self::transfer(Opcode::SyncFileRange, fd, 0, len_bytes, offset);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(Opcode::SyncFileRange, fd, 0, len_bytes, offset).op_flags(flags.bits())
     }
 
     /// Allocates, punches or zeroes `len_bytes` from `offset` on (`man 2 fallocate`).
@@ -463,16 +456,12 @@ impl Sqe {
     /// Says how `len_bytes` (0: all) from `offset` on will be used (`man 2 posix_fadvise`).
     /// Linux 5.6.
     pub fn fadvise(fd: i32, offset: u64, len_bytes: u32, advice: FileAdvice) -> Self {
-        let mut sqe = Self::transfer(Opcode::Fadvise, fd, 0, len_bytes, offset);
-        sqe.0.op_flags = advice as u32;
-        sqe
+        Self::transfer(Opcode::Fadvise, fd, 0, len_bytes, offset).op_flags(advice as u32)
     }
 
     /// Says how memory will be used (`man 2 madvise`). Linux 5.6.
     pub fn madvise(start: *mut u8, len_bytes: u32, advice: MemoryAdvice) -> Self {
-        let mut sqe = Self::transfer(Opcode::Madvise, -1, address(start), len_bytes, 0);
-        sqe.0.op_flags = advice as u32;
-        sqe
+        Self::transfer(Opcode::Madvise, -1, address(start), len_bytes, 0).op_flags(advice as u32)
     }
 }
 
@@ -541,9 +530,7 @@ impl Sqe {
     /// Removes a name; with [`AtFlags::REMOVEDIR`] a directory (`man 2 unlinkat`).
     /// Linux 5.11.
     pub fn unlinkat(dir: i32, path: *const c_char, flags: AtFlags) -> Self {
-        let mut sqe = Self::at(Opcode::Unlinkat, dir, path);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::at(Opcode::Unlinkat, dir, path).op_flags(flags.bits())
     }
 
     /// Makes a directory (`man 2 mkdirat`). Linux 5.15.
@@ -601,8 +588,6 @@ impl Sqe {
         len_bytes: u32,
         flags: XattrFlags,
     ) -> Self {
-        let mut sqe = Self::xattr(Opcode::Fsetxattr, fd, name, address(value), len_bytes);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::xattr(Opcode::Fsetxattr, fd, name, address(value), len_bytes).op_flags(flags.bits())
     }
 }

@@ -234,7 +234,7 @@ impl IoUring {
             ..RsrcUpdate::default()
         };
         let arg = from_mut(&mut update).expose_provenance();
-        // SAFETY: the kernel reads one structure and the `nr` descriptors it names, which are borrowed.
+        // SAFETY: the kernel reads one structure, and the `nr` descriptors it names are borrowed.
         unsafe { io_uring_register(self.as_fd(), RegisterOp::RegisterFilesUpdate, arg, nr) }
     }
 
@@ -360,8 +360,6 @@ impl IoUring {
     /// 6.0, or before the kernel of what is named.
     pub fn cancel_and_wait(&self, which: Cancel, timeout: Duration) -> Result<u32> {
         let (fd, user_data, opcode, flags) = which.parts();
-        #[allow(clippy::cast_possible_truncation)] // an `Opcode`
-        let opcode = opcode as u8;
         let mut which = SyncCancel {
             addr: user_data,
             fd,

@@ -1,5 +1,6 @@
 //! Operations that wait for somebody else (sockets' too), and those that call operations off.
 
+use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;
 
 use super::cancel::Cancel;
@@ -22,9 +23,7 @@ impl Sqe {
     /// Waits once until `fd` is ready for one of `events`; result: the events that are
     /// (`man 2 poll`). Linux 5.1.
     pub fn poll_add(fd: i32, events: PollEvents) -> Self {
-        let mut sqe = Self::new(Opcode::PollAdd, fd);
-        sqe.0.op_flags = events.bits();
-        sqe
+        Self::new(Opcode::PollAdd, fd).op_flags(events.bits())
     }
 
     /// As [`Self::poll_add`], again and again: each time that `fd` becomes ready, not as long as it
@@ -48,9 +47,8 @@ impl Sqe {
         flags.set(PollFlags::UPDATE_EVENTS, events.is_some());
         flags.set(PollFlags::UPDATE_USER_DATA, user_data.is_some());
         let (opcode, user_data) = (Opcode::PollRemove, user_data.unwrap_or(0));
-        let mut sqe = Self::transfer(opcode, -1, target, flags.bits(), user_data);
-        sqe.0.op_flags = events.map_or(0, |events| events.bits());
-        sqe
+        Self::transfer(opcode, -1, target, flags.bits(), user_data)
+            .op_flags(events.map_or(0, |events| events.bits()))
     }
 
     /// Calls off the poll pushed with `target`, which completes with `ECANCELED`. Result: 0,
@@ -63,9 +61,7 @@ impl Sqe {
     /// completions have come (0: none count). `timeout` is read at submission. Linux 5.4.
     pub fn timeout(timeout: *const Timespec, count: u32, flags: TimeoutFlags) -> Self {
         let (opcode, count) = (Opcode::Timeout, u64::from(count));
-        let mut sqe = Self::transfer(opcode, -1, address(timeout), 1, count);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(opcode, -1, address(timeout), 1, count).op_flags(flags.bits())
     }
 
     /// Completes with `ETIME` each time that `timeout`, a span, has gone by: `count` times, the
@@ -80,9 +76,8 @@ impl Sqe {
     /// read at submission. Result: 0; `ENOENT`, `EALREADY` as [`Self::timeout_remove`]; `EINVAL`
     /// for other flags. Linux 5.11.
     pub fn timeout_update(target: u64, timeout: *const Timespec, flags: TimeoutFlags) -> Self {
-        let mut sqe = Self::transfer(Opcode::TimeoutRemove, -1, target, 0, address(timeout));
-        sqe.0.op_flags = (flags | TimeoutFlags::UPDATE).bits();
-        sqe
+        Self::transfer(Opcode::TimeoutRemove, -1, target, 0, address(timeout))
+            .op_flags((flags | TimeoutFlags::UPDATE).bits())
     }
 
     /// As [`Self::timeout_update`], of a [`Self::link_timeout`] whose operation has begun.
@@ -102,9 +97,7 @@ impl Sqe {
     /// is complete after the time `timeout`. Result: `ETIME` if it did, `ECANCELED` if the
     /// operation was complete in time. Linux 5.5.
     pub fn link_timeout(timeout: *const Timespec, flags: TimeoutFlags) -> Self {
-        let mut sqe = Self::transfer(Opcode::LinkTimeout, -1, address(timeout), 1, 0);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(Opcode::LinkTimeout, -1, address(timeout), 1, 0).op_flags(flags.bits())
     }
 
     /// Calls off the operation pushed with `target`, which if that succeeds completes with
@@ -123,9 +116,7 @@ impl Sqe {
     /// property.
     pub fn cancel_matching(which: Cancel) -> Self {
         let (fd, user_data, opcode, flags) = which.parts();
-        let mut sqe = Self::transfer(Opcode::AsyncCancel, fd, user_data, opcode, 0);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(Opcode::AsyncCancel, fd, user_data, opcode.into(), 0).op_flags(flags.bits())
     }
 }
 
@@ -340,9 +331,7 @@ impl Sqe {
     /// ([`super::SocketAddress::parts_mut`] gives them). Linux 5.5.
     pub fn accept(fd: i32, name: *mut u8, len_bytes: *mut u32, flags: SocketFlags) -> Self {
         let (name, len) = (address(name), address(len_bytes));
-        let mut sqe = Self::transfer(Opcode::Accept, fd, name, 0, len);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(Opcode::Accept, fd, name, 0, len).op_flags(flags.bits())
     }
 
     /// Accepts connections one after the other; results as [`Self::accept`]. There is no
@@ -350,8 +339,7 @@ impl Sqe {
     /// [`Self::direct_alloc`] to direct descriptors, with [`Self::direct`] `EINVAL`.
     /// Linux 5.19.
     pub fn accept_multishot(fd: i32, flags: SocketFlags) -> Self {
-        let mut sqe = Self::new(Opcode::Accept, fd);
-        sqe.0.op_flags = flags.bits();
+        let mut sqe = Self::accept(fd, null_mut(), null_mut(), flags);
         sqe.0.ioprio = ACCEPT_MULTISHOT;
         sqe
     }
@@ -370,9 +358,7 @@ impl Sqe {
     }
 
     fn message<T>(opcode: Opcode, fd: i32, at: *const T, len: u32, flags: MsgFlags) -> Self {
-        let mut sqe = Self::transfer(opcode, fd, address(at), len, 0);
-        sqe.0.op_flags = flags.bits();
-        sqe
+        Self::transfer(opcode, fd, address(at), len, 0).op_flags(flags.bits())
     }
 
     /// Sends up to `len_bytes` from `buf`; result: the count (`man 2 send`). `EPIPE`: the
@@ -401,9 +387,9 @@ impl Sqe {
         flags: MsgFlags,
         index: u16,
     ) -> Self {
-        let mut sqe = Self::send_zc(fd, buf, len_bytes, flags);
-        sqe.0.buf_index = index;
-        sqe.recv_send(RecvSendFlags::FIXED_BUF)
+        Self::send_zc(fd, buf, len_bytes, flags)
+            .buf_index(index)
+            .recv_send(RecvSendFlags::FIXED_BUF)
     }
 
     /// Gives a [`Self::send`] or one of its zero-copy kin the address to send to, read at
@@ -428,8 +414,7 @@ impl Sqe {
     /// run empty. A completion names the buffer ([`super::Completion::buffer`]); the group's
     /// memory stays as long as they are provided. Linux 6.0.
     pub fn recv_multishot(fd: i32, group: u16, flags: MsgFlags) -> Self {
-        let nowhere = core::ptr::null::<u8>();
-        Self::message(Opcode::Recv, fd, nowhere, 0, flags).multishot_of(group)
+        Self::recv(fd, null_mut(), 0, flags).multishot_of(group)
     }
 
     /// Sends a message in pieces; results as [`Self::send`] (`man 2 sendmsg`). `header`, its

@@ -39,13 +39,13 @@ fn read_fd(fd: i32, buffers: &BufferRing) -> Sqe {
     Sqe::read(fd, std::ptr::null_mut(), most, u64::MAX).buffer_group(buffers.group())
 }
 
-fn push_to(buffers: &mut BufferRing, sqe: Sqe) {
+pub fn push_to(buffers: &mut BufferRing, sqe: Sqe) {
     // SAFETY: every test here waits for its completions before what they name goes, and names
     // this group.
     unsafe { buffers.push(&sqe) }.unwrap();
 }
 
-fn run_on(buffers: &mut BufferRing, sqe: Sqe) -> Completion {
+pub fn run_on(buffers: &mut BufferRing, sqe: Sqe) -> Completion {
     push_to(buffers, sqe);
     buffers.wait().unwrap()
 }

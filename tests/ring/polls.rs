@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd as _;
 use annulet::ring::{Completion, IoUring, Opcode, PollChange, PollEvents, SetupLevel, Sqe};
 use annulet::sys::Errno;
 
+use super::operations;
 use super::support::{NO_FD, bad, push, reap, ring, run, skip};
 
 const IN: PollEvents = PollEvents::IN;
@@ -13,11 +14,7 @@ const OUT: PollEvents = PollEvents::OUT;
 
 /// Whether the kernel has polls that go on: 5.13, and what the probe knows came with 5.15.
 fn has(ring: &IoUring, test: &str) -> bool {
-    let has = ring.probe().unwrap().supports(Opcode::Mkdirat);
-    if !has {
-        skip(test, "before Linux 5.15");
-    }
-    has
+    operations::has(ring, Opcode::Mkdirat, test)
 }
 
 fn events(completion: Completion) -> PollEvents {

@@ -8,12 +8,13 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::ptr::null_mut;
 
 use annulet::ring::{
-    AddressFamily, CqeFlags, IoUring, IoVec, MsgFlags, MsgHdr, NOTIF_USAGE_ZC_COPIED, Opcode,
-    ReceivedMessage, RecvSendFlags, Shutdown, SocketAddress, SocketFlags, SocketType, Sqe,
+    AddressFamily, BufferRing, Completion, CqeFlags, IoUring, IoVec, MsgFlags, MsgHdr,
+    NOTIF_USAGE_ZC_COPIED, Opcode, ReceivedMessage, RecvSendFlags, Shutdown, SocketAddress,
+    SocketFlags, SocketType, Sqe,
 };
-use annulet::sys::io_uring::{RegisterOp, io_uring_register};
-use annulet::sys::{Errno, Mapping, Result};
+use annulet::sys::{Errno, Result};
 
+use super::buffers::{push_to, run_on};
 use super::operations::has;
 use super::support::{NO_FD, adopt, bad, push, results, ring, run, skip};
 
@@ -579,59 +580,17 @@ fn a_descriptor_is_sent() {
     assert_eq!(text, "through");
 }
 
-/// Buffers that the kernel picks from: one group, in a ring of its own (Linux 5.19).
-struct Group {
-    memory: Vec<u8>,
-    len_bytes: usize,
-    entries: Mapping,
+/// What the kernel has put into the buffer of a completion.
+fn filled<'b>(buffers: &'b BufferRing<'_>, completion: Completion) -> &'b [u8] {
+    buffers.bytes(completion.buffer().expect("a buffer"))
 }
 
-impl Group {
-    const ID: u16 = 5;
-
-    /// Two buffers of `len_bytes`, registered with `ring`.
-    fn new(ring: &IoUring, len_bytes: usize) -> Self {
-        let mut group = Self {
-            memory: vec![0; 2 * len_bytes],
-            len_bytes,
-            entries: Mapping::anonymous(4096).unwrap(),
-        };
-        // `struct io_uring_buf_reg`: where the entries are, how many, and the group.
-        let (start, group_id) = (group.entries.as_ptr() as u64, u64::from(Self::ID));
-        let request = [start, 2 | group_id << 32, 0, 0, 0];
-        let (fd, at) = (ring.as_fd(), request.as_ptr() as usize);
-        // SAFETY: `request` is what the registration takes; the group outlives the operations.
-        unsafe { io_uring_register(fd, RegisterOp::RegisterPbufRing, at, 1) }.unwrap();
-        for number in 0..2 {
-            group.give(number, number + 1);
-        }
-        group
-    }
-
-    /// Gives a buffer to the kernel, as the `tail`th in all.
-    #[allow(clippy::cast_ptr_alignment)] // a page's
-    fn give(&mut self, number: u16, tail: u16) {
-        let start = self.memory[usize::from(number) * self.len_bytes..].as_mut_ptr();
-        let entry = self.entries.as_ptr().cast::<[u64; 2]>();
-        let entry = entry.wrapping_add(usize::from(tail - 1) % 2);
-        // `struct io_uring_buf`: address, length, number; beside those in the first the tail.
-        let words = [
-            start as u64,
-            self.len_bytes as u64 | u64::from(number) << 32 | u64::from(tail) << 48,
-        ];
-        // SAFETY: the mapping has room for both entries; the kernel looks when it is entered.
-        unsafe { entry.write(words) };
-        let shared = self.entries.as_ptr().wrapping_add(14).cast::<u16>();
-        // SAFETY: the tail lies in the first entry.
-        unsafe { shared.write(tail) };
-    }
-
-    /// What the kernel has put into the buffer of a completion.
-    fn filled(&self, completion: annulet::ring::Completion) -> &[u8] {
-        assert!(completion.flags.contains(CqeFlags::BUFFER));
-        let start = (completion.flags.bits() >> 16) as usize * self.len_bytes;
-        &self.memory[start..][..completion.into_result().unwrap() as usize]
-    }
+/// As [`refused`], of what picks from a group.
+fn refused_with(buffers: &mut BufferRing<'_>, operation: impl Fn(i32) -> Sqe) {
+    let file = null_device();
+    let run = |buffers: &mut _, sqe| run_on(buffers, sqe).into_result();
+    assert_eq!(run(buffers, operation(NO_FD)), bad());
+    assert_eq!(run(buffers, operation(file.as_raw_fd())), not_a_socket());
 }
 
 #[test]
@@ -641,35 +600,36 @@ fn recv_multishot() {
     if !has(&ring, Opcode::SendZc, "recv_multishot") {
         return;
     }
-    let mut group = Group::new(&ring, 8);
     let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let recv = |fd| Sqe::recv_multishot(fd, Group::ID, NONE);
-    push(&mut ring, recv(theirs.as_raw_fd()));
+    let mut buffers = BufferRing::new(&mut ring, 2, 8).unwrap();
+    let group = buffers.group();
+    let recv = |fd| Sqe::recv_multishot(fd, group, NONE);
+    push_to(&mut buffers, recv(theirs.as_raw_fd()));
     for text in [b"one", b"two"] {
-        ring.submit().unwrap();
+        buffers.submit().unwrap();
         ours.write_all(text).unwrap();
-        let received = ring.wait().unwrap();
-        assert_eq!(group.filled(received), text);
+        let received = buffers.wait().unwrap();
+        assert_eq!(filled(&buffers, received), text);
         assert!(received.flags.contains(CqeFlags::MORE));
-        assert_eq!(ring.in_flight(), Some(1));
+        assert_eq!(buffers.in_flight(), Some(1));
     }
     // Both buffers are used.
     ours.write_all(b"three").unwrap();
-    let ended = ring.wait().unwrap();
+    let ended = buffers.wait().unwrap();
     assert_eq!(ended.into_result(), Err(Errno::ENOBUFS));
     assert!(!ended.flags.contains(CqeFlags::MORE));
-    group.give(1, 3);
-    push(&mut ring, recv(theirs.as_raw_fd()));
-    let received = ring.wait().unwrap();
-    assert_eq!(group.filled(received), b"three");
-    group.give(1, 4);
+    buffers.give_back(1).unwrap();
+    let received = run_on(&mut buffers, recv(theirs.as_raw_fd()));
+    assert_eq!(filled(&buffers, received), b"three");
+    buffers.give_back(1).unwrap();
     drop(ours);
-    let ended = ring.wait().unwrap();
+    let ended = buffers.wait().unwrap();
     assert_eq!(ended.into_result(), Ok(0));
     assert!(!ended.flags.contains(CqeFlags::MORE));
-    assert_eq!(ring.in_flight(), Some(0));
-    refused(&mut ring, recv);
-    let without_group = Sqe::recv_multishot(theirs.as_raw_fd(), Group::ID + 1, NONE);
+    assert_eq!(buffers.in_flight(), Some(0));
+    refused_with(&mut buffers, recv);
+    drop(buffers);
+    let without_group = Sqe::recv_multishot(theirs.as_raw_fd(), group + 1, NONE);
     assert_eq!(run(&mut ring, without_group), Err(Errno::ENOBUFS));
 }
 
@@ -684,35 +644,37 @@ fn recvmsg_multishot() {
         return;
     }
     // Room for the header, an address, and eight bytes.
-    let mut group = Group::new(&ring, 16 + 28 + 8);
+    let mut buffers = BufferRing::new(&mut ring, 2, 16 + 28 + 8).unwrap();
+    let group = buffers.group();
     let asked = MsgHdr {
         name_len_bytes: 28,
         ..MsgHdr::default()
     };
-    let recv = |fd| Sqe::recvmsg_multishot(fd, &raw const asked, Group::ID, NONE);
-    push(&mut ring, recv(theirs.as_raw_fd()));
-    ring.submit().unwrap();
+    let recv = |fd| Sqe::recvmsg_multishot(fd, &raw const asked, group, NONE);
+    push_to(&mut buffers, recv(theirs.as_raw_fd()));
+    buffers.submit().unwrap();
     for (sent, data) in [
         (&b"one"[..], &b"one"[..]),
         (b"more than eight", b"more tha"),
     ] {
         ours.send(sent).unwrap();
-        let received = ring.wait().unwrap();
+        let received = buffers.wait().unwrap();
         assert!(received.flags.contains(CqeFlags::MORE));
-        let message = ReceivedMessage::new(group.filled(received), &asked).unwrap();
+        let message = ReceivedMessage::new(filled(&buffers, received), &asked).unwrap();
         assert_eq!((message.name.ip(), message.data), (Some(at), data));
         let is_cut = message.flags.contains(MsgFlags::TRUNC);
         assert_eq!((is_cut, message.control), (sent != data, &b""[..]));
     }
     ours.send(b"no buffer is left").unwrap();
-    let ended = ring.wait().unwrap();
+    let ended = buffers.wait().unwrap();
     assert_eq!(ended.into_result(), Err(Errno::ENOBUFS));
-    group.give(0, 3);
+    buffers.give_back(0).unwrap();
     let large = MsgHdr {
         name_len_bytes: 100,
         ..MsgHdr::default()
     };
-    let large = Sqe::recvmsg_multishot(theirs.as_raw_fd(), &raw const large, Group::ID, NONE);
-    assert_eq!(run(&mut ring, large), Err(Errno::EFAULT));
-    refused(&mut ring, recv);
+    let large = Sqe::recvmsg_multishot(theirs.as_raw_fd(), &raw const large, group, NONE);
+    let large = run_on(&mut buffers, large);
+    assert_eq!(large.into_result(), Err(Errno::EFAULT));
+    refused_with(&mut buffers, recv);
 }
