@@ -25,6 +25,10 @@ use crate::sys::{BorrowedFd, Errno, Mapping, Result, monotonic_ns};
 /// they reap before they drop. Nothing checks that: a check that panics would abort a program
 /// that drops the ring because it is panicking.
 ///
+/// The kernel frees a ring a little after it was dropped. On Linux up to 5.11, and from 6.14 on,
+/// its memory counts against `RLIMIT_MEMLOCK` of an ordinary user until then: who makes hundreds
+/// in a row meets `ENOMEM`, and waits a few milliseconds.
+///
 /// ```
 /// use annulet::ring::{IoUring, Sqe};
 /// use std::{fs::File, os::fd::AsRawFd};

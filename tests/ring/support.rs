@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::path::Path;
 
-pub use super::all_tests::{TempDir, lend, made, skip, temp_dir};
+pub use super::all_tests::{TempDir, lend, made, made_in_time, skip, temp_dir};
 use annulet::ring::{Completion, IoUring, SlotRing, Sqe};
 use annulet::sys::{Errno, OwnedFd, Result};
 
@@ -14,12 +14,14 @@ pub const NO_FD: i32 = i32::MAX;
 
 /// A ring, unless `io_uring` is refused to the process.
 pub fn ring(entries: u32) -> Option<IoUring> {
-    made(IoUring::new(entries))
+    made(made_in_time(|| IoUring::new(entries)))
 }
 
 /// As [`ring`], of slots.
 pub fn slots(count: u32, len_bytes: usize) -> Option<SlotRing> {
-    made(SlotRing::new(count, len_bytes).map_err(|error| error.errno))
+    made(made_in_time(|| {
+        SlotRing::new(count, len_bytes).map_err(|error| error.errno)
+    }))
 }
 
 pub fn push(ring: &mut IoUring, sqe: Sqe) {
