@@ -1,0 +1,10 @@
+//! Copies from and to file systems on which every call waits, beside GNU's.
+
+#[path = "../standin/mod.rs"]
+mod standin;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod copies;
+mod place;
+mod standing_in;
