@@ -13,6 +13,14 @@ Started by bench.sh, which builds, mounts and cleans up. What holds for every jo
 - As much free memory as a run takes is touched before it: where the host of a virtual machine
   takes free memory back, the first touch costs more than the copy, whoever makes it.
 
+The jobs "far" and "cold" have a table each: annulet as it chooses, with so many workers as it is
+told, GNU's cp and the peers. They run where --job has these words.
+
+- Far is a FUSE file system that waits in every call (tests/bench/far.rs); for the large numbers
+  that are in flight at once it has as many threads. Where the calls of a run go is said on
+  standard error.
+- Cold is a file system mounted anew, its image in memory: the disk never waits.
+
 The job "ways" is many, a table for each: one large file copied by annulet as it chooses and in
 each way that it can be told to, beside GNU's cp and perhaps an older annulet. They run where
 --job names "ways": FROM-to-TO (or one file system), size, cache, and io_uring or none.
@@ -343,16 +351,21 @@ class Memory:
     def clear(self):
         """Unmounts all, the last first."""
         while self.mounted:
-            at, tries = self.mounted[-1], 50
-            while os.path.ismount(at) and subprocess.run(
-                    ["umount", at], stderr=subprocess.DEVNULL, check=False).returncode != 0:
-                # Something may look at it for a moment, as a program just killed does.
-                tries -= 1
-                if tries == 0:
-                    sys.exit(f"bench.py: {at} cannot be unmounted")
-                time.sleep(0.1)
+            at = self.mounted[-1]
+            self.unmount(at)
             self.mounted.pop()
             os.rmdir(at)
+
+    @staticmethod
+    def unmount(at):
+        tries = 50
+        while os.path.ismount(at) and subprocess.run(
+                ["umount", at], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            # Something may look at it for a moment, as a program just killed does.
+            tries -= 1
+            if tries == 0:
+                sys.exit(f"bench.py: {at} cannot be unmounted")
+            time.sleep(0.1)
 
     @staticmethod
     def do(*command):
@@ -414,8 +427,9 @@ def make_random_file(path, size):
             out.write(os.urandom(MIB))
 
 
-def make_text_file(path, size):
-    """Lines of words of all lengths, with empty lines, tabs and a few letters beyond ASCII."""
+def some_text():
+    """8 MiB of lines of words of all lengths, with empty lines, tabs and a few letters beyond
+    ASCII."""
     rng = random.Random(1)
     letters = "etaoinshrdlucmfwypvbgkjqxz"
     words = ["".join(rng.choices(letters, k=rng.randint(1, 11))) for _ in range(3000)]
@@ -424,6 +438,11 @@ def make_text_file(path, size):
     while len(block) < 8 * MIB:
         blanks = "\t" if rng.random() < 0.1 else ""
         block += (blanks + " ".join(rng.choices(words, k=rng.randint(0, 16))) + "\n").encode()
+    return block
+
+
+def make_text_file(path, size):
+    block = some_text()
     with open(path, "wb") as out:
         for at in range(0, size, 8 * MIB):
             out.write(block[: min(8 * MIB, size - at)])
@@ -445,11 +464,11 @@ SIZES = [(0.30, 464, 516), (0.80, 4032, 5008), (0.95, 5008, 31830), (0.99, 31830
          (1.00, 172281, 600000)]
 
 
-def make_tree(path, files, per_folder=36, size=None):
+def make_tree(path, files, per_folder=36, size=None, text=False):
     """`files` files in folders of `per_folder`, forty folders in a folder; of SIZES or, with
-    `size`, of that size."""
+    `size`, of that size; of random bytes or, with `text`, of what can be compressed."""
     rng = random.Random(files)
-    content = memoryview(os.urandom(4 * MIB))
+    content = memoryview(some_text() if text else os.urandom(4 * MIB))
     for folder in range((files + per_folder - 1) // per_folder):
         inside = os.path.join(path, f"part{folder // 40}", f"folder{folder}")
         os.makedirs(inside)
@@ -829,6 +848,148 @@ class CopyTree(Job):
             shutil.rmtree(self.source)
 
 
+class Choices(Job):
+    """What annulet does as it chooses beside what it can be told, GNU's cp and the peers; has a
+    table of its own."""
+
+    GOAL_FIXED = 1.10
+    goal_before = None
+    warm_up = False
+    FIXED = []
+
+    def __init__(self, bench, place, *rows, kind, rounds):
+        self.kind = kind
+        super().__init__(bench, place, *rows)
+        self.rounds = rounds
+        annulet = bench.tools[0]
+        fixed = {f"annulet {way}": (annulet, way.split()) for way in self.FIXED}
+        self.contenders = {"annulet": (annulet, []), **fixed, **self.contenders}
+        if bench.before:
+            self.contenders["before"] = (bench.before, [])
+
+    def remove(self, path):
+        subprocess.run(["rm", "-rf", "--", path], check=True)
+
+    def teardown(self):
+        self.bench.memory.clear()
+
+
+class Far(Choices):
+    """cp from or to a stand-in for a far file system, which waits `delay_us` in every call; all
+    that lies behind it is in memory. It is mounted anew for each run: nothing of it is cached."""
+
+    FIXED = ["-j1", "-j16", "-j64", "--io=ring"]
+
+    def __init__(self, bench, row, delay_us, writes, make, kind, rounds):
+        super().__init__(bench, None, row, kind=kind, rounds=rounds)
+        self.delay_us, self.writes, self.make = delay_us, writes, make
+        self.counts = {}
+
+    def setup(self):
+        if self.bench.far is None:
+            raise Skipped("the stand-in was not built")
+        self.place = self.bench.memory.fresh("tmpfs")
+        self.behind, self.far, near = [os.path.join(self.place, name)
+                                       for name in ("behind", "far", "near")]
+        for path in self.behind, self.far, near:
+            os.mkdir(path)
+        self.origin = os.path.join(near if self.writes else self.behind, "source")
+        self.make(self.origin)
+
+    def run(self, name, check):
+        source, copy = self.origin, self.new_name()
+        if self.writes:
+            copy = self.new_name(self.far)
+            result = os.path.join(self.behind, os.path.basename(copy))
+        else:
+            source = os.path.join(self.far, "source")
+            result = copy
+        try:
+            with StandIn(self.bench.far, self.behind, self.far, self.delay_us) as stand_in:
+                seconds = self.bench.launcher.run(self.command(name, source, copy))
+            self.counts[name] = stand_in.counts
+            if check:
+                (check_file if self.kind == "file" else self.check_tree)(self.origin, result)
+            return seconds
+        finally:
+            self.remove(result)
+
+    @staticmethod
+    def check_tree(source, copy):
+        check_tree(source, copy, False)
+
+    def teardown(self):
+        for name, counts in self.counts.items():
+            say(f"  {name}: {counts}")
+        super().teardown()
+
+
+class StandIn:
+    """The stand-in, mounted."""
+
+    def __init__(self, program, behind, at, delay_us):
+        self.command = [program, behind, at, str(delay_us)]
+        self.process, self.counts = None, ""
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+        if self.process.stdout.readline() != "mounted\n":
+            _, said = self.process.communicate()
+            raise Skipped(said.strip() or "the stand-in ended")
+        return self
+
+    def __exit__(self, *_):
+        self.counts = self.process.communicate()[0].strip()
+
+
+class ColdImage(Choices):
+    """cp of a tree of text from a file system mounted anew for each run, so that nothing of it
+    is cached, to a tmpfs. Its image stays in memory: what counts is how it is unpacked."""
+
+    FIXED = ["-j1", "-j2", "-j4", "-j8"]
+    MAKE = {
+        "squashfs-gzip": ["mksquashfs", "TREE", "IMAGE", "-quiet", "-no-progress"],
+        "squashfs-zstd": ["mksquashfs", "TREE", "IMAGE", "-quiet", "-no-progress", "-comp",
+                          "zstd"],
+        "erofs": ["mkfs.erofs", "-zlz4hc", "IMAGE", "TREE"],
+        "ext4": ["mkfs.ext4", *Memory.MKFS["ext4"], "-d", "TREE", "IMAGE"],
+    }
+
+    def __init__(self, bench, row, image, files, rounds):
+        super().__init__(bench, None, row, kind="tree", rounds=rounds)
+        self.image_kind, self.files = image, files
+
+    def setup(self):
+        memory = self.bench.memory
+        self.place = memory.fresh("tmpfs")
+        self.tree, self.image, self.at = [os.path.join(self.place, name)
+                                          for name in ("tree", "image", "mounted")]
+        os.mkdir(self.at)
+        make_tree(self.tree, self.files, text=True)
+        if self.image_kind == "ext4":
+            with open(self.image, "wb") as out:
+                out.truncate(2 * GIB)
+        names = {"TREE": self.tree, "IMAGE": self.image}
+        memory.do(*[names.get(word, word) for word in self.MAKE[self.image_kind]])
+
+    def run(self, name, check):
+        copy = self.new_name()
+        kind = self.image_kind.split("-")[0]
+        self.bench.memory.do("mount", "-t", kind, "-o", "loop,ro", self.image, self.at)
+        try:
+            seconds = self.bench.launcher.run(self.command(name, self.at, copy))
+            if check:
+                if kind == "ext4":
+                    os.rmdir(os.path.join(copy, "lost+found"))
+                check_tree(self.tree, copy, False)
+            return seconds
+        finally:
+            self.bench.memory.unmount(self.at)
+            self.remove(copy)
+
+
 class Cat(Job):
     """cat of one file, with the ways of input and output that differ."""
 
@@ -936,7 +1097,7 @@ class Bench:
     def __init__(self, options):
         self.disk, self.tmpfs = options.dir, options.tmpfs
         self.xfs, self.btrfs = options.xfs, options.btrfs
-        self.memory = Memory(options.memory)
+        self.memory, self.far = Memory(options.memory), options.far
         self.quick, self.rounds = options.quick, options.rounds
         self.tools = find_tools(options.annulet, options.peers)
         self.before = options.before and Tool(
@@ -1000,6 +1161,45 @@ class Bench:
             for size in (64 * MIB, self.file_bytes)
             for cold in (False, True) if not (cold and where == "tmpfs")
             for ring in (True, False)
+        ]
+
+    def far_jobs(self):
+        """A job for each table. Goals are what they are at 1 ms."""
+        jobs = []
+        files, large = (200, 40 * MIB) if self.quick else (1000, 200 * MIB)
+        for delay_us in 100, 1000, 10_000:
+            ms = f"{delay_us / 1000:g} ms"
+            short = ms.replace(" ", "")
+            rounds = self.rounds or (3 if self.quick or delay_us == 10_000 else 5)
+            # At 0.1 ms none is to be quicker.
+            near = delay_us == 100
+            for what, writes, kind, goal_gnu, goal_peer in (
+                    ("read", False, "tree", 0.18, 0.50),
+                    ("write", True, "tree", 0.15, 0.45),
+                    ("large-read", False, "file", 0.90, None),
+                    ("large-write", True, "file", None, None)):
+                if kind == "tree":
+                    title = f"{files:,} files of 6 KB in 20 folders"
+                    make = lambda path: make_tree(path, files, files // 20, 6000)
+                else:
+                    title = f"{large // MIB} MiB file"
+                    make = lambda path: make_random_file(path, large)
+                title += f", {'to' if writes else 'from'} where every call waits {ms}"
+                row = Row(f"far-{what}-{short}", title, 1.0 if near else goal_gnu,
+                          1.0 if near else goal_peer)
+                jobs.append(Far(self, row, delay_us, writes, make, kind, rounds))
+        return jobs
+
+    def cold_jobs(self):
+        """A job for each table."""
+        files = 5_000 if self.quick else 20_000
+        rounds = self.rounds or (5 if self.quick else 7)
+        goals = {"squashfs-gzip": (0.60, 1.10), "squashfs-zstd": (0.60, 1.10)}
+        return [
+            ColdImage(self, Row(f"cold-{kind}", f"{files:,} text files on {kind}, mounted anew, "
+                                "to a tmpfs", *goals.get(kind, (None, None))),
+                      kind, files, rounds)
+            for kind in ColdImage.MAKE
         ]
 
     def jobs(self):
@@ -1178,9 +1378,10 @@ class Table:
 
 
 class WaysTables:
-    """Prints a table for each job of `ways`, and a line for each at the end."""
+    """Prints a table for each job of `ways`, `far` and `cold`, and a line for each at the end."""
 
-    def __init__(self):
+    def __init__(self, tools):
+        self.peers = [tool.name for tool in tools[2:]]
         self.lines, self.failed = [], []
 
     def add(self, job, times):
@@ -1188,17 +1389,19 @@ class WaysTables:
         medians = {name: statistics.median(values) for name, values in times.items() if values}
         fixed = [name for name in medians if name.startswith("annulet ")]
         best = min(fixed, key=medians.get, default=None)
-        goals = {best: job.GOAL_FIXED, "GNU": row.goal_gnu,
+        peer = min((name for name in self.peers if name in medians), key=medians.get,
+                   default=None)
+        goals = {best: job.GOAL_FIXED, "GNU": row.goal_gnu, peer: row.goal_peer,
                  "before": job.goal_before if "before" in medians else None}
         print(f"\n{row.name}: {row.title}; {job.rounds} rounds")
-        lines = [["", "median", "least", "/best fixed", "goal", "/GNU", "goal", "/before",
-                  "95 %", "goal"]]
+        lines = [["", "median", "least", "/best fixed", "goal", "/GNU", "goal", "/best peer",
+                  "goal", "/before", "95 %", "goal"]]
         for name, median in medians.items():
             own = name == "annulet"
             # What is told to use one worker is compared with what was told the same.
             before = "before -j1" if name.endswith(" -j1") else "before"
             line = [name, shown(median), shown(min(times[name]))]
-            for other in best, "GNU":
+            for other in best, "GNU", peer:
                 line += [against(median / medians[other], goals[other] if own else None)
                          if other in medians else "", shown_goal(goals[other]) if own else ""]
             ratio = ["", ""]
@@ -1214,12 +1417,12 @@ class WaysTables:
             return
         own = next(line for line in lines if line[0] == "annulet")
         self.lines.append([row.name, own[1], f"{own[3]} ({best})" if best else "", own[4],
-                           *own[5:]])
+                           *own[5:7], f"{own[7]} ({peer})" if peer else "", *own[8:]])
 
     def print(self):
         print()
-        print_columns([["annulet as it chooses", "median", "/best fixed", "goal", "/GNU",
-                        "goal", "/before", "95 %", "goal"], *self.lines], left=1)
+        print_columns([["annulet as it chooses", "median", "/best fixed", "goal", "/GNU", "goal",
+                        "/best peer", "goal", "/before", "95 %", "goal"], *self.lines], left=1)
         missed = sum(any("*" in cell for cell in line) for line in self.lines)
         print(f"\nIn {missed} of {len(self.lines)} a goal is missed (*). Seconds; ratios of "
               "medians, but to before the\nmedian of the rounds' own ratios and its 95 % "
@@ -1261,8 +1464,12 @@ def print_heading(bench):
 
 
 def matching_jobs(bench, pattern):
-    """The jobs and, where the pattern says `ways`, those: they take hours."""
-    jobs = bench.jobs() + (bench.ways() if "ways" in pattern else [])
+    """The jobs and, where the pattern names them, those that take long."""
+    jobs = bench.jobs()
+    for word, further in (("cold", bench.cold_jobs), ("far", bench.far_jobs),
+                          ("ways", bench.ways)):
+        if word in pattern:
+            jobs += further()
     jobs = [job for job in jobs if any(re.search(pattern, row.name) for row in job.rows)]
     if not jobs:
         sys.exit(f"bench.py: no job matches {pattern}")
@@ -1287,7 +1494,7 @@ def run_job(bench, job, rows):
 
 
 def run_jobs(bench, pattern):
-    table, ways, interrupted = Table(bench.tools), WaysTables(), False
+    table, ways, interrupted = Table(bench.tools), WaysTables(bench.tools), False
     jobs = matching_jobs(bench, pattern)
     print_heading(bench)
     try:
@@ -1296,7 +1503,7 @@ def run_jobs(bench, pattern):
             times = run_job(bench, job, rows)
             if times is None:
                 continue
-            if isinstance(job, Ways):
+            if isinstance(job, (Ways, Choices)):
                 ways.add(job, times)
                 continue
             for row in rows:
@@ -1407,10 +1614,10 @@ def run_growth(bench):
 def print_list():
     nothing = Tool("", "", {}, {})
     bench = Bench.__new__(Bench)
-    vars(bench).update(disk=None, tmpfs=None, xfs=None, btrfs=None, memory=Memory(None),
+    vars(bench).update(disk=None, tmpfs=None, xfs=None, btrfs=None, memory=Memory(None), far=None,
                        quick=False, rounds=0, tools=[nothing, nothing], before=None,
                        file_bytes=GIB)
-    for jobs in bench.jobs(), bench.ways():
+    for jobs in bench.jobs(), bench.cold_jobs(), bench.far_jobs(), bench.ways():
         rows = [row for job in jobs for row in job.rows]
         width = max(len(row.name) for row in rows)
         for row in rows:
@@ -1428,6 +1635,7 @@ def main():
     parser.add_argument("--xfs")
     parser.add_argument("--btrfs")
     parser.add_argument("--memory")
+    parser.add_argument("--far")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--job", default="")

@@ -7,14 +7,17 @@
 #   scripts/bench.sh --growth [--quick] [--rounds N]
 #   scripts/bench.sh --list
 #
-#   --peers         install what is missing first: busybox-static, toybox, xfsprogs and
-#                   btrfs-progs by apt-get, the cp and cat of uutils, xcp and fcp by cargo,
+#   --peers         install what is missing first: busybox-static, toybox, xfsprogs,
+#                   btrfs-progs, squashfs-tools and erofs-utils by apt-get, the cp and cat of uutils, xcp and fcp by cargo,
 #                   into target/peers and not onto the PATH
 #   --quick         smaller files, fewer rounds: less than five minutes
 #   --job PATTERN   only jobs whose names match the regular expression. Those that begin with
 #                   "ways" run only if the pattern has that word: annulet's ways to copy one
 #                   large file side by side, on file systems made afresh in memory, a table for
-#                   each. All of them (--job ways) take hours, --job ways-ext4 half an hour
+#                   each. All of them (--job ways) take hours, --job ways-ext4 half an hour.
+#                   So with "far", trees and large files from and to a stand-in for far file
+#                   systems (--job 'far.*-1ms' takes ten minutes), and with "cold", trees from
+#                   squashfs, erofs and ext4 just mounted
 #   --rounds N      rounds of the long jobs (default 7, trees 3, ways 15); short jobs make many
 #                   more
 #   --dir DIR       where to work (default: TMPDIR or /var/tmp): about 10 GB on the disk to
@@ -44,7 +47,7 @@ die() {
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 peers_root=$root/target/peers
-peers=false growth=false list=false binary='' before='' parent=${TMPDIR:-/var/tmp}
+peers=false growth=false list=false far=false binary='' before='' parent=${TMPDIR:-/var/tmp}
 passed=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -54,6 +57,7 @@ while [ $# -gt 0 ]; do
         --growth) growth=true; passed+=("$1"); shift ;;
         --quick) passed+=("$1"); shift ;;
         --job | --rounds) [ $# -ge 2 ] || die "missing value after $1" 2
+                          case $2 in *far*) far=true ;; esac
                           passed+=("$1" "$2"); shift 2 ;;
         --dir) [ $# -ge 2 ] || die 'missing directory after --dir' 2
                parent=$2; shift 2 ;;
@@ -80,6 +84,7 @@ install_peers() {
     local package missing=()
     declare -A wanted=(
         [busybox-static]=busybox [toybox]=toybox [xfsprogs]=mkfs.xfs [btrfs-progs]=mkfs.btrfs
+        [squashfs-tools]=mksquashfs [erofs-utils]=mkfs.erofs
     )
     for package in "${!wanted[@]}"; do
         command -v "${wanted[$package]}" >/dev/null || missing+=("$package")
@@ -102,6 +107,10 @@ if [ -z "$binary" ]; then
     (cd "$root" && cargo build --quiet --release --bin annulet) >&2
     binary=$(cd "$root" && cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/annulet
     [ -f "$binary" ] || die "cargo made no $binary (is another target configured?)"
+fi
+if $far; then
+    (cd "$root" && cargo build --quiet --release --example far) >&2
+    far_program=$(cd "$root" && cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/examples/far
 fi
 
 work=$(mktemp -d "$parent/annulet-bench.XXXXXX")
@@ -151,6 +160,10 @@ cp -- "$binary" "$work/program/annulet"
 if [ -n "$before" ]; then
     cp -- "$before" "$work/program/before"
     passed+=(--before "$work/program/before")
+fi
+if $far; then
+    cp -- "$far_program" "$work/program/far"
+    passed+=(--far "$work/program/far")
 fi
 
 mount_at() {
