@@ -8,8 +8,8 @@
 #   scripts/bench.sh --list
 #
 #   --peers         install what is missing first: busybox-static, toybox, xfsprogs,
-#                   btrfs-progs, squashfs-tools and erofs-utils by apt-get, the cp and cat of uutils, xcp and fcp by cargo,
-#                   into target/peers and not onto the PATH
+#                   btrfs-progs, squashfs-tools and erofs-utils by apt-get, the cp and cat of
+#                   uutils, xcp and fcp by cargo, into target/peers and not onto the PATH
 #   --quick         smaller files, fewer rounds: less than five minutes
 #   --job PATTERN   only jobs whose names match the regular expression. Those that begin with
 #                   "ways" run only if the pattern has that word: annulet's ways to copy one
