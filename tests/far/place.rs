@@ -94,6 +94,10 @@ pub fn rich_tree(top: &Path) {
     ] {
         fs::set_permissions(top.join(name), Permissions::from_mode(mode)).unwrap();
     }
+    // Before 1970, and after.
+    let file = File::open(top.join("small7")).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH - Duration::from_millis(2500))
+        .unwrap();
     let long_ago = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
     for name in ["small6", "folder0/file0", "folder0"] {
         let file = File::open(top.join(name)).unwrap();

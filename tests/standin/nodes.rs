@@ -20,7 +20,7 @@ struct Node {
 /// All files seen so far. None is forgotten, as a mount does not live long, and no number is
 /// given twice: that of a file which is gone may come again below.
 pub struct Nodes {
-    nodes: Vec<Node>,
+    all: Vec<Node>,
     by_inode: HashMap<u64, u64>,
     by_name: HashMap<Name, u64>,
 }
@@ -37,7 +37,7 @@ impl Nodes {
             names: Vec::new(),
         };
         Self {
-            nodes: vec![root],
+            all: vec![root],
             by_inode: HashMap::from([(inode, ROOT)]),
             by_name: HashMap::new(),
         }
@@ -45,10 +45,10 @@ impl Nodes {
 
     /// The number of a file found under this name.
     pub fn see(&mut self, parent: u64, name: &OsStr, inode: u64) -> u64 {
-        let next = ROOT + self.nodes.len() as u64;
+        let next = ROOT + self.all.len() as u64;
         let number = *self.by_inode.entry(inode).or_insert(next);
         if number == next {
-            self.nodes.push(Node {
+            self.all.push(Node {
                 inode: Some(inode),
                 names: Vec::new(),
             });
@@ -56,7 +56,7 @@ impl Nodes {
         let name = (parent, name.to_owned());
         if self.by_name.get(&name) != Some(&number) {
             self.lose(&name, false);
-            self.nodes[index(number)].names.push(name.clone());
+            self.all[index(number)].names.push(name.clone());
             self.by_name.insert(name, number);
         }
         number
@@ -67,7 +67,7 @@ impl Nodes {
         let Some(number) = self.by_name.remove(name) else {
             return;
         };
-        let node = &mut self.nodes[index(number)];
+        let node = &mut self.all[index(number)];
         node.names.retain(|other| other != name);
         if last && let Some(inode) = node.inode.take() {
             self.by_inode.remove(&inode);
@@ -79,7 +79,7 @@ impl Nodes {
         let mut names = Vec::new();
         let mut number = number;
         while number != ROOT {
-            let (parent, name) = self.nodes.get(index(number))?.names.first()?;
+            let (parent, name) = self.all.get(index(number))?.names.first()?;
             names.push(name);
             number = *parent;
         }

@@ -188,8 +188,8 @@ impl Passthrough {
         let group = (!inherits).then_some(request.gid());
         lchown(&path, Some(request.uid()), group)?;
         if let Some(mode) = mode {
-            let made = fs::symlink_metadata(&path)?;
-            let handed_on = if inherits && made.is_dir() {
+            let is_folder = fs::symlink_metadata(&path)?.is_dir();
+            let handed_on = if inherits && is_folder {
                 libc::S_ISGID
             } else {
                 0
@@ -287,6 +287,21 @@ impl Passthrough {
             .is_some_and(|(named, next)| !add(named, next))
         {}
         Ok(())
+    }
+
+    /// The same with attributes; what is gone meanwhile is passed over.
+    fn list_with_attributes(
+        &self,
+        node: INodeNo,
+        key: FileHandle,
+        from: u64,
+        mut add: impl FnMut(&Named, u64, &FileAttr) -> bool,
+    ) -> io::Result<()> {
+        let folder = self.path(node)?;
+        self.list(key, from, |named, next| {
+            let found = fs::symlink_metadata(folder.join(&named.name));
+            found.is_ok_and(|meta| add(named, next, &attributes(named.number, &meta)))
+        })
     }
 
     fn read_at(&self, key: FileHandle, offset: u64, size: u32) -> io::Result<Vec<u8>> {
@@ -545,7 +560,7 @@ impl Filesystem for Passthrough {
             symlink(target, self.place(parent, name)?)?;
             self.finish(request, (parent, name), None)
         });
-        answer!(done, reply, made => reply.entry(&KEPT, &made, GENERATION));
+        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
     }
 
     fn mknod(
@@ -562,7 +577,7 @@ impl Filesystem for Passthrough {
             system::mknod(&self.place(parent, name)?, mode, device)?;
             self.finish(request, (parent, name), Some(mode))
         });
-        answer!(done, reply, made => reply.entry(&KEPT, &made, GENERATION));
+        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
     }
 
     fn mkdir(
@@ -578,7 +593,7 @@ impl Filesystem for Passthrough {
             fs::create_dir(self.place(parent, name)?)?;
             self.finish(request, (parent, name), Some(mode))
         });
-        answer!(done, reply, made => reply.entry(&KEPT, &made, GENERATION));
+        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -715,14 +730,8 @@ impl Filesystem for Passthrough {
         mut reply: ReplyDirectoryPlus,
     ) {
         let done = self.serve(Call::ReaddirPlus, || {
-            let folder = self.path(node)?;
-            self.list(key, from, |named, next| {
-                // What is gone meanwhile is passed over.
-                let Ok(meta) = fs::symlink_metadata(folder.join(&named.name)) else {
-                    return false;
-                };
-                let found = attributes(named.number, &meta);
-                reply.add(found.ino, next, &named.name, &KEPT, &found, GENERATION)
+            self.list_with_attributes(node, key, from, |named, next, found| {
+                reply.add(found.ino, next, &named.name, &KEPT, found, GENERATION)
             })
         });
         answer!(done, reply, () => reply.ok());
@@ -811,7 +820,7 @@ impl Filesystem for Passthrough {
             self.create_file(request, (parent, name), (mode, flags))
         });
         let flags = self.open_flags();
-        answer!(done, reply, (made, key) => reply.created(&KEPT, &made, GENERATION, key, flags));
+        answer!(done, reply, (found, key) => reply.created(&KEPT, &found, GENERATION, key, flags));
     }
 
     fn fallocate(

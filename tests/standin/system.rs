@@ -7,9 +7,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use fuser::TimeOrNow;
+
+const NANOSECONDS: i64 = 1_000_000_000;
 
 fn c_path(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
@@ -85,19 +87,18 @@ fn timespec(seconds: i64, nanoseconds: i64) -> libc::timespec {
     }
 }
 
+/// Parts of a second count forwards, before 1970 as well.
 fn since_1970(time: SystemTime) -> libc::timespec {
-    let (seconds, before) = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => (since, false),
-        Err(error) => (error.duration(), true),
+    let (since, sign) = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => (since, 1),
+        Err(error) => (error.duration(), -1),
     };
-    let whole = seconds.as_secs().cast_signed();
-    let part = i64::from(seconds.subsec_nanos());
-    match (before, part) {
-        (false, _) => timespec(whole, part),
-        (true, 0) => timespec(-whole, 0),
-        // Parts of a second count forwards.
-        (true, _) => timespec(-whole - 1, Duration::from_secs(1).as_nanos() as i64 - part),
-    }
+    let seconds = sign * since.as_secs().cast_signed();
+    let nanoseconds = sign * i64::from(since.subsec_nanos());
+    timespec(
+        seconds + nanoseconds.div_euclid(NANOSECONDS),
+        nanoseconds.rem_euclid(NANOSECONDS),
+    )
 }
 
 pub fn seek(file: &File, offset: i64, whence: i32) -> io::Result<i64> {
