@@ -94,9 +94,9 @@ pub fn rich_tree(top: &Path) {
     ] {
         fs::set_permissions(top.join(name), Permissions::from_mode(mode)).unwrap();
     }
-    // Before 1970, and after.
+    // Before 1970 in whole seconds: fuser 0.18 takes parts of them the wrong way round there.
     let file = File::open(top.join("small7")).unwrap();
-    file.set_modified(SystemTime::UNIX_EPOCH - Duration::from_millis(2500))
+    file.set_modified(SystemTime::UNIX_EPOCH - Duration::from_secs(2))
         .unwrap();
     let long_ago = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
     for name in ["small6", "folder0/file0", "folder0"] {
