@@ -3,12 +3,14 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::place::{Place, place, rich_tree, xattr};
 use crate::standin::{Behaviour, Call};
 use crate::support::{
-    Agree, Ran, Tree, annulet, assert_same_tree, command, gnu, noise, pairs, run, tree,
+    Agree, Ran, Random, Tree, annulet, assert_same_tree, command, gnu, noise, pairs, run, tree,
 };
 
 /// Long enough to be waiting most of the time.
@@ -159,12 +161,50 @@ fn short_reads() {
 }
 
 #[test]
+fn interrupted_calls() {
+    let Some((cp, _)) = gnu("cp", "interrupted_calls") else {
+        return;
+    };
+    // Each third call of these, after its wait, on a mount whose reads go past the page cache.
+    let calls = AtomicU64::new(0);
+    let behaviour = Behaviour {
+        error: Box::new(move |call| match call {
+            // Relaxed: nothing hangs on who is the third.
+            Call::Read | Call::Write if calls.fetch_add(1, Ordering::Relaxed) % 3 == 2 => {
+                libc::EINTR
+            }
+            _ => 0,
+        }),
+        most_read: Some(50_000),
+        ..Behaviour::waiting(DELAY)
+    };
+    let Some(place) = place("interrupted_calls", behaviour) else {
+        return;
+    };
+    let content = noise(1_000_000, 1);
+    for folder in [&place.behind, &place.near] {
+        fs::write(folder.join("file"), &content).unwrap();
+    }
+    for (from, to) in [(&place.far, &place.near), (&place.near, &place.far)] {
+        let source = from.join("file");
+        let behind = if to == &place.far { &place.behind } else { to };
+        theirs(&cp, &[], &source, &to.join("theirs")).expect_success();
+        assert!(fs::read(behind.join("theirs")).unwrap() == content);
+        for (number, way) in WAYS.into_iter().enumerate() {
+            let name = format!("copy{number}");
+            ours(way, &source, &to.join(&name)).expect_success();
+            assert!(fs::read(behind.join(name)).unwrap() == content, "{way:?}");
+        }
+    }
+}
+
+#[test]
 fn random_delays() {
     let Some((cp, _)) = gnu("cp", "random_delays") else {
         return;
     };
     // What comes first may end last.
-    let random = std::sync::Mutex::new(crate::support::Random(1));
+    let random = Mutex::new(Random(1));
     let behaviour = Behaviour {
         delay: Box::new(move |_| Duration::from_micros(random.lock().unwrap().below(1000) as u64)),
         ..Behaviour::default()

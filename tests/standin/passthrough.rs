@@ -388,14 +388,6 @@ impl Passthrough {
         nodes.see(new_parent.0, new_name, moved.ino());
         Ok(())
     }
-
-    fn attribute<T>(
-        &self,
-        node: INodeNo,
-        work: impl FnOnce(&Path) -> io::Result<T>,
-    ) -> io::Result<T> {
-        work(&self.path(node)?)
-    }
 }
 
 impl Named {
@@ -780,28 +772,26 @@ impl Filesystem for Passthrough {
         reply: ReplyEmpty,
     ) {
         let done = self.serve(Call::Setxattr, || {
-            self.attribute(node, |path| system::set_xattr(path, name, value, flags))
+            system::set_xattr(&self.path(node)?, name, value, flags)
         });
         answer!(done, reply, () => reply.ok());
     }
 
     fn getxattr(&self, _: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
         let done = self.serve(Call::Getxattr, || {
-            self.attribute(node, |path| system::get_xattr(path, name))
+            system::get_xattr(&self.path(node)?, name)
         });
         answer_attribute(done, size, reply);
     }
 
     fn listxattr(&self, _: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {
-        let done = self.serve(Call::Listxattr, || {
-            self.attribute(node, system::list_xattrs)
-        });
+        let done = self.serve(Call::Listxattr, || system::list_xattrs(&self.path(node)?));
         answer_attribute(done, size, reply);
     }
 
     fn removexattr(&self, _: &Request, node: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let done = self.serve(Call::Removexattr, || {
-            self.attribute(node, |path| system::remove_xattr(path, name))
+            system::remove_xattr(&self.path(node)?, name)
         });
         answer!(done, reply, () => reply.ok());
     }
