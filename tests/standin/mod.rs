@@ -78,6 +78,8 @@ pub struct Mounted {
 /// Where there is no `/dev/fuse`, or nothing can be mounted.
 pub fn mount(folder: &Path, at: &Path, behaviour: Behaviour) -> io::Result<Mounted> {
     let at_path = CString::new(at.as_os_str().as_bytes())?;
+    // fuser has one of 16 MiB for each thread.
+    system::map_large_buffers();
     let (file_system, shared) = Passthrough::new(folder, behaviour)?;
     let mut config = Config::default();
     config.mount_options = vec![
