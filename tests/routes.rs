@@ -254,7 +254,7 @@ const fn range(destination: u64, bytes: u64) -> Range {
         size_bytes: bytes,
         blocks: bytes / 512,
         destination,
-        is_cached: true,
+        is_cached: Some(true),
     };
     Range { file, bytes }
 }
@@ -262,7 +262,7 @@ const fn range(destination: u64, bytes: u64) -> Range {
 /// As that, but it has to be waited for.
 const fn cold(destination: u64, bytes: u64) -> Range {
     let mut range = range(destination, bytes);
-    range.file.is_cached = false;
+    range.file.is_cached = Some(false);
     range
 }
 

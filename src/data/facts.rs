@@ -1,7 +1,9 @@
 //! What is looked up of files before a way is chosen for their data.
 
-use super::read_write::BUFFER_BYTES;
 use crate::sys::{self, BorrowedFd, Errno};
+
+/// A read of one byte that takes less has not waited for it.
+const LEAST_WAIT_NS: u64 = 50_000;
 
 /// The file system that a file is on, asked for once for all files of a device.
 #[derive(Debug, Default)]
@@ -32,12 +34,11 @@ fn is_cached_at(file: BorrowedFd<'_>, at: u64) -> bool {
     match sys::pread_cached(file, &mut [0], at) {
         Ok(_) => true,
         Err(Errno::EAGAIN) => false,
-        // Not every file system can tell (overlayfs): whether a disk has to be asked does.
+        // Not every file system can tell (FUSE, overlayfs): how long it takes does.
         Err(_) => {
-            let before = sys::blocks_read();
-            // Advice only.
-            let _ = sys::fadvise_will_need(file, at..at + BUFFER_BYTES as u64);
-            sys::blocks_read() == before
+            let before = sys::monotonic_ns();
+            let _ = sys::pread(file, &mut [0], at);
+            sys::monotonic_ns() - before < LEAST_WAIT_NS
         }
     }
 }

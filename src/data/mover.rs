@@ -135,7 +135,7 @@ impl<'a> DataMover<'a> {
             size_bytes: size,
             blocks: stat.blocks,
             destination: 0,
-            is_cached: false,
+            is_cached: None,
         };
         if stat.kind != FileType::Regular || size > LARGE_BYTES {
             self.progress.begin();
@@ -194,7 +194,7 @@ impl<'a> DataMover<'a> {
             transfer.file.destination = self.destination.kind_of(to, destination_device);
             // Advice only: read ahead further.
             let _ = sys::fadvise_sequential(from);
-            transfer.file.is_cached = is_cached(from, size);
+            transfer.file.is_cached = Some(is_cached(from, size));
         }
         let moved = if ranges.skips_holes {
             self.copy_extents(transfer)
@@ -238,7 +238,7 @@ impl<'a> DataMover<'a> {
         }
         // What the source has gained since.
         transfer.end = u64::MAX;
-        transfer.begin_way(false);
+        transfer.begin_way(false, false);
         self.read_and_write(transfer, Position::Given)
     }
 
@@ -359,7 +359,10 @@ impl<'a> DataMover<'a> {
     fn run(&mut self, way: Way, route: Route, transfer: &mut Transfer<'_>) -> Result<()> {
         let start = transfer.at;
         let mut copied = Ok(());
-        transfer.begin_way(route.preallocates && way.allocates_ahead());
+        // Where the kernel copies, a server may do it where the data lies.
+        let is_awaited = transfer.file.is_cached == Some(false);
+        let reads_ahead = is_awaited && way != Way::CopyFileRange;
+        transfer.begin_way(route.preallocates && way.allocates_ahead(), reads_ahead);
         match way {
             Way::CopyFileRange => kernel_copy::copy(transfer),
             Way::Splice => pipe::copy(transfer, &mut self.pipe),

@@ -102,8 +102,8 @@ pub struct FileFacts {
     pub blocks: u64,
     /// The file system it goes to; 0 where that is not known.
     pub destination: u64,
-    /// It need not be waited for, by all signs.
-    pub is_cached: bool,
+    /// Whether it need not be waited for, by all signs.
+    pub is_cached: Option<bool>,
 }
 
 /// How a file is copied.
@@ -235,7 +235,7 @@ fn quickest(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Resul
     if is_far(file.destination) || bytes <= LARGE_BYTES {
         return Ok(Way::CopyFileRange);
     }
-    let is_for_two = bytes >= least_for_two && file.is_cached;
+    let is_for_two = bytes >= least_for_two && file.is_cached == Some(true);
     if !is_for_two || known.processors.ok_or(Unknown::Processors)? < 2 {
         return Ok(Way::Splice);
     }

@@ -7,6 +7,13 @@ use crate::sys::{self, BorrowedFd};
 /// How far ahead of what is written blocks are allocated at the most.
 const AHEAD_BYTES: u64 = 64 << 20;
 
+/// How far ahead of what is copied the source is read, where it is waited for.
+const READ_AHEAD_BYTES: u64 = 8 << 20;
+
+/// So much is asked for at a time: one call begins to read no more than the device's read-ahead,
+/// which is this much as a rule.
+const READ_AHEAD_STEP: u64 = 128 << 10;
+
 /// The two files of a copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'f> {
@@ -36,6 +43,8 @@ pub struct Transfer<'a> {
     preallocation_refused: bool,
     /// Up to where blocks are allocated.
     allocated_to: u64,
+    /// Up to where the source was read ahead; `None` where it is not.
+    read_to: Option<u64>,
     /// Once all up to here is whole, the clock is looked at.
     pub lap_at: u64,
     /// What it said.
@@ -56,6 +65,7 @@ impl<'a> Transfer<'a> {
             preallocates: false,
             preallocation_refused: false,
             allocated_to: 0,
+            read_to: None,
             lap_at: u64::MAX,
             lap_ns: 0,
         }
@@ -78,6 +88,7 @@ impl<'a> Transfer<'a> {
         if has_grown {
             self.preallocate();
         }
+        self.read_ahead();
         if at >= self.lap_at {
             self.lap_at = u64::MAX;
             self.lap_ns = sys::monotonic_ns();
@@ -90,11 +101,33 @@ impl<'a> Transfer<'a> {
         self.at = at;
     }
 
-    /// From here on blocks are allocated ahead, or not.
-    pub fn begin_way(&mut self, preallocates: bool) {
+    /// From here on blocks are allocated ahead, or not; and the source is read ahead, or not.
+    pub fn begin_way(&mut self, preallocates: bool, reads_ahead: bool) {
         self.preallocates = preallocates;
+        self.read_to = reads_ahead.then(|| self.read_to.unwrap_or(self.at));
         if self.at == 0 {
             self.preallocate();
+        }
+        self.read_ahead();
+    }
+
+    /// Has the kernel read the source ahead, so that many reads are in flight where each is waited
+    /// for.
+    fn read_ahead(&mut self) {
+        let end = self.end.min(self.file.size_bytes);
+        let Some(read_to) = &mut self.read_to else {
+            return;
+        };
+        if *read_to >= end.min(self.at + READ_AHEAD_BYTES / 2) {
+            return;
+        }
+        *read_to = self.at.max(*read_to);
+        let to = end.min(self.at + READ_AHEAD_BYTES);
+        while *read_to < to {
+            let step_end = to.min(*read_to + READ_AHEAD_STEP);
+            // Advice only.
+            let _ = sys::fadvise_will_need(self.files.from, *read_to..step_end);
+            *read_to = step_end;
         }
     }
 

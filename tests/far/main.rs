@@ -8,3 +8,4 @@ mod support;
 mod copies;
 mod place;
 mod standing_in;
+mod waiting;
