@@ -104,6 +104,7 @@ pub enum Message {
     PutBackKept = "{2} -> {1} (unbackup)",
     TraceOffload = "copy offload: {=0}, reflink: {=1}, sparse detection: {=2}",
     TraceWays = "data: {=0}",
+    TraceWorkers = "workers: {=0}, {=1}",
     TraceDisordered = "io_uring did not keep the order of writes, and was given up",
     Operand = "{0}",
     InputIsOutput = "{0}: input file is output file",

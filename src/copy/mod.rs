@@ -2,7 +2,8 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `run.rs`, `team.rs` | the workers of one copy; how many, and when they are called in |
+//! | `run.rs`, `team.rs` | the workers of one copy; how they are called in |
+//! | `watch.rs`, `workers.rs` | what they are seen to take; how many that makes |
 //! | `shared.rs`, `worker.rs` | what they share, and what each has for itself |
 //! | `tree/` | directory after directory, by one worker or several; counting what there is |
 //! | `entry.rs` | one name: the source, and what is in the destination's place |
@@ -38,7 +39,9 @@ mod target;
 mod team;
 mod temporary;
 mod tree;
+mod watch;
 mod worker;
+pub mod workers;
 mod xattr;
 
 pub use make::backup::path_for as backup_path_for;

@@ -5,12 +5,13 @@ use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering;
 
 pub use super::shared::Shared;
-use super::team::{COLD_WORKERS, Team};
+use super::team::Team;
 use super::tree::copier::Copier;
 use super::tree::counter::count_and_show;
 use super::tree::parents::copy_with_parents;
 use super::tree::task::Task;
 use super::worker::Worker;
+use super::workers::MOST_WORKERS;
 use crate::sys;
 
 /// The worker that operands are given to, one after the other.
@@ -43,7 +44,7 @@ impl Operands<'_, '_> {
 /// Runs `body` with what operands are given to.
 pub fn run(shared: &Shared<'_>, body: impl FnOnce(&mut Operands<'_, '_>)) {
     // One more may count.
-    let most = shared.options.jobs.max(COLD_WORKERS) + 1;
+    let most = shared.options.jobs.max(MOST_WORKERS) + 1;
     sys::Team::with(shared, work, most, |threads| {
         let start_others = |count| threads.start(count);
         // The program ends after it: unmapping its buffer would be a system call for nothing.

@@ -43,6 +43,8 @@ pub struct Shared<'a> {
     pub is_stopped: AtomicBool,
     /// The source comes from a disk, and is to be read ahead. Relaxed: a hint.
     pub is_cold: AtomicBool,
+    /// More workers were called in, since those that there were had to wait. Relaxed: a hint.
+    pub waits: AtomicBool,
     /// How many levels of a walk keep their descriptors; 0 before that was found out.
     open_levels: AtomicU32,
 }
@@ -100,6 +102,7 @@ impl<'a> Shared<'a> {
             pool: Pool::new(),
             is_stopped: AtomicBool::new(false),
             is_cold: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
             open_levels: AtomicU32::new(0),
         }
     }

@@ -1,42 +1,39 @@
-//! How many workers there are, and when they are called in: found out by the first one.
+//! Who takes part in a copy, and when others are called in: seen to by the first worker.
 
 use core::sync::atomic::Ordering;
 
+use super::options::Flags;
 use super::shared::{DESCRIPTORS_EACH, Shared};
 use super::tree::task::Task;
+use super::watch::Watch;
+use super::workers::{Change, Choice};
+use crate::data::limits::{most_by_memory, usual_count};
 use crate::data::plain::{self, NO_MODE};
-use crate::data::processors::usual_count;
-use crate::sys::{self, BorrowedFd, CWD, FileId, OFlags};
+use crate::report::Message;
+use crate::sys::{self, BorrowedFd, CWD, FileId, OFlags, decimal};
 
-/// So many names are copied by one worker before others are called in: starting one takes as
-/// long as copying three small files.
+/// So many names are copied by one worker before others are called in, unless it has to wait:
+/// starting one takes as long as copying three small files.
 const ALONE_NAMES: u32 = 24;
 
-/// So many workers wait for a disk together, once one has read more than [`COLD_BLOCKS`] of 512
-/// bytes for [`COLD_NAMES`] names: they do not compete for processors.
-pub const COLD_WORKERS: u32 = 16;
-const COLD_NAMES: u32 = 64;
-const COLD_BLOCKS: u64 = 640;
-
-/// What a worker has measured, and how it calls others in.
+/// How a worker calls others in.
 pub struct Team<'a> {
     shared: &'a Shared<'a>,
     /// Starts so many other threads, and says how many there are: for the first worker.
     start_others: Option<&'a dyn Fn(u32) -> u32>,
     /// How many names it has met.
     names: u32,
-    /// How much had been read from a disk when that was last looked at.
-    blocks: u64,
+    watch: Watch,
 }
 
 impl<'a> Team<'a> {
-    /// Nothing was measured yet.
-    pub const fn new(shared: &'a Shared<'a>, start_others: Option<&'a dyn Fn(u32) -> u32>) -> Self {
+    /// Nobody else was called in yet.
+    pub fn new(shared: &'a Shared<'a>, start_others: Option<&'a dyn Fn(u32) -> u32>) -> Self {
         Self {
             shared,
             start_others,
             names: 0,
-            blocks: 0,
+            watch: Watch::default(),
         }
     }
 
@@ -46,6 +43,11 @@ impl<'a> Team<'a> {
         if self.names == ALONE_NAMES {
             self.shared.progress.begin();
         }
+        if self.start_others.is_some()
+            && let Some(choice) = self.watch.look(self.names, self.shared)
+        {
+            self.change(choice);
+        }
     }
 
     /// Whether others may take part in what a worker has to do; calls them in when it is time to.
@@ -54,7 +56,8 @@ impl<'a> Team<'a> {
         if let Some(known) = task.may_share {
             return known;
         }
-        if options.jobs == 0 && self.names < ALONE_NAMES {
+        let is_early = self.names < ALONE_NAMES && self.shared.pool.workers() == 0;
+        if options.jobs == 0 && is_early {
             return false;
         }
         // Where one side lies in the other, what is read is what was written: only one
@@ -64,41 +67,35 @@ impl<'a> Team<'a> {
         may
     }
 
-    /// Calls more workers in if files have to be waited for: looks now and then how much had to
-    /// be read from a disk.
-    pub fn notice_cold(&mut self) {
-        let shared = self.shared;
-        if self.start_others.is_none()
-            || !self.names.is_multiple_of(COLD_NAMES)
-            || shared.is_cold.load(Ordering::Relaxed)
-        {
-            return;
-        }
-        let blocks = sys::blocks_read();
-        if blocks - self.blocks > COLD_BLOCKS {
-            shared.is_cold.store(true, Ordering::Relaxed);
-            if shared.options.jobs == 0 {
-                self.start(COLD_WORKERS);
-            }
-        }
-        self.blocks = blocks;
-    }
-
     /// Starts the other workers if that was not done yet. Returns whether there are any.
     pub fn call_in(&self) -> bool {
         let shared = self.shared;
         if shared.pool.workers() == 0 {
-            let mut wanted = shared.options.jobs;
-            if wanted == 0 {
-                wanted = usual_count();
+            match shared.options.jobs {
+                0 => {
+                    let wanted = usual_count().min(most_by_memory());
+                    self.start(wanted, b"as many as processors");
+                }
+                asked => self.start(asked, b"as asked for"),
             }
-            self.start(wanted);
         }
         shared.pool.has_others()
     }
 
+    /// Has it done by more workers, or by fewer.
+    fn change(&self, Choice { workers, change }: Choice) {
+        let why = change.name().as_bytes();
+        if change == Change::Waiting {
+            self.shared.waits.store(true, Ordering::Relaxed);
+            self.start(workers, why);
+        } else {
+            // Two at least: who is alone has nobody to hand anything to.
+            self.set_workers(workers.max(2), why);
+        }
+    }
+
     /// Sees to it that `wanted` workers are there, as far as there may be that many.
-    fn start(&self, wanted: u32) {
+    fn start(&self, wanted: u32, why: &[u8]) {
         let Some(start_others) = self.start_others else {
             return;
         };
@@ -116,7 +113,21 @@ impl<'a> Team<'a> {
         let others = u64::from(wanted).min(most).saturating_sub(1);
         #[allow(clippy::cast_possible_truncation)] // no more than wanted
         let started = start_others(others as u32 + counts);
-        shared.pool.set_workers(started.saturating_sub(counts) + 1);
+        let workers = started.saturating_sub(counts) + 1;
+        let can_be_had: &[u8] = b"as many as can be had";
+        self.set_workers(workers, if workers < wanted { can_be_had } else { why });
+    }
+
+    /// Sets how many may work at a time, and says so if that is asked for.
+    fn set_workers(&self, workers: u32, why: &[u8]) {
+        self.shared.pool.set_workers(workers);
+        if self.shared.options.has(Flags::DEBUG) {
+            let mut number = [0; 20];
+            let names = [decimal(workers.into(), &mut number), why];
+            self.shared
+                .reporter()
+                .say(Message::TraceWorkers, &names, None);
+        }
     }
 }
 

@@ -16,18 +16,18 @@
 //! | `holes.rs` | blocks of zeros that are left out |
 //! | `plain.rs` | calls that are repeated until they are answered |
 //! | `progress.rs`, `trace.rs` | how far a copy has come; which way a file's data went |
-//! | `processors.rs` | how many processors there are for it |
+//! | `limits.rs` | how many processors there are for it, and how much memory |
 
 mod clone;
 mod facts;
 mod holes;
 mod kernel_copy;
 pub mod lazy_ring;
+pub mod limits;
 pub mod mover;
 pub mod pipe;
 pub mod pipeline;
 pub mod plain;
-pub mod processors;
 pub mod progress;
 mod read_write;
 mod ring_writer;

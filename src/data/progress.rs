@@ -124,6 +124,11 @@ impl<'a> Progress<'a> {
         self.answer();
     }
 
+    /// How many files are done, and how many bytes copied.
+    pub fn done(&self) -> (u64, u64) {
+        (now(&self.files), now(&self.bytes))
+    }
+
     /// Says how far the copy has come, if a signal has asked and there is nobody to do that.
     pub fn answer(&self) {
         if !self.is_watched() && self.is_asked() {
@@ -140,7 +145,7 @@ impl<'a> Progress<'a> {
     /// Shows how far the copy has come, of what was counted so far.
     pub fn show(&self, counted: Option<Total>, occasion: Occasion) {
         self.begin();
-        let (files, bytes) = (now(&self.files), now(&self.bytes));
+        let (files, bytes) = self.done();
         let mut total = counted;
         if let Some(total) = &mut total {
             total.files = total.files.max(files);

@@ -56,8 +56,7 @@ pub use inode::{DeviceNumbers, FileId, FileType, Mode, Timestamp};
 pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{
-    KernelVersion, blocks_read, exit, geteuid, kernel_version, monotonic_ms, monotonic_ns,
-    random_number,
+    KernelVersion, Usage, exit, geteuid, kernel_version, monotonic_ms, monotonic_ns, random_number,
 };
 pub use signal::{count_usr1, let_usr1, usr1_count};
 pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};

@@ -22,17 +22,48 @@ pub fn geteuid() -> u32 {
     uid
 }
 
-/// How many blocks of 512 bytes this thread has caused to be read from disks (`ru_inblock`,
-/// `man 2 getrusage`); 0 where the kernel does not count. Linux 2.6.26.
-#[must_use]
-pub fn blocks_read() -> u64 {
-    const THREAD: usize = 1;
-    const INBLOCK: usize = 11;
-    // `struct rusage` is 18 numbers of 64 bits.
-    let mut usage = [0_u64; 18];
-    // SAFETY: the kernel writes its structure to `usage`; it cannot fail.
-    let _ = unsafe { syscall2(nr::GETRUSAGE, THREAD, usage.as_mut_ptr() as usize) };
-    usage[INBLOCK]
+/// What the process has used of the machine (`man 2 getrusage`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Time on processors, in microseconds.
+    pub processor_us: u64,
+    /// Blocks of 512 bytes that had to be read from disks.
+    pub blocks_read: u64,
+    /// How often a thread gave its processor up because it had to wait.
+    pub waits: u64,
+    /// How often a thread's processor was taken from it.
+    pub preemptions: u64,
+}
+
+impl Usage {
+    /// By all threads of the process; nothing where that cannot be told. Linux 2.6.
+    #[must_use]
+    pub fn now() -> Self {
+        const ALL_THREADS: usize = 0;
+        // `struct rusage`: two times of two numbers each, and 14 numbers more.
+        let mut usage = [0_u64; 18];
+        // SAFETY: the kernel writes its structure to `usage`.
+        let _ = unsafe { syscall2(nr::GETRUSAGE, ALL_THREADS, usage.as_mut_ptr() as usize) };
+        let us = |time: &[u64]| time.iter().fold(0, |s, us| s * 1_000_000 + us);
+        let [user, system] = [0..2, 2..4].map(|time| us(&usage[time]));
+        Self {
+            processor_us: user + system,
+            blocks_read: usage[11],
+            waits: usage[16],
+            preemptions: usage[17],
+        }
+    }
+
+    /// What was used since `before`.
+    #[must_use]
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            processor_us: self.processor_us.saturating_sub(before.processor_us),
+            blocks_read: self.blocks_read.saturating_sub(before.blocks_read),
+            waits: self.waits.saturating_sub(before.waits),
+            preemptions: self.preemptions.saturating_sub(before.preemptions),
+        }
+    }
 }
 
 /// Nanoseconds on a clock that only goes forward (`CLOCK_MONOTONIC`).
@@ -102,6 +133,19 @@ pub fn kernel_version() -> Result<KernelVersion> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
+    fn what_is_used_is_counted() {
+        let before = Usage::now();
+        let start_ns = monotonic_ns();
+        while monotonic_ns() - start_ns < 20_000_000 {}
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let used = Usage::now().since(&before);
+        // Other tests run meanwhile, and other programs.
+        assert!(used.processor_us >= 1000, "{used:?}");
+        assert!(used.waits >= 1, "{used:?}");
+    }
 
     #[test]
     #[cfg_attr(miri, ignore = "needs a kernel")]

@@ -187,9 +187,9 @@ impl Signal {
         lock.lock()
     }
 
-    /// Whether anybody waits: a hint.
-    pub fn is_awaited(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+    /// How many wait: a hint.
+    pub fn awaited(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Wakes everyone who waits. To be called with the lock held, or after what is waited for
@@ -201,7 +201,7 @@ impl Signal {
     /// As [`Self::give`], where any `most` of those who wait are enough: to wake all of many
     /// for what one of them can have costs more than it is worth.
     pub fn give_to(&self, most: u32) {
-        if self.is_awaited() {
+        if self.awaited() > 0 {
             self.count.fetch_add(1, Ordering::Relaxed);
             futex_wake(&self.count, most);
         }

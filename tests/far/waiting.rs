@@ -1,17 +1,93 @@
 //! Where every call waits, many are under way at once.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::place::{Place, place};
 use crate::standin::{Behaviour, Call};
-use crate::support::{annulet, command, noise, run};
+use crate::support::{Agree, annulet, assert_same_tree, command, noise, run, tree};
 
 /// Long beside what a processor has to do for a call, also on a busy machine.
 const DELAY: Duration = Duration::from_millis(10);
 
 fn waiting_place(test: &str) -> Option<Place> {
     place(test, Behaviour::waiting(DELAY))
+}
+
+/// Makes so many small files in each of so many folders.
+fn small_files(top: &Path, folders: u64, files: u64) {
+    for folder in 0..folders {
+        let folder_path = top.join(format!("folder{folder}"));
+        fs::create_dir_all(&folder_path).unwrap();
+        for file in 0..files {
+            let content = noise(6000, folder * files + file);
+            fs::write(folder_path.join(format!("file{file}")), content).unwrap();
+        }
+    }
+}
+
+/// Copies a tree that lies in `from` and also in `source` to `to`, behind which is `behind`. Gives
+/// how many calls there were at once, and the lines about workers.
+fn copied(place: &Place, options: &[&str], from: &Path, to: &Path) -> (u64, Vec<String>) {
+    let copy = to.join("copy");
+    place.mounted.count_anew();
+    let ran = run(command(annulet())
+        .args(["cp", "-r", "--debug"])
+        .args(options)
+        .args([&from.join("tree"), &copy]));
+    let counts = place.mounted.counts();
+    let said = ran.expect_success().stdout_text();
+    eprintln!("{options:?}: {counts}");
+    let near = |path: &Path| match path.strip_prefix(&place.far) {
+        Ok(name) => place.behind.join(name),
+        Err(_) => path.to_owned(),
+    };
+    let trees = [from.join("tree"), copy].map(|path| near(&path));
+    assert_same_tree(&tree(&trees[0]), &tree(&trees[1]), Agree::CONTENT);
+    fs::remove_dir_all(&trees[1]).unwrap();
+    let lines = said.lines().filter(|line| line.starts_with("workers: "));
+    (counts.all.at_once, lines.map(str::to_owned).collect())
+}
+
+#[test]
+fn more_workers_are_called_in_where_they_wait() {
+    // Many folders, and one.
+    for (folders, files) in [(15, 20), (1, 300)] {
+        let Some(place) = waiting_place("more_workers_are_called_in_where_they_wait") else {
+            return;
+        };
+        for folder in [&place.behind, &place.near] {
+            small_files(&folder.join("tree"), folders, files);
+        }
+        for (from, to) in [(&place.far, &place.near), (&place.near, &place.far)] {
+            let (at_once, lines) = copied(&place, &[], from, to);
+            // A folder takes one new name at a time.
+            let least = if folders == 1 && to == &place.far {
+                3
+            } else {
+                12
+            };
+            assert!(at_once >= least, "{folders} folders: {at_once} at once");
+            let waits = "workers: 16, as each waits most of the time";
+            assert_eq!(lines.first().map(String::as_str), Some(waits), "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn there_are_as_many_workers_as_asked_for() {
+    let Some(place) = waiting_place("there_are_as_many_workers_as_asked_for") else {
+        return;
+    };
+    small_files(&place.behind.join("tree"), 4, 15);
+    for (jobs, said) in [
+        ("-j1", "workers: 1, as asked for"),
+        ("-j3", "workers: 3, as asked for"),
+    ] {
+        let (_, lines) = copied(&place, &[jobs], &place.far, &place.near);
+        assert_eq!(lines, [said]);
+    }
 }
 
 #[test]

@@ -33,11 +33,7 @@ impl<'a> Copier<'_, 'a> {
 impl Visit for Copier<'_, '_> {
     fn enter(&mut self, entry: &Entry<'_>) -> Option<Directory> {
         self.worker.team.count_name();
-        let made = copy_name(self.worker, entry);
-        if !entry.is_operand {
-            self.worker.team.notice_cold();
-        }
-        made
+        copy_name(self.worker, entry)
     }
 
     fn leave(&mut self, dir: &Directory, name: &CStr, shown: &[&[u8]; 2]) {

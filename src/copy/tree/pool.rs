@@ -12,6 +12,7 @@
 
 use alloc::vec::Vec;
 use core::mem::swap;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::level::Level;
@@ -25,8 +26,10 @@ pub struct Pool {
     changed: Signal,
     /// How many tasks wait: changed under the lock, looked at without it as well.
     waiting: AtomicU32,
-    /// How many workers there are; 0 while nobody has started any.
+    /// How many workers may work at a time; 0 while nobody has started any.
     workers: AtomicU32,
+    /// Tasks that are not done, those that wait included: as `waiting`.
+    active: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -37,8 +40,6 @@ struct Queue {
     nodes: Vec<Node>,
     /// The nodes that are not in use.
     free: Vec<usize>,
-    /// Tasks that are not done, those that wait included.
-    active: u32,
     is_closed: bool,
 }
 
@@ -61,6 +62,7 @@ impl Pool {
             changed: Signal::new(),
             waiting: AtomicU32::new(0),
             workers: AtomicU32::new(0),
+            active: AtomicU32::new(0),
         }
     }
 
@@ -86,15 +88,15 @@ impl Pool {
         self.waiting.load(Ordering::Relaxed) < self.workers()
     }
 
-    /// Whether others have nothing to do, and nothing waits for them.
+    /// Whether more of those who may work have nothing to do than tasks wait for them.
     pub fn is_idle(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) == 0 && self.changed.is_awaited()
+        self.waiting.load(Ordering::Relaxed) < self.changed.awaited()
+            && self.active.load(Ordering::Relaxed) < self.workers()
     }
 
-    /// Hands the innermost level, which the task's paths stand at, to whoever comes first; a part
-    /// of a directory with the `part` items on the stack whose turn is last. Returns false where
-    /// too many wait.
-    pub fn hand_over(&self, task: &mut Task, part: usize) -> bool {
+    /// Hands the innermost level, which the task's paths stand at or below, to whoever comes first,
+    /// with those `items` of the level around it. Returns false where too many wait.
+    pub fn hand_over(&self, task: &mut Task, items: Range<usize>) -> bool {
         let queue = &mut *self.queue.lock();
         let waiting = self.waiting.load(Ordering::Relaxed);
         let Some((_, outer)) = task.levels.split_last_mut() else {
@@ -113,13 +115,13 @@ impl Pool {
             place.operand_ends = task.operand_ends;
             place.base = base;
             place.may_share = Some(true);
-            task.give_items(part, place);
+            task.give_items(items, place);
             if let Some(level) = task.levels.pop() {
                 place.levels.push(level);
             }
         }
         self.waiting.store(waiting + 1, Ordering::Relaxed);
-        queue.active += 1;
+        self.active.fetch_add(1, Ordering::Relaxed);
         // Anyone will do, the main thread too. All of 256 for each task took fifty times as
         // long as one worker alone.
         self.changed.give_to(1);
@@ -183,14 +185,19 @@ impl Pool {
     pub fn next(&self, task: &mut Task, is_started: bool) -> bool {
         let mut queue = self.queue.lock();
         loop {
-            if let Some(last) = self.waiting.load(Ordering::Relaxed).checked_sub(1)
+            let waiting = self.waiting.load(Ordering::Relaxed);
+            let active = self.active.load(Ordering::Relaxed);
+            // The first one always may: it sees how many there are to be.
+            let may_take = !is_started || active - waiting < self.workers();
+            if let Some(last) = waiting.checked_sub(1)
+                && may_take
                 && let Some(place) = queue.places.get_mut(last as usize)
             {
                 swap(task, place);
                 self.waiting.store(last, Ordering::Relaxed);
                 return true;
             }
-            if (is_started && queue.is_closed) || (!is_started && queue.active == 0) {
+            if (is_started && queue.is_closed) || (!is_started && active == 0) {
                 return false;
             }
             queue = self.changed.wait(queue);
@@ -199,14 +206,14 @@ impl Pool {
 
     /// Says that a worker begins a task that nobody has handed over.
     pub fn begin(&self) {
-        self.queue.lock().active += 1;
+        let _queue = self.queue.lock();
+        self.active.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Says that a task is done.
     pub fn end(&self) {
-        let mut queue = self.queue.lock();
-        queue.active -= 1;
-        if queue.active == 0 {
+        let _queue = self.queue.lock();
+        if self.active.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.changed.give();
         }
     }

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::ops::Range;
 
 use super::level::{Directory, Level};
 use crate::copy::entry::Entry;
@@ -104,26 +105,25 @@ impl Task {
         });
     }
 
-    /// Moves the next `count` items of the level around the innermost one to `part`, with the
-    /// level's names; the innermost one is to go with them.
-    pub fn give_items(&mut self, count: usize, part: &mut Self) {
+    /// The items that are left of that level.
+    pub fn items_of(&self, level: usize) -> Range<usize> {
+        let begin = |at: usize| self.levels.get(at).map(|level| level.items_at);
+        let end = self.items.len();
+        begin(level).unwrap_or(end)..begin(level + 1).unwrap_or(end)
+    }
+
+    /// Moves `items`, with their names, to `part`; the innermost level is to go with them.
+    pub fn give_items(&mut self, items: Range<usize>, part: &mut Self) {
         part.items.clear();
         part.names.clear();
-        let [.., level, of_part] = &mut *self.levels else {
-            return;
-        };
-        (of_part.items_at, of_part.names_at) = (0, 0);
-        if count == 0 {
-            return;
+        if let Some(level) = self.levels.last_mut() {
+            (level.items_at, level.names_at) = (0, 0);
         }
-        let left = self.items.len() - count;
-        let given = self.items.get(left..).unwrap_or_default();
-        part.items.extend_from_slice(given);
-        for item in &mut *part.items {
-            item.name_at -= level.names_at;
+        for item in self.items.drain(items) {
+            let name_at = part.names.len();
+            part.items.push(Item { name_at, ..item });
+            let name = item.name(&self.names).to_bytes_with_nul();
+            part.names.extend_from_slice(name);
         }
-        let names = self.names.get(level.names_at..).unwrap_or_default();
-        part.names.extend_from_slice(names);
-        self.items.truncate(left);
     }
 }

@@ -9,7 +9,7 @@ use core::cmp::Reverse;
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
-use super::level::Directory;
+use super::level::{Directory, Level};
 use super::task::{Item, Task};
 use crate::copy::entry::Entry;
 use crate::copy::path::Place;
@@ -25,6 +25,8 @@ pub const DIRENT_BYTES: usize = 32 << 10;
 const AHEAD: usize = 32;
 /// A directory with fewer items left than twice this is not worth sharing.
 const LEAST_ITEMS: usize = 16;
+/// And this where each of them is waited for.
+const LEAST_AWAITED_ITEMS: usize = 1;
 
 /// What is done with the names that a walk comes to.
 pub trait Visit {
@@ -157,26 +159,59 @@ impl Walk<'_, '_> {
         has_more
             && self.visit.may_share(self.task)
             && self.shared.pool.has_room()
-            && self.shared.pool.hand_over(self.task, 0)
+            && self.shared.pool.hand_over(self.task, 0..0)
     }
 
-    /// Hands half of the innermost directory's items to others if they have nothing to do.
+    /// Hands items to others as long as they have nothing to do: half of what is left of the
+    /// outermost directory that has enough.
     fn share_items(&mut self) {
-        if !self.visit.may_share(self.task) || !self.shared.pool.is_idle() {
+        if !self.visit.may_share(self.task) {
             return;
         }
-        let Some(level) = self.task.levels.last() else {
-            return;
+        let waits = self.shared.waits.load(Ordering::Relaxed);
+        let least = if waits {
+            LEAST_AWAITED_ITEMS
+        } else {
+            LEAST_ITEMS
         };
-        let count = (self.task.items.len() - level.items_at) / 2;
-        if count >= LEAST_ITEMS
-            && let Some(part) = level.part()
-        {
-            self.task.levels.push(part);
-            if !self.shared.pool.hand_over(self.task, count) {
-                self.task.levels.pop();
+        while self.shared.pool.is_idle()
+            && let Some((level, count)) = self.part(least)
+            && self.hand_over_part(level, count)
+        {}
+    }
+
+    /// The outermost level of which at least so many items can be handed over, and how many can.
+    fn part(&self, least: usize) -> Option<(usize, usize)> {
+        let innermost = self.task.levels.len().checked_sub(1)?;
+        let mut counts = (0..=innermost).map(|level| {
+            let left = self.task.items_of(level).len();
+            // Where it stands further down, it has something else to do.
+            let is_outer = level < innermost;
+            (level, if is_outer { left.div_ceil(2) } else { left / 2 })
+        });
+        counts.find(|&(_, count)| count >= least)
+    }
+
+    /// Hands the next `count` items of a level over.
+    fn hand_over_part(&mut self, level: usize, count: usize) -> bool {
+        let task = &mut *self.task;
+        let end = task.items_of(level).end;
+        let Some(part) = task.levels.get(level).and_then(Level::part) else {
+            return false;
+        };
+        let mut inner = task.levels.split_off(level + 1);
+        task.levels.push(part);
+        let is_given = self.shared.pool.hand_over(task, end - count..end);
+        if is_given {
+            for level in &mut inner {
+                level.items_at -= count;
+                level.ahead = level.ahead.saturating_sub(count);
             }
+        } else {
+            task.levels.pop();
         }
+        task.levels.append(&mut inner);
+        is_given
     }
 
     /// Closes the innermost of the levels that are to be closed, once the walk has gone down into

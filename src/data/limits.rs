@@ -1,4 +1,4 @@
-//! How many processors there are for a copy.
+//! How much of the machine there is for a copy.
 
 use core::ffi::CStr;
 use core::num::NonZeroU32;
@@ -16,6 +16,14 @@ const CPU_LIMITS: [&CStr; 2] = [
     c"/sys/fs/cgroup/cpu.max",
     c"/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
 ];
+/// Where it sees its limit on memory, in bytes, or "max"; with version 1 a number that is greater
+/// than there is (`Documentation/admin-guide/cgroup-v1/memory.rst`).
+const MEMORY_LIMITS: [&CStr; 2] = [
+    c"/sys/fs/cgroup/memory.max",
+    c"/sys/fs/cgroup/memory/memory.limit_in_bytes",
+];
+/// So much memory a worker needs, with what the kernel keeps for its files.
+const BYTES_EACH: u32 = 1 << 20;
 /// The period that nobody changes.
 const USUAL_PERIOD: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
 
@@ -27,17 +35,30 @@ pub fn usual_count() -> u32 {
     if count < 2 {
         return count;
     }
-    let limits = CPU_LIMITS.into_iter().filter_map(limit_in);
+    let limits = CPU_LIMITS.into_iter().filter_map(processors_in);
     limits.fold(count, u32::min)
 }
 
+/// How many workers the memory is enough for: that of the control group is, where there is one.
+#[must_use]
+pub fn most_by_memory() -> u32 {
+    let limits = MEMORY_LIMITS.into_iter().filter_map(numbers_in);
+    let bytes = limits.map(|[bytes, _]| bytes).filter(|&bytes| bytes > 0);
+    bytes.fold(u32::MAX, u32::min) / BYTES_EACH
+}
+
 /// How many processors' time a control group has, by the file that says so.
-fn limit_in(path: &CStr) -> Option<u32> {
+fn processors_in(path: &CStr) -> Option<u32> {
+    let [quota, period] = numbers_in(path)?;
+    let period = NonZeroU32::new(period).unwrap_or(USUAL_PERIOD);
+    (quota > 0).then(|| (quota - 1) / period + 1)
+}
+
+/// The numbers in a control group's file.
+fn numbers_in(path: &CStr) -> Option<[u32; 2]> {
     let mut text = [0; 32];
     // In a root of somebody's own making it may be a FIFO.
     let file = plain::open(CWD, path, OFlags::NONBLOCK, NO_MODE).ok()?;
     sys::read(file.as_fd(), &mut text).ok()?;
-    let [quota, period] = two_numbers(&text, b' ');
-    let period = NonZeroU32::new(period).unwrap_or(USUAL_PERIOD);
-    (quota > 0).then(|| (quota - 1) / period + 1)
+    Some(two_numbers(&text, b' '))
 }

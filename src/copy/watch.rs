@@ -1,0 +1,156 @@
+//! When the first worker looks at what the copy takes, and what it saw.
+
+use core::mem::take;
+use core::sync::atomic::Ordering;
+
+use super::shared::Shared;
+use super::workers::{Change, Choice, Known, MOST_WORKERS, Measured, choose};
+use crate::data::limits::{most_by_memory, usual_count};
+use crate::sys::{self, Usage};
+
+/// After so many names it looks, after twice as many again, and so on, up to so many.
+const FIRST_NAMES: u32 = 2;
+const MOST_NAMES: u32 = 16;
+
+/// In less time than this, in microseconds, nothing is seen of how quick workers are.
+const LEAST_LOOKED_US: u64 = 4000;
+/// And this is enough, whatever was copied in it.
+const MOST_LOOKED_US: u64 = 500_000;
+
+/// More workers that did not help are tried again after so many looks, and twice as many each
+/// time.
+const LEAST_PATIENCE: u32 = 16;
+
+/// Where so many bytes were read from a disk for each file, files are read ahead.
+const COLD_BYTES: u64 = 5 << 10;
+
+/// The looks of the first worker.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// The next one is after that name, and the one after it so many later.
+    next: u32,
+    step: u32,
+    /// Whoever was called in last is only beginning.
+    is_settling: bool,
+    /// Where what is measured begins.
+    from: Option<Seen>,
+    /// The workers before the last change, and their rate.
+    before: Option<(u32, u64)>,
+    /// More than so many did not help, and are not tried again in so many looks; of so many.
+    enough: u32,
+    untried: u32,
+    patience: u32,
+    /// How many processors there are, and how many workers the memory is enough for.
+    limits: Option<(u32, u32)>,
+}
+
+/// What was done and used up to some time.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at_us: u64,
+    usage: Usage,
+    files: u64,
+    bytes: u64,
+}
+
+impl Watch {
+    /// Looks, if it is time to at that name, whether there are to be more workers, or fewer.
+    pub fn look(&mut self, names: u32, shared: &Shared<'_>) -> Option<Choice> {
+        if names < self.next {
+            return None;
+        }
+        let (options, measured) = (&shared.options, self.measure(shared));
+        let mut choice = None;
+        if let Some(measured) = &measured {
+            let least = measured.files * COLD_BYTES;
+            if measured.read_bytes > least && !measured.rereads() {
+                shared.is_cold.store(true, Ordering::Relaxed);
+            }
+            if options.jobs == 0 && !options.depends_on_order() {
+                choice = self.choose(measured);
+            }
+        }
+        self.is_settling |= choice.is_some();
+        // Soon, as long as it is not known whether the last change was for the better.
+        let step = if self.before.is_some() {
+            0
+        } else {
+            self.step * 2
+        };
+        self.step = step.clamp(FIRST_NAMES, MOST_NAMES);
+        self.next = names + self.step;
+        choice
+    }
+
+    /// What was measured since the last time, if that is enough to tell anything.
+    fn measure(&mut self, shared: &Shared<'_>) -> Option<Measured> {
+        let now = Seen::now(shared);
+        let from = *self.from.get_or_insert(now);
+        let elapsed_us = now.at_us - from.at_us;
+        if elapsed_us < LEAST_LOOKED_US {
+            return None;
+        }
+        if take(&mut self.is_settling) {
+            self.from = Some(now);
+            return None;
+        }
+        let workers = shared.pool.workers().max(1);
+        let files = now.files - from.files;
+        // Whether more of them are better is not seen before each has copied some.
+        if self.before.is_some() && files < u64::from(workers) && elapsed_us < MOST_LOOKED_US {
+            return None;
+        }
+        self.from = Some(now);
+        let usage = now.usage.since(&from.usage);
+        let (processors, _) = self.limits();
+        Some(Measured {
+            workers,
+            processors,
+            elapsed_us,
+            used_us: usage.processor_us,
+            waits: usage.waits,
+            preemptions: usage.preemptions,
+            files,
+            bytes: now.bytes - from.bytes,
+            read_bytes: usage.blocks_read * 512,
+        })
+    }
+
+    /// How many workers there are to be by that, if not as many as there are.
+    fn choose(&mut self, measured: &Measured) -> Option<Choice> {
+        let (_, by_memory) = self.limits();
+        let mut most = MOST_WORKERS.min(by_memory);
+        self.untried = self.untried.saturating_sub(1);
+        if self.untried > 0 {
+            most = most.min(self.enough);
+        }
+        let before = self.before.take();
+        let choice = choose(measured, &Known { before, most })?;
+        if choice.change == Change::Waiting {
+            self.before = Some((measured.workers, measured.rate()));
+        } else {
+            self.enough = choice.workers;
+            self.patience = (self.patience * 2).max(LEAST_PATIENCE);
+            self.untried = self.patience;
+        }
+        Some(choice)
+    }
+
+    /// How many processors there are, and how many workers the memory is enough for.
+    fn limits(&mut self) -> (u32, u32) {
+        let find = || (usual_count(), most_by_memory());
+        *self.limits.get_or_insert_with(find)
+    }
+}
+
+impl Seen {
+    fn now(shared: &Shared<'_>) -> Self {
+        let (files, bytes) = shared.progress.done();
+        Self {
+            at_us: sys::monotonic_ns() / 1000,
+            usage: Usage::now(),
+            files,
+            bytes,
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! How many workers a copy is worth, by what those that there are have measured.
+//!
+//! A worker either uses a processor or waits in a call: for a disk, or for a file system that lies
+//! far away. If it uses one for a tenth of its time, ten of them keep one busy. How long a wait is
+//! and what for does not matter, so that no kind of file system is a case of its own.
+//!
+//! Others compete for processors as well, and who waits for a processor waits in no call. And what
+//! is waited for may have a limit of its own (one disk's head, one lock): then more workers copy no
+//! more, which is found out by having them for a while. Or they undo each other's work: a file
+//! system that is compressed in blocks, which many small files share, unpacks the same ones again
+//! and again for workers that are far from each other; that shows in what it reads.
+
+/// The most that are called in without being asked for.
+pub const MOST_WORKERS: u32 = 64;
+
+/// At most so many times as many as there are: whether that helps is seen before there are more.
+const MOST_TIMES: u32 = 16;
+
+/// Processors that are in use for more than this share of the time are busy.
+const BUSY_PERCENT: u64 = 60;
+
+/// So long was waited at least, in microseconds, for more workers to be worth their beginning.
+const LEAST_WAITED_US: u64 = 1000;
+
+/// A wait that is shorter on the average, in microseconds, is one for a lock.
+const LEAST_WAIT_US: u64 = 40;
+
+/// Who loses its processor once in so many waits competes for it.
+const WAITS_FOR_A_PREEMPTION: u64 = 4;
+
+/// More workers have to copy so much more, in percent, to stay.
+const LEAST_GAIN_PERCENT: u64 = 10;
+
+/// What is read from a disk for a file besides its data, in bytes, or rounded up.
+const OVERHEAD_BYTES: u64 = 16 << 10;
+
+/// Who reads so many times what is copied reads the same again and again.
+const MOST_READ_TIMES: u64 = 2;
+
+/// What all workers together have measured for a while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// How many workers there are.
+    pub workers: u32,
+    /// How many processors there are for them.
+    pub processors: u32,
+    /// How long it took, in microseconds.
+    pub elapsed_us: u64,
+    /// How long they used processors, in microseconds: the sum of all.
+    pub used_us: u64,
+    /// How often they had to wait.
+    pub waits: u64,
+    /// How often they lost their processors.
+    pub preemptions: u64,
+    /// How many files they copied.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many bytes had to be read from disks.
+    pub read_bytes: u64,
+}
+
+/// What was found out before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known {
+    /// There were fewer workers, so many, and this was their [`Measured::rate`].
+    pub before: Option<(u32, u64)>,
+    /// There may be no more than so many.
+    pub most: u32,
+}
+
+/// Why there are to be more workers, or fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// More: they wait.
+    Waiting,
+    /// Fewer: more did not help.
+    NoGain,
+    /// Fewer: more read the same again and again.
+    Rereading,
+}
+
+/// How many workers there are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// So many.
+    pub workers: u32,
+    /// Why.
+    pub change: Change,
+}
+
+impl Change {
+    /// What `--debug` says of it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "as each waits most of the time",
+            Self::NoGain => "as more were not quicker",
+            Self::Rereading => "as more read the same again and again",
+        }
+    }
+}
+
+impl Measured {
+    /// How much was copied in a second: files, of which each counts like the bytes that take as
+    /// long.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        (self.files + (self.bytes >> 16)) * 1_000_000 / self.elapsed_us.max(1)
+    }
+
+    /// Whether workers wait in calls, for long enough, and processors have time for more.
+    fn waits_long(&self) -> bool {
+        let waited_us = (self.elapsed_us * u64::from(self.workers)).saturating_sub(self.used_us);
+        let is_busy = self.used_us * 100 >= self.processors_us() * BUSY_PERCENT;
+        let competes = self.preemptions * WAITS_FOR_A_PREEMPTION > self.waits;
+        let is_long = waited_us >= LEAST_WAITED_US.max(self.waits * LEAST_WAIT_US);
+        is_long && !is_busy && !competes
+    }
+
+    /// Whether the same is read again and again.
+    #[must_use]
+    pub const fn rereads(&self) -> bool {
+        let needed = self.bytes + self.files * OVERHEAD_BYTES;
+        self.read_bytes > needed * MOST_READ_TIMES
+    }
+
+    /// How much time the processors had, in microseconds.
+    fn processors_us(&self) -> u64 {
+        self.elapsed_us * u64::from(self.processors)
+    }
+}
+
+/// Chooses, once enough was measured to tell. `None` is as many as there are.
+#[must_use]
+pub fn choose(measured: &Measured, known: &Known) -> Option<Choice> {
+    let (now, processors) = (measured.workers, measured.processors);
+    let to = |workers, change| Some(Choice { workers, change });
+    if measured.rereads() {
+        return if now > processors {
+            to(processors, Change::Rereading)
+        } else {
+            None
+        };
+    }
+    if let Some((fewer, rate)) = known.before
+        && fewer < now
+        && measured.rate() * 100 < rate * (100 + LEAST_GAIN_PERCENT)
+    {
+        return to(fewer, Change::NoGain);
+    }
+    let most = known.most.min(now.saturating_mul(MOST_TIMES));
+    let enough = u64::from(now) * measured.processors_us() / measured.used_us.max(1);
+    let enough = u32::try_from(enough).map_or(most, |enough| enough.min(most));
+    // A little more is not worth the change.
+    if measured.waits_long() && enough * 2 > now * 3 {
+        return to(enough, Change::Waiting);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two processors; 100 ms, in which so many workers copied 100 small files, used processors for
+    /// so many milliseconds, waited and lost their processors so often.
+    const fn measured(workers: u32, used_ms: u64, waits: u64, preemptions: u64) -> Measured {
+        Measured {
+            workers,
+            processors: 2,
+            elapsed_us: 100_000,
+            used_us: used_ms * 1000,
+            waits,
+            preemptions,
+            files: 100,
+            bytes: 100 * 6000,
+            read_bytes: 0,
+        }
+    }
+
+    /// What is chosen where nothing was found out before.
+    fn first(measured: &Measured) -> Option<(u32, Change)> {
+        after(None, 64, measured)
+    }
+
+    fn after(before: Option<(u32, u64)>, most: u32, measured: &Measured) -> Option<(u32, Change)> {
+        let chosen = choose(measured, &Known { before, most });
+        chosen.map(|choice| (choice.workers, choice.change))
+    }
+
+    #[test]
+    fn workers_that_wait_are_joined_by_so_many_that_processors_are_in_use() {
+        for (workers, used_ms, waits, expected) in [
+            // One that has a processor all the time, or most of it.
+            (1, 100, 0, None),
+            (1, 100, 100, None),
+            (2, 150, 100, None),
+            (2, 120, 400, None),
+            // Half of the time: three more would have no more than the two processors.
+            (1, 50, 100, Some(4)),
+            (2, 100, 100, Some(4)),
+            // A tenth.
+            (1, 10, 200, Some(16)),
+            (16, 10, 2000, Some(64)),
+            (2, 20, 200, Some(20)),
+            (20, 110, 2000, Some(36)),
+            // Next to nothing, nothing at all: no more than 16 times as many, and 64 in all.
+            (1, 1, 100, Some(16)),
+            (1, 0, 100, Some(16)),
+            (3, 0, 100, Some(48)),
+            (16, 1, 1000, Some(64)),
+            (64, 1, 4000, None),
+            (200, 1, 4000, None),
+            // A few more are not worth it.
+            (12, 110, 2000, Some(21)),
+            (16, 135, 2000, None),
+            // Waits of less than 40 us are for locks.
+            (1, 50, 1249, Some(4)),
+            (1, 50, 1251, None),
+        ] {
+            let found = first(&measured(workers, used_ms, waits, 0));
+            let expected = expected.map(|count| (count, Change::Waiting));
+            assert_eq!(found, expected, "{workers} {used_ms} {waits}");
+        }
+    }
+
+    #[test]
+    fn who_competes_for_processors_does_not_wait() {
+        let waits = 100;
+        for (preemptions, expected) in [(0, Some(4)), (25, Some(4)), (26, None), (200, None)] {
+            let found = first(&measured(1, 50, waits, preemptions));
+            assert_eq!(found.map(|(count, _)| count), expected, "{preemptions}");
+        }
+    }
+
+    #[test]
+    fn a_short_wait_is_none() {
+        let short = |elapsed_us, used_us| Measured {
+            elapsed_us,
+            used_us,
+            ..measured(1, 0, 4, 0)
+        };
+        assert_eq!(first(&short(2000, 1001)), None);
+        assert_eq!(first(&short(2000, 900)), Some((4, Change::Waiting)));
+    }
+
+    #[test]
+    fn there_are_no_more_than_may_be() {
+        let waiting = measured(1, 1, 100, 0);
+        for (most, expected) in [
+            (64, Some(16)),
+            (10, Some(10)),
+            (2, Some(2)),
+            (1, None),
+            (0, None),
+        ] {
+            let found = after(None, most, &waiting);
+            assert_eq!(found.map(|(count, _)| count), expected, "{most}");
+        }
+    }
+
+    #[test]
+    fn more_workers_have_to_be_quicker_to_stay() {
+        // A hundred files and 9 pieces of 64 KiB in a tenth of a second.
+        let now = measured(16, 10, 2000, 0);
+        assert_eq!(now.rate(), 1090);
+        for (fewer, rate, expected) in [
+            (1, 500, Some((64, Change::Waiting))),
+            (1, 990, Some((64, Change::Waiting))),
+            (1, 991, Some((1, Change::NoGain))),
+            (4, 2000, Some((4, Change::NoGain))),
+            // It was more workers that were quicker: those have gone since.
+            (16, 2000, Some((64, Change::Waiting))),
+        ] {
+            let found = after(Some((fewer, rate)), 64, &now);
+            assert_eq!(found, expected, "{fewer} {rate}");
+        }
+    }
+
+    #[test]
+    fn a_large_file_counts_like_many_small_ones() {
+        let large = Measured {
+            files: 1,
+            bytes: 64 << 20,
+            elapsed_us: 2_000_000,
+            ..measured(1, 0, 0, 0)
+        };
+        assert_eq!(large.rate(), 1025 / 2);
+    }
+
+    #[test]
+    fn who_reads_the_same_again_gets_no_more_and_has_fewer() {
+        let reading = |workers, read_bytes| Measured {
+            read_bytes,
+            ..measured(workers, 10, 200, 0)
+        };
+        // 100 files of 6,000 bytes, for each of which 16 KiB more may be read.
+        let twice = 2 * 100 * (6000 + (16 << 10));
+        assert_eq!(first(&reading(1, twice)), Some((16, Change::Waiting)));
+        assert_eq!(first(&reading(1, twice + 1)), None);
+        assert_eq!(first(&reading(2, twice + 1)), None);
+        let fewer = Some((2, Change::Rereading));
+        assert_eq!(first(&reading(3, twice + 1)), fewer);
+        assert_eq!(after(Some((4, 1)), 64, &reading(64, twice + 1)), fewer);
+    }
+}
