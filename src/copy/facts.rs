@@ -51,7 +51,8 @@ impl Facts for Found<'_> {
     fn created_here(&self, id: FileId) -> bool {
         let here = self.name.entry.dst_shown();
         let files = || self.worker.shared.seen.files();
-        self.name.entry.is_operand && files().any(Role::Created, &id, &|path| path == here)
+        let may_be = self.worker.may_meet(self.name.entry);
+        may_be && files().any(Role::Created, &id, &|path| path == here)
     }
 
     fn given_before(&self) -> bool {

@@ -13,7 +13,7 @@
 //! | `make/` | making what is planned, a file for each kind |
 //! | `attributes.rs`, `xattr.rs`, `target.rs` | times, owner, mode; extended attributes; how they are reached |
 //! | `held.rs`, `handle.rs`, `proc.rs`, `temporary.rs` | files that no name is trusted for |
-//! | `path.rs`, `seen.rs` | where the walk stands; which files were met |
+//! | `path.rs`, `seen.rs`, `names.rs` | where the walk stands; which files were met; which names operands get |
 //! | `census.rs` | how much there is to copy |
 //! | `options.rs` | what is asked for |
 
@@ -26,6 +26,7 @@ mod facts;
 mod handle;
 mod held;
 mod make;
+mod names;
 pub mod options;
 mod outcome;
 mod path;

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::names::Names;
 use super::options::{Flags, Options};
 use super::outcome::Told;
 use super::path::trim_slashes;
@@ -28,6 +29,8 @@ pub struct Shared<'a> {
     pub options: Options,
     /// Where operands go.
     pub target: Target<'a>,
+    /// The names that operands have there.
+    pub names: Names,
     /// Who shows messages.
     reporter: &'a Mutex<dyn Reporter + Send>,
     /// The files that were met.
@@ -90,6 +93,7 @@ impl<'a> Shared<'a> {
                 dst_root: 0,
                 many: false,
             },
+            names: Names::default(),
             reporter,
             seen: Seen::new(),
             progress: Progress::new(reporter, counts),
@@ -118,6 +122,10 @@ impl<'a> Shared<'a> {
             dst_root: root_path.len() + usize::from(!root_path.ends_with(b"/")),
             many,
         };
+        // With `--parents` they are not all that matters.
+        if many && !self.options.has(Flags::PARENTS) {
+            self.names = Names::of(self.counting.sources);
+        }
     }
 
     /// The way to the user.

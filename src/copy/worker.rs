@@ -6,6 +6,7 @@ use super::entry::{Entry, Name};
 use super::held::Opener;
 use super::options::{Flags, Options};
 use super::outcome::{Stop, Told};
+use super::path::basename;
 use super::shared::Shared;
 use super::team::Team;
 use crate::data::mover::DataMover;
@@ -52,9 +53,11 @@ impl<'a> Worker<'a> {
         &self.shared.options
     }
 
-    /// Whether operands may meet where this name goes.
-    pub const fn may_meet(&self, entry: &Entry<'_>) -> bool {
-        entry.is_operand && self.shared.target.many
+    /// Whether another operand may go to where this name goes.
+    pub fn may_meet(&self, entry: &Entry<'_>) -> bool {
+        let shared = self.shared;
+        let name = || basename(entry.dst_shown());
+        entry.is_operand && shared.target.many && shared.names.is_repeated(name())
     }
 
     /// Whether it matters that a name may be given once more: of directories, and where files are
