@@ -9,7 +9,7 @@ use super::args::{
 };
 use super::diagnostics::Diagnostics;
 use crate::copy::options::{Backup, Flags, Follow, Options, Preserve, Update};
-use crate::copy::{Operands, Shared, backup_path_for, basename, has_contexts, run, trim_slashes};
+use crate::copy::{Operands, Shared, backup_path_for, has_contexts, run, trim_slashes};
 use crate::data::plain::{self, NO_MODE};
 use crate::data::wish::{Io, Reflink, Sparse, Way};
 use crate::report::{Message, Reporter};
@@ -230,9 +230,7 @@ pub fn main(invocation: &Invocation, reporter: &Mutex<Diagnostics>) -> Result<()
     if let Some(dir) = to.dir {
         shared.into_directory(dir, to.path.to_bytes(), to.sources.len() > 1);
     }
-    run(&shared, |operands| {
-        copy_to(&to, path, &shared.options, operands);
-    });
+    run(&shared, |operands| copy_to(&to, path, operands));
     Ok(())
 }
 
@@ -400,24 +398,12 @@ impl Settings {
 }
 
 /// Copies the sources to where they go.
-fn copy_to(to: &Destination<'_>, path: &CStr, options: &Options, operands: &mut Operands<'_, '_>) {
-    let mut name = Vec::new();
-    let mut stripped = Vec::new();
-    for &(mut source) in to.sources {
-        if to.dir.is_none() {
-            operands.copy(source, path, to.absent);
-            continue;
-        }
-        // As GNU cp, only of what goes into a directory.
-        if options.has(Flags::STRIP_SLASHES) {
-            source = sys::c_string(&mut stripped, trim_slashes(source.to_bytes()), b"");
-        }
-        if options.has(Flags::PARENTS) {
-            operands.copy_with_parents(source);
-        } else {
-            let name = sys::c_string(&mut name, basename(source.to_bytes()), b"");
-            operands.copy(source, name, to.absent);
-        }
+fn copy_to(to: &Destination<'_>, path: &CStr, operands: &mut Operands<'_, '_>) {
+    if to.dir.is_some() {
+        return operands.copy_all();
+    }
+    for source in to.sources {
+        operands.copy(source.to_bytes(), path.to_bytes(), to.absent);
     }
 }
 

@@ -134,6 +134,8 @@ impl Source {
 pub enum Occupant {
     /// It was not looked for: the directory is this copy's own.
     NotLooked,
+    /// It was not looked for: the directory does not list its name.
+    NotListed,
     /// Nothing, symlinks followed; there may be one that dangles.
     NothingFollowed,
     /// Nothing.

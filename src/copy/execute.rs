@@ -25,27 +25,44 @@ const MOST_LOOKS: u32 = 100;
 /// Copies one name. Of a directory that is to be gone down into, gives both sides; whatever went
 /// wrong is told.
 pub fn copy_name(worker: &mut Worker<'_>, entry: &Entry<'_>) -> Option<Directory> {
-    let progress = &worker.shared.progress;
-    let (mut kind, mut size_bytes, mut is_begun) = (entry.hint, 0, false);
     let copied = match Name::look(worker.options(), &worker.opener, entry) {
-        Ok(mut name) => {
-            let copied = copy(worker, &mut name);
-            (kind, size_bytes) = (name.source.stat.kind, name.source.stat.size_bytes);
-            is_begun = name.is_begun;
-            copied
+        Ok(name) => copy_looked_at(worker, name),
+        Err(errno) => {
+            count(worker, entry.hint, 0, false);
+            Err(Failure::new(Message::StatSource, errno).into())
         }
-        Err(errno) => Err(Failure::new(Message::StatSource, errno).into()),
     };
+    copied.unwrap_or_else(|stop| {
+        worker.tell_stop(stop, &entry.shown);
+        None
+    })
+}
+
+/// As [`copy_name`], of a name that was looked at.
+///
+/// # Errors
+/// What is to be told; [`Stop::PutOff`].
+pub fn copy_looked_at(
+    worker: &mut Worker<'_>,
+    mut name: Name<'_>,
+) -> Result<Option<Directory>, Stop> {
+    let copied = copy(worker, &mut name);
+    if !matches!(copied, Err(Stop::PutOff)) {
+        let from = &name.source.stat;
+        count(worker, from.kind, from.size_bytes, name.is_begun);
+    }
+    copied
+}
+
+/// Counts a name that is done.
+fn count(worker: &Worker<'_>, kind: FileType, size_bytes: u64, is_begun: bool) {
+    let progress = &worker.shared.progress;
     if kind == FileType::Regular && !is_begun {
         progress.open(size_bytes, false);
     }
     if kind != FileType::Directory {
         progress.finished();
     }
-    copied.unwrap_or_else(|stop| {
-        worker.tell_stop(stop, &entry.shown);
-        None
-    })
 }
 
 fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory>, Stop> {
@@ -57,8 +74,10 @@ fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory
     let mut is_kept = clear(worker, entry, plan)?;
     let is_directory = name.source.is_directory();
     let is_traced = options.has(Flags::DEBUG) && !is_directory;
+    let may_be_put_off = matches!(name.occupant, Occupant::NotListed);
     // Where other workers speak as well, the lines about one file are said at once.
-    let is_said_later = is_traced && worker.shared.pool.has_others();
+    let is_said_later = options.has(Flags::VERBOSE)
+        && (may_be_put_off || (is_traced && worker.shared.pool.has_others()));
     if !is_directory && !is_said_later {
         worker.say_verbosely(copied_message(is_kept), &shown(worker, entry));
     }
@@ -68,6 +87,7 @@ fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory
     let mut made = make(worker, name, plan);
     for _ in 0..MOST_LOOKS {
         match made {
+            Err(Unmade::Taken(_)) if may_be_put_off => return Err(Stop::PutOff),
             Err(Unmade::Gone(_)) => plan = plan.for_nothing_there(Clear::Nothing),
             // Only as removing it is asked for; and what was kept has no other name than that.
             Err(Unmade::Taken(_)) if is_kept || !options.may_remove() => break,
@@ -93,7 +113,7 @@ fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory
         is_kept |= clear(worker, entry, plan)?;
         made = make(worker, name, plan);
     }
-    if is_traced {
+    if is_traced || is_said_later {
         say_trace(worker, entry, is_kept, is_said_later);
     }
     if let Err(unmade) = made
@@ -104,17 +124,28 @@ fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory
         return Err(told.into());
     }
     let made = made?;
-    // What cannot be looked at is not told from others: as GNU cp does.
-    if !matches!(made, Made::Nothing)
-        && worker.may_meet(entry)
-        && let Ok(stat) = entry.dst.stat(false)
-    {
-        let seen = &worker.shared.seen;
-        seen.remember(Role::Created, &stat.id, entry.dst_shown());
+    if worker.may_meet(entry) {
+        remember_created(worker, name, &made);
     }
     match made {
         Made::Directory(directory) => Ok(Some(directory)),
-        Made::Other | Made::Nothing => Ok(None),
+        Made::Other(_) | Made::Nothing => Ok(None),
+    }
+}
+
+/// Remembers what was made of an operand: by what its descriptor has told, if its name is no
+/// symlink's; else by a look. What cannot be looked at is not told from others: as GNU cp does.
+fn remember_created(worker: &Worker<'_>, name: &Name<'_>, made: &Made) {
+    let entry = name.entry;
+    let looked = || entry.dst.stat(false).ok().map(|stat| stat.id);
+    let id = match made {
+        Made::Nothing => return,
+        Made::Other(Some(copy)) if name.occupant.through().is_none() => Some(copy.file),
+        Made::Directory(_) | Made::Other(_) => looked(),
+    };
+    if let Some(id) = id {
+        let seen = &worker.shared.seen;
+        seen.remember(Role::Created, &id, entry.dst_shown());
     }
 }
 
@@ -216,8 +247,8 @@ fn clear(worker: &mut Worker<'_>, entry: &Entry<'_>, plan: Plan) -> Result<bool,
 enum Made {
     /// A directory, to be gone down into.
     Directory(Directory),
-    /// Something else.
-    Other,
+    /// Something else; which file that is, if it was asked.
+    Other(Option<CopyId>),
     /// Nothing, or a further name of what was copied already.
     Nothing,
 }
@@ -243,7 +274,7 @@ fn make(worker: &mut Worker<'_>, name: &mut Name<'_>, plan: Plan) -> Result<Made
         let made = made.map(|copy| (name.entry.dst_shown(), copy));
         worker.shared.seen.record_copy(&id, made);
     }
-    copied.map(|_| Made::Other)
+    copied.map(Made::Other)
 }
 
 fn make_directory(worker: &mut Worker<'_>, name: &Name<'_>, plan: Plan) -> Result<Made, Unmade> {
@@ -330,7 +361,7 @@ fn say_trace(worker: &Worker<'_>, entry: &Entry<'_>, is_kept: bool, with_names: 
     if with_names {
         reporter.say(copied_message(is_kept), &shown(worker, entry), None);
     }
-    if worker.mover.trace.has_data {
+    if worker.options().has(Flags::DEBUG) && worker.mover.trace.has_data {
         worker.mover.trace.say(&mut *reporter);
     }
 }

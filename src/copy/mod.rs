@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `run.rs`, `team.rs` | the workers of one copy; how they are called in |
 //! | `watch.rs`, `workers.rs` | what they are seen to take; how many that makes |
+//! | `operands.rs`, `any_order.rs`, `line.rs` | operands one after the other; by all workers; how these take them |
 //! | `shared.rs`, `worker.rs` | what they share, and what each has for itself |
 //! | `tree/` | directory after directory, by one worker or several; counting what there is |
 //! | `entry.rs` | one name: the source, and what is in the destination's place |
@@ -17,6 +18,7 @@
 //! | `census.rs` | how much there is to copy |
 //! | `options.rs` | what is asked for |
 
+mod any_order;
 mod attributes;
 pub mod case;
 mod census;
@@ -25,8 +27,10 @@ mod execute;
 mod facts;
 mod handle;
 mod held;
+mod line;
 mod make;
 mod names;
+mod operands;
 pub mod options;
 mod outcome;
 mod path;

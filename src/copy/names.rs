@@ -81,6 +81,11 @@ impl Names {
         self.are_listed.store(true, Ordering::Relaxed);
     }
 
+    /// There may be others by now.
+    pub fn forget_list(&self) {
+        self.are_listed.store(false, Ordering::Relaxed);
+    }
+
     fn has(&self, name: &[u8], mark: u32) -> bool {
         self.slot(name)
             .is_none_or(|slot| slot.load(Ordering::Relaxed) & mark != 0)
@@ -125,7 +130,9 @@ mod tests {
 
     #[test]
     fn names_that_operands_share_are_told() {
-        let names = names(&[c"a/x", c"b/x", c"y", c"c/Z", c"z", c"w.", c"d/w", c"e/", c"v"]);
+        let names = names(&[
+            c"a/x", c"b/x", c"y", c"c/Z", c"z", c"w.", c"d/w", c"e/", c"v",
+        ]);
         for (name, is_repeated) in [
             (&b"x"[..], true),
             (b"y", false),
@@ -147,7 +154,9 @@ mod tests {
             .collect();
         let paths: std::vec::Vec<_> = paths.iter().map(|path| path.as_c_str()).collect();
         let names = names(&paths);
-        let repeated = paths.iter().filter(|path| names.is_repeated(path.to_bytes()));
+        let repeated = paths
+            .iter()
+            .filter(|path| names.is_repeated(path.to_bytes()));
         let repeated = repeated.count();
         assert!(repeated < 50, "{repeated}");
     }

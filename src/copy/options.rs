@@ -279,6 +279,15 @@ impl Options {
         self.has(flags) || self.backs_up() || self.follows_all()
     }
 
+    /// Whether operands are copied one after the other, whatever they are: what is asked, what is
+    /// kept under which name, what is in a directory that is reached on two ways. Links are made too
+    /// quickly to be worth more workers.
+    #[must_use]
+    pub fn operands_depend_on_order(&self) -> bool {
+        let flags = Flags::INTERACTIVE | Flags::PARENTS | Flags::KEEP_DIRECTORY_SYMLINK;
+        self.has(flags) || self.backs_up() || self.makes_links()
+    }
+
     /// Whether a source of type `kind` is written into what the destination leads to, and does
     /// not take the place of what is there.
     #[must_use]

@@ -14,6 +14,8 @@ pub enum Stop {
     Failed(Failure),
     /// It was told.
     Told(Told),
+    /// Nothing was done yet: it is to be copied later, as something is where nothing was expected.
+    PutOff,
 }
 
 /// Nothing was made.

@@ -1,45 +1,17 @@
 //! The workers of one copy: what each does from its beginning to its end.
 
-use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering;
 
+pub use super::operands::Operands;
 pub use super::shared::Shared;
 use super::team::Team;
 use super::tree::copier::Copier;
 use super::tree::counter::count_and_show;
-use super::tree::parents::copy_with_parents;
 use super::tree::task::Task;
 use super::worker::Worker;
 use super::workers::MOST_WORKERS;
 use crate::sys;
-
-/// The worker that operands are given to, one after the other.
-pub struct Operands<'e, 'a> {
-    worker: &'e mut Worker<'a>,
-    task: &'e mut Task,
-}
-
-impl Operands<'_, '_> {
-    /// Copies `src`, relative to the working directory, to `dst`, relative to the copy's root,
-    /// with all it holds. `is_absent` says that nothing was found at `dst`.
-    pub fn copy(&mut self, src: &CStr, dst: &CStr, is_absent: bool) {
-        let (shared, task) = (self.worker.shared, &mut *self.task);
-        shared.is_stopped.store(false, Ordering::Relaxed);
-        task.begin_operand();
-        task.src.start(b"", src.to_bytes());
-        task.dst.start(shared.target.root_path, dst.to_bytes());
-        let mut copier = Copier {
-            worker: self.worker,
-        };
-        copier.walk(task).visit_operand(is_absent);
-    }
-
-    /// Copies `src`, relative to the working directory, to the same path below the copy's root.
-    pub fn copy_with_parents(&mut self, src: &CStr) {
-        copy_with_parents(self.worker, self.task, src);
-    }
-}
 
 /// Runs `body` with what operands are given to.
 pub fn run(shared: &Shared<'_>, body: impl FnOnce(&mut Operands<'_, '_>)) {

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::line::Line;
 use super::names::Names;
 use super::options::{Flags, Options};
 use super::outcome::Told;
@@ -27,6 +28,8 @@ pub const DESCRIPTORS_EACH: u64 = 20;
 pub struct Shared<'a> {
     /// What is asked for.
     pub options: Options,
+    /// The operands, but for the last where that is where they go.
+    pub sources: &'a [&'static CStr],
     /// Where operands go.
     pub target: Target<'a>,
     /// The names that operands have there.
@@ -38,9 +41,11 @@ pub struct Shared<'a> {
     /// How far all of them have come.
     pub progress: Progress<'a>,
     /// Who counts what there is to copy.
-    pub counting: Counting<'a>,
+    pub counting: Counting,
     /// What waits for a worker.
     pub pool: Pool,
+    /// The operands that do.
+    pub line: Line,
     /// A directory was about to be copied into itself: nothing more of the operand is. Relaxed:
     /// whatever other workers do for an operand, they take over under a lock.
     pub is_stopped: AtomicBool,
@@ -67,9 +72,7 @@ pub struct Target<'a> {
 
 /// Who counts what there is to copy, for `--progress`.
 #[derive(Debug)]
-pub struct Counting<'a> {
-    /// The operands.
-    pub sources: &'a [&'static CStr],
+pub struct Counting {
     /// Somebody is to.
     pub is_wanted: bool,
     /// A thread does, or nobody is to.
@@ -87,6 +90,7 @@ impl<'a> Shared<'a> {
         let counts = options.has(Flags::PROGRESS);
         Self {
             options,
+            sources,
             target: Target {
                 root: CWD,
                 root_path: b"",
@@ -98,12 +102,12 @@ impl<'a> Shared<'a> {
             seen: Seen::new(),
             progress: Progress::new(reporter, counts),
             counting: Counting {
-                sources,
                 is_wanted: counts,
                 is_begun: AtomicBool::new(!counts),
                 copy_ended: Latch::new(),
             },
             pool: Pool::new(),
+            line: Line::new(),
             is_stopped: AtomicBool::new(false),
             is_cold: AtomicBool::new(false),
             waits: AtomicBool::new(false),
@@ -124,8 +128,18 @@ impl<'a> Shared<'a> {
         };
         // With `--parents` they are not all that matters.
         if many && !self.options.has(Flags::PARENTS) {
-            self.names = Names::of(self.counting.sources);
+            self.names = Names::of(self.sources);
         }
+    }
+
+    /// Whether anything may be handed out to several workers.
+    pub fn may_hand_out(&self) -> bool {
+        !self.options.depends_on_order() || self.hands_out_operands()
+    }
+
+    /// Whether operands may be handed out to several workers.
+    pub fn hands_out_operands(&self) -> bool {
+        self.target.many && !self.options.operands_depend_on_order()
     }
 
     /// The way to the user.

@@ -67,6 +67,28 @@ impl<'a> Team<'a> {
         may
     }
 
+    /// Whether operands, of which so many are left, are to be copied in any order by all workers,
+    /// whom it calls in; for one alone at `least` so many are worth it, or for several that have time.
+    pub fn may_share_operands(&self, left: usize, least: usize) -> bool {
+        let shared = self.shared;
+        let jobs = shared.options.jobs;
+        let is_early = self.names < ALONE_NAMES && shared.pool.workers() == 0;
+        let has_time = jobs > 1 || shared.waits.load(Ordering::Relaxed);
+        let least = if has_time { 2 } else { least };
+        if !shared.hands_out_operands() || left < least || (jobs < 2 && is_early) {
+            return false;
+        }
+        if jobs != 1 {
+            self.call_in();
+        }
+        true
+    }
+
+    /// Whether there are more workers than there are to be, and this one may go.
+    pub fn is_superfluous(&self) -> bool {
+        self.start_others.is_none() && self.shared.pool.is_crowded()
+    }
+
     /// Starts the other workers if that was not done yet. Returns whether there are any.
     pub fn call_in(&self) -> bool {
         let shared = self.shared;

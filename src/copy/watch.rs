@@ -66,7 +66,7 @@ impl Watch {
             if measured.read_bytes > least && !measured.rereads() {
                 shared.is_cold.store(true, Ordering::Relaxed);
             }
-            if options.jobs == 0 && !options.depends_on_order() {
+            if options.jobs == 0 && shared.may_hand_out() {
                 choice = self.choose(measured);
             }
         }

@@ -77,6 +77,8 @@ impl<'a> Worker<'a> {
         match stop {
             Stop::Failed(failure) => self.tell(failure, shown),
             Stop::Told(told) => told,
+            // Who puts it off has not done with it.
+            Stop::PutOff => Told,
         }
     }
 

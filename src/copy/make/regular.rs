@@ -4,11 +4,10 @@ use core::mem::replace;
 
 use super::remove::{remove, remove_made};
 use crate::copy::attributes::{self, released, withheld};
-use crate::copy::entry::{Entry, Grip, Name};
+use crate::copy::entry::{Entry, Grip, Name, Occupant};
 use crate::copy::held::{self, Held};
 use crate::copy::options::Flags;
 use crate::copy::outcome::{Stop, Unmade};
-use crate::copy::path::Place;
 use crate::copy::plan::{Clear, Make, Plan};
 use crate::copy::seen::CopyId;
 use crate::copy::target::{Copied, Target};
@@ -165,7 +164,7 @@ fn open_destination(
             _ => return Err(failure.into()),
         }
     }
-    create(worker, name.entry, mode)
+    create(worker, name, mode)
 }
 
 /// Opens the file that is `there`, and empties it where its data is to be replaced.
@@ -240,13 +239,14 @@ fn open_named(name: &Name<'_>, before: &Stat, flags: OFlags) -> sys::Result<Owne
 }
 
 /// Makes a new file; whatever appears in its place meanwhile is not touched.
-fn create(worker: &Worker<'_>, entry: &Entry<'_>, mode: Mode) -> Result<Destination, Unmade> {
-    let Place { dir, name } = entry.dst;
-    let open = |flags| plain::open(dir, name, flags, mode);
+fn create(worker: &Worker<'_>, name: &Name<'_>, mode: Mode) -> Result<Destination, Unmade> {
+    let entry = name.entry;
+    let open = |flags| plain::open(entry.dst.dir, entry.dst.name, flags, mode);
     let flags = OFlags::WRONLY | OFlags::CREAT;
     let mut opened = open(flags | OFlags::EXCL);
     let is_link = |found: Stat| found.kind == FileType::Symlink;
-    if opened == Err(Errno::EEXIST) && entry.dst.stat(false).is_ok_and(is_link) {
+    let is_looked_for = !matches!(name.occupant, Occupant::NotListed);
+    if opened == Err(Errno::EEXIST) && is_looked_for && entry.dst.stat(false).is_ok_and(is_link) {
         // Where all was made by this copy, it is somebody's who is not to be served.
         if entry.is_in_new_directory() || !worker.options().has(Flags::THROUGH_DANGLING) {
             return Err(Failure::without_errno(Message::Dangling).into());
@@ -286,7 +286,8 @@ fn fill(
     let (fd, before) = (to.file.as_fd(), to.before.as_ref());
     let mode = name.source.stat.mode & Mode::PERMISSIONS;
     let copy = match before {
-        _ if !plan.is_claimed => None,
+        // Where operands meet, it is asked what was made.
+        _ if !plan.is_claimed && !worker.may_meet(name.entry) => None,
         Some(before) => Some(CopyId::new(before.id, name.occupant.through())),
         None => {
             let now = sys::stat_fd(fd).during(Message::FstatDestination)?;

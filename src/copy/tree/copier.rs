@@ -5,6 +5,7 @@ use core::ffi::CStr;
 use super::level::Directory;
 use super::task::Task;
 use super::walk::{DIRENT_BYTES, Visit, Walk};
+use crate::copy::any_order::copy_in_any_order;
 use crate::copy::entry::Entry;
 use crate::copy::execute::copy_name;
 use crate::copy::held::{self, Opener};
@@ -65,6 +66,10 @@ impl Visit for Copier<'_, '_> {
 
     fn may_share(&mut self, task: &mut Task) -> bool {
         self.worker.team.may_share(task)
+    }
+
+    fn take_operands(&mut self, task: &mut Task) {
+        copy_in_any_order(self.worker, task);
     }
 
     fn read_ahead(&mut self, file: &Place<'_>) {

@@ -5,7 +5,6 @@
 //! read, and its path is used as it was given.
 
 use alloc::vec::Vec;
-use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 
 use super::copier::Copier;
@@ -24,9 +23,9 @@ use crate::report::Message;
 use crate::sys::{self, FileType, Stat};
 
 /// Copies `src`, relative to the working directory, to the same path below the copy's root.
-pub fn copy_with_parents(worker: &mut Worker<'_>, task: &mut Task, src: &CStr) {
+pub fn copy_with_parents(worker: &mut Worker<'_>, task: &mut Task, src: &[u8]) {
     let shared = worker.shared;
-    let path = trim_slashes(src.to_bytes());
+    let path = trim_slashes(src);
     let above = path.len() - last_part(path).len();
     shared.is_stopped.store(false, Ordering::Relaxed);
     task.begin_operand();
@@ -49,7 +48,7 @@ pub fn copy_with_parents(worker: &mut Worker<'_>, task: &mut Task, src: &CStr) {
         }
         Copier { worker }.walk(task).visit_tree();
     } else {
-        go_to(shared, task, src.to_bytes(), path);
+        go_to(shared, task, src, path);
         Copier { worker }.walk(task).visit_operand(false);
     }
 }

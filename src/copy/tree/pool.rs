@@ -94,6 +94,23 @@ impl Pool {
             && self.active.load(Ordering::Relaxed) < self.workers()
     }
 
+    /// Whether more are at work than may be.
+    pub fn is_crowded(&self) -> bool {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let active = self.active.load(Ordering::Relaxed);
+        active.saturating_sub(waiting) > self.workers()
+    }
+
+    /// Has somebody who has nothing to do come to the operands ([`crate::copy::line`]).
+    pub fn call_to_line(&self) {
+        let queue = &mut *self.queue.lock();
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if let Some(place) = queue.place(waiting) {
+            place.is_in_line = true;
+        }
+        self.add(waiting);
+    }
+
     /// Hands the innermost level, which the task's paths stand at or below, to whoever comes first,
     /// with those `items` of the level around it. Returns false where too many wait.
     pub fn hand_over(&self, task: &mut Task, items: Range<usize>) -> bool {
@@ -105,27 +122,30 @@ impl Pool {
         if waiting >= self.workers() {
             return false;
         }
-        if waiting as usize == queue.places.len() {
-            queue.places.push(Task::default());
-        }
         let base = queue.wait_below(task.base, outer);
-        if let Some(place) = queue.places.get_mut(waiting as usize) {
+        if let Some(place) = queue.place(waiting) {
             place.src.copy_from(&task.src);
             place.dst.copy_from(&task.dst);
             place.operand_ends = task.operand_ends;
             place.base = base;
             place.may_share = Some(true);
+            place.is_in_line = false;
             task.give_items(items, place);
             if let Some(level) = task.levels.pop() {
                 place.levels.push(level);
             }
         }
+        self.add(waiting);
+        true
+    }
+
+    /// Says that one more than `waiting` tasks wait. Under the lock.
+    fn add(&self, waiting: u32) {
         self.waiting.store(waiting + 1, Ordering::Relaxed);
         self.active.fetch_add(1, Ordering::Relaxed);
         // Anyone will do, the main thread too. All of 256 for each task took fifty times as
         // long as one worker alone.
         self.changed.give_to(1);
-        true
     }
 
     /// Leaves the innermost directory to whoever finishes the last one below it, if others are
@@ -226,6 +246,15 @@ impl Pool {
 }
 
 impl Queue {
+    /// The place of one more task than wait.
+    fn place(&mut self, waiting: u32) -> Option<&mut Task> {
+        let waiting = waiting as usize;
+        if waiting == self.places.len() {
+            self.places.push(Task::default());
+        }
+        self.places.get_mut(waiting)
+    }
+
     /// The node of the innermost of `levels`, with one task more to wait for; the `base` where
     /// there are no levels, which waits for the task already.
     fn wait_below(&mut self, base: Option<usize>, levels: &mut [Level]) -> Option<usize> {

@@ -46,6 +46,8 @@ pub struct Task {
     pub operand_ends: (usize, usize),
     /// How many levels lead to the operand.
     pub parents: usize,
+    /// It is to take operands ([`crate::copy::line`]), and to begin with there is nothing else.
+    pub is_in_line: bool,
 }
 
 impl Task {
@@ -54,6 +56,7 @@ impl Task {
         self.base = None;
         self.may_share = None;
         self.parents = 0;
+        self.is_in_line = false;
     }
 
     /// Both paths, as messages show them.

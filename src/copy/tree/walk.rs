@@ -61,6 +61,9 @@ pub trait Visit {
         false
     }
 
+    /// Takes operands as long as there are any.
+    fn take_operands(&mut self, _task: &mut Task) {}
+
     /// Has the kernel begin to read a regular file that will be visited soon, from a disk.
     fn read_ahead(&mut self, _file: &Place<'_>) {}
 }
@@ -104,7 +107,11 @@ impl Walk<'_, '_> {
     /// the copy ends.
     pub fn take_tasks(&mut self, is_started: bool) {
         while self.shared.pool.next(self.task, is_started) {
-            self.run();
+            if self.task.is_in_line {
+                self.visit.take_operands(self.task);
+            } else {
+                self.run();
+            }
             self.shared.pool.end();
         }
     }
