@@ -47,8 +47,10 @@ pub fn copy_in_any_order(worker: &mut Worker<'_>, task: &mut Task) {
             && let Some(name) = looked
         {
             worker.team.count_name();
-            if let Err(Stop::PutOff) = copy_looked_at(worker, name) {
-                shared.line.put_off(number);
+            match copy_looked_at(worker, name) {
+                Ok(_) => {}
+                Err(Stop::PutOff) => shared.line.put_off(number),
+                Err(stop) => drop(worker.tell_stop(stop, &task.shown())),
             }
         }
         while shared.pool.is_idle() && shared.line.has_more() {

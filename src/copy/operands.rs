@@ -5,14 +5,14 @@ use core::sync::atomic::Ordering;
 use super::any_order::{copy_in_any_order, list_destination};
 use super::options::Flags;
 use super::path::{basename, trim_slashes};
+use super::team::LEAST_OPERANDS;
 use super::tree::copier::Copier;
 use super::tree::parents::copy_with_parents;
 use super::tree::task::Task;
 use super::worker::Worker;
 
-/// With fewer left than that, operands are copied in their order; also where fewer than that were
-/// copied before one was in doubt: then twice as many as the last time, up to so many.
-const LEAST: usize = 16;
+/// Where it was not worth it, as one was soon in doubt, twice as many as the last time are copied in
+/// their order, up to so many.
 const MOST_IN_ORDER: usize = 64;
 
 /// The worker that operands are given to.
@@ -43,10 +43,9 @@ impl Operands<'_, '_> {
         let count = self.worker.shared.sources.len();
         let (mut at, mut in_order, mut in_order_until) = (0, 1, 0);
         while at < count {
-            let left = count - at;
-            if at >= in_order_until && self.worker.team.may_share_operands(left, LEAST) {
+            if at >= in_order_until && self.worker.team.may_share_operands(count - at) {
                 let end = self.copy_from(at);
-                in_order = if end - at < LEAST {
+                in_order = if end - at < LEAST_OPERANDS {
                     MOST_IN_ORDER.min(in_order * 2)
                 } else {
                     1

@@ -16,6 +16,11 @@ use crate::sys::{self, BorrowedFd, CWD, FileId, OFlags, decimal};
 /// starting one takes as long as copying three small files.
 const ALONE_NAMES: u32 = 24;
 
+/// So many operands are worth a look at what is in the destination, and at others' work; and so many
+/// where each is waited for, or more workers are asked for.
+pub const LEAST_OPERANDS: usize = 16;
+const LEAST_AWAITED_OPERANDS: usize = 4;
+
 /// How a worker calls others in.
 pub struct Team<'a> {
     shared: &'a Shared<'a>,
@@ -68,13 +73,17 @@ impl<'a> Team<'a> {
     }
 
     /// Whether operands, of which so many are left, are to be copied in any order by all workers,
-    /// whom it calls in; for one alone at `least` so many are worth it, or for several that have time.
-    pub fn may_share_operands(&self, left: usize, least: usize) -> bool {
+    /// whom it calls in.
+    pub fn may_share_operands(&self, left: usize) -> bool {
         let shared = self.shared;
         let jobs = shared.options.jobs;
         let is_early = self.names < ALONE_NAMES && shared.pool.workers() == 0;
-        let has_time = jobs > 1 || shared.waits.load(Ordering::Relaxed);
-        let least = if has_time { 2 } else { least };
+        let waits = shared.waits.load(Ordering::Relaxed);
+        let least = if jobs > 1 || waits {
+            LEAST_AWAITED_OPERANDS
+        } else {
+            LEAST_OPERANDS
+        };
         if !shared.hands_out_operands() || left < least || (jobs < 2 && is_early) {
             return false;
         }
