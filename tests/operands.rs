@@ -223,7 +223,7 @@ fn node(random: &mut Random, count: usize, others: &[String], is_source: bool) -
             Node::Link(random.pick(&to).into())
         }
         2 => Node::Dir,
-        3 if random.one_in(4) => Node::Fifo,
+        3 if is_source && random.one_in(4) => Node::Fifo,
         _ => file,
     }
 }

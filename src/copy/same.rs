@@ -15,13 +15,13 @@ pub fn same(case: &Case<'_>, there: &Stat) -> Same {
         return Same::Done;
     }
     if case.source.is_followed {
+        if !one_file {
+            return Same::Harmless;
+        }
         // Both sides as they are, symlinks too.
-        return match (
-            one_file,
-            case.facts.itself(Side::Source),
-            case.facts.itself(Side::Destination),
-        ) {
-            (true, Ok(src), Ok(dst)) => compare(case, &src, &dst),
+        let sides = [Side::Source, Side::Destination].map(|side| case.facts.itself(side));
+        return match sides {
+            [Ok(src), Ok(dst)] => compare(case, &src, &dst),
             _ => Same::Harmless,
         };
     }
