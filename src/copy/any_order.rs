@@ -36,7 +36,12 @@ pub fn copy_in_any_order(worker: &mut Worker<'_>, task: &mut Task) {
     while !worker.team.is_superfluous()
         && let Some(number) = shared.line.take()
     {
-        let source = shared.sources.get(number).copied().unwrap_or_default();
+        let source = shared
+            .line
+            .operands
+            .get(number)
+            .copied()
+            .unwrap_or_default();
         task.begin_operand();
         task.src.start(b"", source.to_bytes());
         let name = basename(source.to_bytes());
@@ -61,7 +66,7 @@ pub fn copy_in_any_order(worker: &mut Worker<'_>, task: &mut Task) {
 
 /// Looks at both ends of an operand; `None` where it is in doubt.
 fn look<'a>(worker: &Worker<'_>, entry: &'a Entry<'a>) -> Option<Name<'a>> {
-    let (options, names) = (worker.options(), &worker.shared.names);
+    let (options, names) = (worker.options(), &worker.shared.line.names);
     let name = entry.dst.name.to_bytes();
     let is_whole = entry.src_shown().ends_with(name);
     if names.is_repeated(name) || !is_whole {
@@ -99,11 +104,13 @@ fn is_apart(stat: &Stat) -> bool {
 /// wrong does not matter: then each is looked at.
 pub fn list_destination(worker: &mut Worker<'_>, count: usize) {
     let shared = worker.shared;
-    let flags = OFlags::DIRECTORY;
-    if shared.names.are_listed() {
+    if shared.line.names.are_listed() {
         return;
     }
-    if let Ok(dir) = plain::open(shared.target.root, c".", flags, NO_MODE)
+    let open = |flags| plain::open(shared.target.root, c".", flags, NO_MODE);
+    // Nobody is to see it: a directory may be copied that holds this one.
+    let opened = open(OFlags::DIRECTORY | OFlags::NOATIME).or_else(|_| open(OFlags::DIRECTORY));
+    if let Ok(dir) = opened
         && let Ok(buffer) = worker.mover.buffer()
         && let Some(buffer) = buffer.get_mut(..DIRENT_BYTES)
     {
@@ -114,10 +121,10 @@ pub fn list_destination(worker: &mut Worker<'_>, count: usize) {
             let mut is_end = true;
             for entry in entries {
                 is_end = false;
-                shared.names.list(entry.name.to_bytes());
+                shared.line.names.list(entry.name.to_bytes());
             }
             if is_end {
-                return shared.names.end_of_list();
+                return shared.line.names.end_of_list();
             }
         }
     }

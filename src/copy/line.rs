@@ -8,13 +8,19 @@
 //! doubt is given back, and looked at again once that one is copied.
 
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use core::ops::Range;
 
+use super::names::Names;
 use crate::sys::{Mutex, Signal};
 
 /// The operands.
 #[derive(Debug)]
-pub struct Line {
+pub struct Line<'a> {
+    /// All of them, but for the last where that is where they go.
+    pub operands: &'a [&'static CStr],
+    /// The names that they get there.
+    pub names: Names,
     state: Mutex<State>,
     /// One was looked at.
     looked: Signal,
@@ -32,19 +38,21 @@ struct State {
     put_off: Vec<usize>,
 }
 
-impl Line {
-    /// Nobody waits.
-    pub fn new() -> Self {
+impl<'a> Line<'a> {
+    /// Nobody is to take any, and of names nothing is known.
+    pub fn new(operands: &'a [&'static CStr]) -> Self {
         Self {
+            operands,
+            names: Names::default(),
             state: Mutex::new(State::default()),
             looked: Signal::new(),
         }
     }
 
     /// Lets workers take these operands.
-    pub fn open(&self, operands: Range<usize>) {
+    pub fn open(&self, numbers: Range<usize>) {
         let state = &mut *self.state.lock();
-        (state.next, state.end) = (operands.start, operands.end);
+        (state.next, state.end) = (numbers.start, numbers.end);
     }
 
     /// Takes the next one, to look at it.
@@ -102,7 +110,7 @@ mod tests {
 
     #[test]
     fn operands_are_taken_in_order_until_there_are_no_more() {
-        let line = Line::new();
+        let line = Line::new(&[]);
         assert_eq!(line.take(), None);
         line.open(3..5);
         assert!(line.has_more());
@@ -115,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_stands_behind_one_in_doubt_is_given_back() {
-        let line = Line::new();
+        let line = Line::new(&[]);
         line.open(0..9);
         for _ in 0..4 {
             line.take();
@@ -135,7 +143,7 @@ mod tests {
 
     #[test]
     fn nothing_is_admitted_before_all_before_it_were_looked_at() {
-        let line = Line::new();
+        let line = Line::new(&[]);
         for is_in_doubt in [false, true] {
             line.open(0..9);
             for _ in 0..3 {
@@ -159,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_is_put_off_comes_last_in_its_order() {
-        let line = Line::new();
+        let line = Line::new(&[]);
         line.open(0..9);
         for number in 0..4 {
             line.take();

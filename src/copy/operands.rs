@@ -40,7 +40,7 @@ impl Operands<'_, '_> {
 
     /// Copies all of them into the copy's root.
     pub fn copy_all(&mut self) {
-        let count = self.worker.shared.sources.len();
+        let count = self.worker.shared.line.operands.len();
         let (mut at, mut in_order, mut in_order_until) = (0, 1, 0);
         while at < count {
             if at >= in_order_until && self.worker.team.may_share_operands(count - at) {
@@ -61,7 +61,7 @@ impl Operands<'_, '_> {
     /// Copies operands in any order until one is in doubt, and says which.
     fn copy_from(&mut self, start: usize) -> usize {
         let shared = self.worker.shared;
-        let count = shared.sources.len();
+        let count = shared.line.operands.len();
         list_destination(self.worker, count - start);
         shared.line.open(start..count);
         shared.pool.begin();
@@ -84,7 +84,7 @@ impl Operands<'_, '_> {
     /// Copies one of them into the copy's root.
     fn copy_number(&mut self, number: usize) {
         let shared = self.worker.shared;
-        let Some(source) = shared.sources.get(number) else {
+        let Some(source) = shared.line.operands.get(number) else {
             return;
         };
         let mut source = source.to_bytes();
@@ -99,7 +99,7 @@ impl Operands<'_, '_> {
         self.copy(source, name, false);
         if name == b"." {
             // It has brought other names than its own.
-            shared.names.forget_list();
+            shared.line.names.forget_list();
         }
     }
 }

@@ -9,18 +9,18 @@
 //! | --- | --- |
 //! | `Flags::ATTRIBUTES_ONLY` |  |
 //! | `Flags::COPY_CONTENTS` |  |
-//! | `Flags::DEBUG` | `execute.rs` |
+//! | `Flags::DEBUG` | `execute.rs`, `team.rs` |
 //! | `Flags::FORCE` |  |
 //! | `Flags::PROGRESS` | `shared.rs` |
 //! | `Flags::KEEP_DIRECTORY_SYMLINK` | `entry.rs` |
 //! | `Flags::LINK` | `plan.rs`, `same.rs` |
 //! | `Flags::ONE_FILE_SYSTEM` | `make/directory.rs` |
-//! | `Flags::PARENTS` |  |
+//! | `Flags::PARENTS` | `operands.rs`, `shared.rs` |
 //! | `Flags::RECURSIVE` | `plan.rs`, `tree/counter.rs` |
 //! | `Flags::REMOVE_DESTINATION` |  |
-//! | `Flags::STRIP_SLASHES` |  |
+//! | `Flags::STRIP_SLASHES` | `operands.rs` |
 //! | `Flags::SYMLINK` | `plan.rs`, `same.rs` |
-//! | `Flags::VERBOSE` | `worker.rs` |
+//! | `Flags::VERBOSE` | `execute.rs`, `worker.rs` |
 //! | `Flags::THROUGH_DANGLING` | `make/regular.rs` |
 //! | `Flags::INTERACTIVE` | `make/regular.rs`, `plan.rs` |
 //! | `Flags::DEFAULT_CONTEXT` | `xattr.rs` |
@@ -40,7 +40,7 @@
 //! | `reflink` | `data/mover.rs`, `data/route.rs` |
 //! | `sparse` | `data/route.rs` |
 //! | `io` | `data/mover.rs`, `data/route.rs` |
-//! | `jobs` | `run.rs`, `team.rs` |
+//! | `jobs` | `run.rs`, `team.rs`, `watch.rs` |
 //! <!-- /options -->
 
 use bitflags::bitflags;

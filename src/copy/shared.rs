@@ -28,12 +28,8 @@ pub const DESCRIPTORS_EACH: u64 = 20;
 pub struct Shared<'a> {
     /// What is asked for.
     pub options: Options,
-    /// The operands, but for the last where that is where they go.
-    pub sources: &'a [&'static CStr],
     /// Where operands go.
     pub target: Target<'a>,
-    /// The names that operands have there.
-    pub names: Names,
     /// Who shows messages.
     reporter: &'a Mutex<dyn Reporter + Send>,
     /// The files that were met.
@@ -45,7 +41,7 @@ pub struct Shared<'a> {
     /// What waits for a worker.
     pub pool: Pool,
     /// The operands that do.
-    pub line: Line,
+    pub line: Line<'a>,
     /// A directory was about to be copied into itself: nothing more of the operand is. Relaxed:
     /// whatever other workers do for an operand, they take over under a lock.
     pub is_stopped: AtomicBool,
@@ -90,14 +86,12 @@ impl<'a> Shared<'a> {
         let counts = options.has(Flags::PROGRESS);
         Self {
             options,
-            sources,
             target: Target {
                 root: CWD,
                 root_path: b"",
                 dst_root: 0,
                 many: false,
             },
-            names: Names::default(),
             reporter,
             seen: Seen::new(),
             progress: Progress::new(reporter, counts),
@@ -107,7 +101,7 @@ impl<'a> Shared<'a> {
                 copy_ended: Latch::new(),
             },
             pool: Pool::new(),
-            line: Line::new(),
+            line: Line::new(sources),
             is_stopped: AtomicBool::new(false),
             is_cold: AtomicBool::new(false),
             waits: AtomicBool::new(false),
@@ -128,7 +122,7 @@ impl<'a> Shared<'a> {
         };
         // With `--parents` they are not all that matters.
         if many && !self.options.has(Flags::PARENTS) {
-            self.names = Names::of(self.sources);
+            self.line.names = Names::of(self.line.operands);
         }
     }
 

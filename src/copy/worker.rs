@@ -57,7 +57,7 @@ impl<'a> Worker<'a> {
     pub fn may_meet(&self, entry: &Entry<'_>) -> bool {
         let shared = self.shared;
         let name = || basename(entry.dst_shown());
-        entry.is_operand && shared.target.many && shared.names.is_repeated(name())
+        entry.is_operand && shared.target.many && shared.line.names.is_repeated(name())
     }
 
     /// Whether it matters that a name may be given once more: of directories, and where files are

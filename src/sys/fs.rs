@@ -35,6 +35,8 @@ bitflags! {
         const DIRECTORY = 0o200_000;
         /// Fail if the last component is a symlink (x86-64's value).
         const NOFOLLOW = 0o400_000;
+        /// Reading does not set the time of access: for the owner, as others get `EPERM`.
+        const NOATIME = 0o1_000_000;
         /// Close on exec.
         const CLOEXEC = 0o2_000_000;
         /// A handle on the name only: no reading, no side effects.

@@ -84,7 +84,7 @@ impl<'s, 'a> Counter<'s, 'a> {
     /// Counts all operands with all they hold.
     fn count_operands(&mut self, task: &mut Task) {
         let shared = self.shared;
-        for source in shared.sources {
+        for source in shared.line.operands {
             task.begin_operand();
             task.src.start(b"", source.to_bytes());
             let mut walk = Walk {
