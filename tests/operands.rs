@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;
 
-use cp::case::Case;
+use cp::case::{Case, Input};
 use cp::child::{NOBODY, Setting, cp_watched, in_memory};
 use cp::scene::{Node, Scene};
 use cp::seeds::{Place, check_seeds};
@@ -51,7 +51,7 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ),
     (
         "a source by way of a symlink to what is then overwritten",
-        "link in/a# ../to/b#; file to/b# 20000; file in/b# 70",
+        "link in/a# ../to/b#; file to/b# 3000000; file in/b# 70",
         "in/a# in/b#",
     ),
     (
@@ -95,6 +95,16 @@ const PAIRS: &[(&str, &str, &str)] = &[
         "in/a# in/b# other/a#",
     ),
     (
+        "two names of one file, and what is newer than it",
+        "file in/a# 5000; hard in/b# in/a#; file to/a# 9",
+        "in/a# in/b#",
+    ),
+    (
+        "a name under which another one is kept",
+        "file in/a# 5000; file in/a#~ 70; file to/a# 20000",
+        "in/a# in/a#~",
+    ),
+    (
         "a name with a slash, nothing, and a folder where a file goes",
         "file in/a# 5000; file in/b# 50; dir to/b#; file in/c# 60",
         "in/a#/ in/b# in/none# in/c#",
@@ -109,6 +119,7 @@ const FLAGS: &[&str] = &[
     "-rn",
     "-ru",
     "-rb",
+    "-au",
     "-r --remove-destination",
     "-rv",
     "-rl",
@@ -121,6 +132,40 @@ const FLAGS: &[&str] = &[
 fn repeated(line: &str, numbers: std::ops::Range<usize>, between: &str) -> String {
     let lines = numbers.map(|number| line.replace('#', &format!("{number:03}")));
     lines.collect::<Vec<_>>().join(between)
+}
+
+/// Every other question is answered with yes.
+fn answered() -> Case {
+    let mut scene = Scene::parse("dir in; dir to");
+    let files = repeated("file in/f# 70; file to/f# 30", 0..60, ";");
+    scene.items.extend(Scene::parse(&files).items);
+    let line = repeated("in/f#", 0..60, " ");
+    Case {
+        input: Input::Bytes("y\nn\n".repeat(30).into_bytes()),
+        ..Case::cp(scene, &format!("-i {line} to"))
+    }
+}
+
+/// What a folder's contents bring is not replaced, nor is it tried to read what would be.
+fn brought() -> Case {
+    let mut scene = Scene::parse("dir in; dir to; dir more");
+    let files = repeated("file in/f# 70", 0..90, ";");
+    scene.items.extend(Scene::parse(&files).items);
+    scene.add("more/f080", Node::Bytes(b"more".to_vec()));
+    let shut = scene
+        .items
+        .iter_mut()
+        .find(|item| item.path.ends_with("in/f080"));
+    shut.expect("a file").mode = 0;
+    let user = is_root().then_some(NOBODY);
+    if let Some(id) = user {
+        scene.own(id);
+    }
+    let [before, behind] = [0..40, 40..90].map(|numbers| repeated("in/f#", numbers, " "));
+    Case {
+        setting: setting(user),
+        ..Case::cp(scene, &format!("-rn {before} more/. {behind} to"))
+    }
 }
 
 #[test]
@@ -152,6 +197,7 @@ fn what_may_have_to_do_with_others_keeps_its_place() {
         case.name = format!("{what}: {flags}");
         cases.push(case);
     }
+    cases.extend([answered(), brought()]);
     check_all(
         "what_may_have_to_do_with_others_keeps_its_place",
         cases,

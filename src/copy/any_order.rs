@@ -68,8 +68,7 @@ pub fn copy_in_any_order(worker: &mut Worker<'_>, task: &mut Task) {
 fn look<'a>(worker: &Worker<'_>, entry: &'a Entry<'a>) -> Option<Name<'a>> {
     let (options, names) = (worker.options(), &worker.shared.line.names);
     let name = entry.dst.name.to_bytes();
-    let is_whole = entry.src_shown().ends_with(name);
-    if names.is_repeated(name) || !is_whole {
+    if names.is_repeated(name) {
         return None;
     }
     let source = Source::look(options, &worker.opener, entry).ok()?;
