@@ -128,3 +128,28 @@ pub fn list_destination(worker: &mut Worker<'_>, count: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_with_one_name_has_to_do_with_no_other() {
+        for (kind, nlink, expected) in [
+            (FileType::Regular, 1, true),
+            (FileType::Regular, 2, false),
+            // Some file systems do not count.
+            (FileType::Regular, 0, false),
+            (FileType::Fifo, 1, false),
+            (FileType::Symlink, 1, false),
+            (FileType::Directory, 1, false),
+        ] {
+            let stat = Stat {
+                kind,
+                nlink,
+                ..Stat::default()
+            };
+            assert_eq!(is_apart(&stat), expected, "{kind:?} {nlink}");
+        }
+    }
+}
