@@ -45,11 +45,7 @@ impl Operands<'_, '_> {
         while at < count {
             if at >= in_order_until && self.worker.team.may_share_operands(count - at) {
                 let end = self.copy_from(at);
-                in_order = if end - at < LEAST_OPERANDS {
-                    MOST_IN_ORDER.min(in_order * 2)
-                } else {
-                    1
-                };
+                in_order = in_order_after(end - at, in_order);
                 at = end;
                 in_order_until = at + in_order;
             }
@@ -101,5 +97,14 @@ impl Operands<'_, '_> {
             // It has brought other names than its own.
             shared.line.names.forget_list();
         }
+    }
+}
+
+/// How many are copied in their order, after `copied` that were not: of the last time it was `before`.
+fn in_order_after(copied: usize, before: usize) -> usize {
+    if copied < LEAST_OPERANDS {
+        MOST_IN_ORDER.min(before * 2)
+    } else {
+        1
     }
 }
