@@ -269,7 +269,6 @@ fn node(random: &mut Random, count: usize, others: &[String], is_source: bool) -
             Node::Link(random.pick(&to).into())
         }
         2 => Node::Dir,
-        3 if is_source && random.one_in(4) => Node::Fifo,
         _ => file,
     }
 }
@@ -287,12 +286,6 @@ fn random_case(seed: u64, user: Option<u32>) -> (Case, Vec<&'static str>) {
         let name = name(random, number);
         let path = format!("in/{name}");
         let made = node(random, count, &sources, true);
-        // A fifo would be waited for; it is one where no data is read.
-        let made = if made == Node::Fifo && !options.contains("-a") {
-            Node::Bytes(b"no fifo".to_vec())
-        } else {
-            made
-        };
         let (is_file, is_dir) = (matches!(made, Node::File(..)), made == Node::Dir);
         if !random.one_in(50) {
             let item = scene.add(&path, made);
