@@ -16,7 +16,7 @@
 //! | a backup's number that somebody takes meanwhile | `make/backup.rs`, `back_up`: `EEXIST`, again |
 //! | `--reflink=always` removes what it made in vain | `make/regular.rs`, `copy_data` |
 //! | a relative symlink is made in the working directory only | `make/link.rs`, `link_symbolically` |
-//! | what was made of an operand is remembered | `execute.rs`, `copy`: by a look |
+//! | what was made of an operand is remembered | `execute.rs`, `remember_created` |
 
 pub use super::case::{Case, Facts, Same, Side};
 use super::entry::Occupant;
