@@ -23,8 +23,8 @@ use cp::scene::{Node, Scene, give};
 use cp::table::check_all;
 use cp::trees::{remove, remove_any, snapshot};
 use support::{
-    Agree, Ran, Random, annulet, assert_same_tree, differences, is_root, noise, pairs, skip,
-    temp_dir, tree,
+    Agree, Ran, Random, annulet, assert_same_tree, command, differences, find_program, is_root,
+    noise, pairs, skip, temp_dir, tree,
 };
 
 /// Numbers of workers.
@@ -1287,4 +1287,57 @@ fn idle_workers_sleep() {
             assert_idle(from, &|jobs| time_of_copy(dir, jobs, from));
         }
     });
+}
+
+/// What is packed in blocks that many files share is unpacked again and again for workers that are
+/// many, or far from each other.
+#[test]
+fn few_workers_read_from_squashfs() {
+    const TEST: &str = "few_workers_read_from_squashfs";
+    if !is_root() {
+        return skip(TEST, "mounting takes root");
+    }
+    let Some(mksquashfs) = find_program("mksquashfs") else {
+        return skip(TEST, "mksquashfs is not installed");
+    };
+    let mounted = child::on_tmpfs(c"mode=755", |memory| {
+        for folder in 0..60 {
+            let folder = memory.join(format!("tree/folder{folder}"));
+            fs::create_dir_all(&folder).expect("a folder");
+            for file in 0..60 {
+                // Half of it can be packed.
+                let mut content = noise(3000, file);
+                content.resize(6000, 0);
+                fs::write(folder.join(format!("file{file}")), content).expect("a file");
+            }
+        }
+        let (image, at) = (memory.join("image"), memory.join("mounted"));
+        let mut made = command(mksquashfs);
+        made.arg(memory.join("tree")).arg(&image);
+        support::run(made.args(["-quiet", "-no-progress"])).expect_status(0);
+        fs::create_dir(&at).expect("a folder");
+        let mut mount = command("mount");
+        let ran = support::run(mount.args(["-o", "loop,ro"]).args([&image, &at]));
+        if ran.status != 0 {
+            return Err(ran.stderr);
+        }
+        let ran = cp("-r --debug mounted copy", memory, &Setting::default());
+        child::unmount(&c_path(&at)).expect("unmounted");
+        let said = ran.expect_success().stdout_text();
+        let copy = [memory.join("tree"), memory.join("copy")];
+        assert_same_tree(&tree(&copy[0]), &tree(&copy[1]), Agree::CONTENT);
+        let processors = std::thread::available_parallelism().expect("processors");
+        let lines = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("workers: "));
+        for line in lines {
+            let (count, why) = line.split_once(',').expect("a reason");
+            let count: usize = count.parse().expect("a number");
+            assert!(count <= processors.get(), "{count} workers,{why}");
+        }
+        Ok(())
+    });
+    if let Err(reason) = mounted.expect("a tmpfs") {
+        skip(TEST, &format!("no squashfs: {reason}"));
+    }
 }

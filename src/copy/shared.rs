@@ -47,6 +47,9 @@ pub struct Shared<'a> {
     pub is_stopped: AtomicBool,
     /// The source comes from a disk, and is to be read ahead. Relaxed: a hint.
     pub is_cold: AtomicBool,
+    /// The source's files are packed in blocks that many share, of which the file system keeps but a
+    /// few unpacked: they are taken in the order in which they lie, by few workers. Relaxed: a hint.
+    pub is_packed: AtomicBool,
     /// More workers were called in, since those that there were had to wait. Relaxed: a hint.
     pub waits: AtomicBool,
     /// How many levels of a walk keep their descriptors; 0 before that was found out.
@@ -104,6 +107,7 @@ impl<'a> Shared<'a> {
             line: Line::new(sources),
             is_stopped: AtomicBool::new(false),
             is_cold: AtomicBool::new(false),
+            is_packed: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             open_levels: AtomicU32::new(0),
         }

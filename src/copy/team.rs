@@ -42,14 +42,14 @@ impl<'a> Team<'a> {
         }
     }
 
-    /// Counts a name. With that many the copy begins to take its time.
-    pub fn count_name(&mut self) {
+    /// Counts a name, of directory `src`. With that many the copy begins to take its time.
+    pub fn count_name(&mut self, src: BorrowedFd<'_>) {
         self.names += 1;
         if self.names == ALONE_NAMES {
             self.shared.progress.begin();
         }
         if self.start_others.is_some()
-            && let Some(choice) = self.watch.look(self.names, self.shared)
+            && let Some(choice) = self.watch.look(self.names, src, self.shared)
         {
             self.change(choice);
         }

@@ -6,7 +6,8 @@ use core::sync::atomic::Ordering;
 use super::shared::Shared;
 use super::workers::{Change, Choice, Known, MOST_WORKERS, Measured, choose};
 use crate::data::limits::{most_by_memory, usual_count};
-use crate::sys::{self, Usage};
+use crate::data::route::file_systems::SQUASHFS;
+use crate::sys::{self, BorrowedFd, Usage};
 
 /// After so many names it looks, after twice as many again, and so on, up to so many.
 const FIRST_NAMES: u32 = 2;
@@ -54,21 +55,20 @@ struct Seen {
 }
 
 impl Watch {
-    /// Looks, if it is time to at that name, whether there are to be more workers, or fewer.
-    pub fn look(&mut self, names: u32, shared: &Shared<'_>) -> Option<Choice> {
+    /// Looks, if it is time to at that name, which is in directory `src`, whether there are to be
+    /// more workers, or fewer.
+    pub fn look(&mut self, names: u32, src: BorrowedFd<'_>, shared: &Shared<'_>) -> Option<Choice> {
         if names < self.next {
             return None;
         }
-        let (options, measured) = (&shared.options, self.measure(shared));
+        let (options, measured) = (&shared.options, self.measure(src, shared));
         let mut choice = None;
-        if let Some(measured) = &measured {
-            let least = measured.files * COLD_BYTES;
-            if measured.read_bytes > least && !measured.rereads() {
-                shared.is_cold.store(true, Ordering::Relaxed);
-            }
-            if options.jobs == 0 && shared.may_hand_out() {
-                choice = self.choose(measured);
-            }
+        if let Some(measured) = &measured
+            && options.jobs == 0
+            && shared.may_hand_out()
+        {
+            let is_packed = shared.is_packed.load(Ordering::Relaxed);
+            choice = self.choose(measured, is_packed);
         }
         self.is_settling |= choice.is_some();
         // Soon, as long as it is not known whether the last change was for the better.
@@ -83,7 +83,7 @@ impl Watch {
     }
 
     /// What was measured since the last time, if that is enough to tell anything.
-    fn measure(&mut self, shared: &Shared<'_>) -> Option<Measured> {
+    fn measure(&mut self, src: BorrowedFd<'_>, shared: &Shared<'_>) -> Option<Measured> {
         let now = Seen::now(shared);
         let from = *self.from.get_or_insert(now);
         let elapsed_us = now.at_us - from.at_us;
@@ -102,6 +102,13 @@ impl Watch {
         }
         self.from = Some(now);
         let usage = now.usage.since(&from.usage);
+        let read_bytes = usage.blocks_read * 512;
+        if read_bytes > 0 {
+            let is_packed = sys::file_system_type(src) == Ok(SQUASHFS);
+            let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
+            shared.is_packed.store(is_packed, Ordering::Relaxed);
+            shared.is_cold.fetch_or(is_cold, Ordering::Relaxed);
+        }
         let (processors, _) = self.limits();
         Some(Measured {
             workers,
@@ -112,14 +119,16 @@ impl Watch {
             preemptions: usage.preemptions,
             files,
             bytes: now.bytes - from.bytes,
-            read_bytes: usage.blocks_read * 512,
         })
     }
 
     /// How many workers there are to be by that, if not as many as there are.
-    fn choose(&mut self, measured: &Measured) -> Option<Choice> {
-        let (_, by_memory) = self.limits();
+    fn choose(&mut self, measured: &Measured, is_packed: bool) -> Option<Choice> {
+        let (processors, by_memory) = self.limits();
         let mut most = MOST_WORKERS.min(by_memory);
+        if is_packed {
+            most = most.min(processors);
+        }
         self.untried = self.untried.saturating_sub(1);
         if self.untried > 0 {
             most = most.min(self.enough);

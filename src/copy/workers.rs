@@ -6,9 +6,7 @@
 //!
 //! Others compete for processors as well, and who waits for a processor waits in no call. And what
 //! is waited for may have a limit of its own (one disk's head, one lock): then more workers copy no
-//! more, which is found out by having them for a while. Or they undo each other's work: a file
-//! system that is compressed in blocks, which many small files share, unpacks the same ones again
-//! and again for workers that are far from each other; that shows in what it reads.
+//! more, which is found out by having them for a while.
 
 /// The most that are called in without being asked for.
 pub const MOST_WORKERS: u32 = 64;
@@ -31,12 +29,6 @@ const WAITS_FOR_A_PREEMPTION: u64 = 4;
 /// More workers have to copy so much more, in percent, to stay.
 const LEAST_GAIN_PERCENT: u64 = 10;
 
-/// What is read from a disk for a file besides its data, in bytes, or rounded up.
-const OVERHEAD_BYTES: u64 = 16 << 10;
-
-/// Who reads so many times what is copied reads the same again and again.
-const MOST_READ_TIMES: u64 = 2;
-
 /// What all workers together have measured for a while.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measured {
@@ -56,8 +48,6 @@ pub struct Measured {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// How many bytes had to be read from disks.
-    pub read_bytes: u64,
 }
 
 /// What was found out before.
@@ -76,8 +66,6 @@ pub enum Change {
     Waiting,
     /// Fewer: more did not help.
     NoGain,
-    /// Fewer: more read the same again and again.
-    Rereading,
 }
 
 /// How many workers there are to be.
@@ -96,7 +84,6 @@ impl Change {
         match self {
             Self::Waiting => "as each waits most of the time",
             Self::NoGain => "as more were not quicker",
-            Self::Rereading => "as more read the same again and again",
         }
     }
 }
@@ -118,13 +105,6 @@ impl Measured {
         is_long && !is_busy && !competes
     }
 
-    /// Whether the same is read again and again.
-    #[must_use]
-    pub const fn rereads(&self) -> bool {
-        let needed = self.bytes + self.files * OVERHEAD_BYTES;
-        self.read_bytes > needed * MOST_READ_TIMES
-    }
-
     /// How much time the processors had, in microseconds.
     fn processors_us(&self) -> u64 {
         self.elapsed_us * u64::from(self.processors)
@@ -134,15 +114,8 @@ impl Measured {
 /// Chooses, once enough was measured to tell. `None` is as many as there are.
 #[must_use]
 pub fn choose(measured: &Measured, known: &Known) -> Option<Choice> {
-    let (now, processors) = (measured.workers, measured.processors);
+    let now = measured.workers;
     let to = |workers, change| Some(Choice { workers, change });
-    if measured.rereads() {
-        return if now > processors {
-            to(processors, Change::Rereading)
-        } else {
-            None
-        };
-    }
     if let Some((fewer, rate)) = known.before
         && fewer < now
         && measured.rate() * 100 < rate * (100 + LEAST_GAIN_PERCENT)
@@ -175,7 +148,6 @@ mod tests {
             preemptions,
             files: 100,
             bytes: 100 * 6000,
-            read_bytes: 0,
         }
     }
 
@@ -287,21 +259,5 @@ mod tests {
             ..measured(1, 0, 0, 0)
         };
         assert_eq!(large.rate(), 1025 / 2);
-    }
-
-    #[test]
-    fn who_reads_the_same_again_gets_no_more_and_has_fewer() {
-        let reading = |workers, read_bytes| Measured {
-            read_bytes,
-            ..measured(workers, 10, 200, 0)
-        };
-        // 100 files of 6,000 bytes, for each of which 16 KiB more may be read.
-        let twice = 2 * 100 * (6000 + (16 << 10));
-        assert_eq!(first(&reading(1, twice)), Some((16, Change::Waiting)));
-        assert_eq!(first(&reading(1, twice + 1)), None);
-        assert_eq!(first(&reading(2, twice + 1)), None);
-        let fewer = Some((2, Change::Rereading));
-        assert_eq!(first(&reading(3, twice + 1)), fewer);
-        assert_eq!(after(Some((4, 1)), 64, &reading(64, twice + 1)), fewer);
     }
 }

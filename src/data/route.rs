@@ -50,6 +50,7 @@ pub mod file_systems {
     pub const NFS: u64 = 0x6969;
     pub const OVERLAYFS: u64 = 0x794c_7630;
     pub const SMB2: u64 = 0xfe53_4d42;
+    pub const SQUASHFS: u64 = 0x7371_7368;
     pub const TMPFS: u64 = 0x0102_1994;
     pub const XFS: u64 = 0x5846_5342;
 }

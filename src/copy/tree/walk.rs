@@ -27,6 +27,8 @@ const AHEAD: usize = 32;
 const LEAST_ITEMS: usize = 16;
 /// And this where each of them is waited for.
 const LEAST_AWAITED_ITEMS: usize = 1;
+/// So many items are handed over where workers are to stay near each other.
+const NEAR_ITEMS: usize = 4;
 
 /// What is done with the names that a walk comes to.
 pub trait Visit {
@@ -165,12 +167,13 @@ impl Walk<'_, '_> {
         };
         has_more
             && self.visit.may_share(self.task)
+            && !self.is_packed()
             && self.shared.pool.has_room()
             && self.shared.pool.hand_over(self.task, 0..0)
     }
 
     /// Hands items to others as long as they have nothing to do: half of what is left of the
-    /// outermost directory that has enough.
+    /// outermost directory that has enough, or a few of the innermost one's.
     fn share_items(&mut self) {
         if !self.visit.may_share(self.task) {
             return;
@@ -182,7 +185,11 @@ impl Walk<'_, '_> {
             LEAST_ITEMS
         };
         while self.shared.pool.is_idle()
-            && let Some((level, count)) = self.part(least)
+            && let Some((level, count)) = if self.is_packed() {
+                self.near_part()
+            } else {
+                self.part(least)
+            }
             && self.hand_over_part(level, count)
         {}
     }
@@ -197,6 +204,17 @@ impl Walk<'_, '_> {
             (level, if is_outer { left.div_ceil(2) } else { left / 2 })
         });
         counts.find(|&(_, count)| count >= least)
+    }
+
+    /// The innermost level, if it has items to be handed over, and how many of them.
+    fn near_part(&self) -> Option<(usize, usize)> {
+        let innermost = self.task.levels.len().checked_sub(1)?;
+        let count = NEAR_ITEMS.min(self.task.items_of(innermost).len() / 2);
+        (count > 0).then_some((innermost, count))
+    }
+
+    fn is_packed(&self) -> bool {
+        self.shared.is_packed.load(Ordering::Relaxed)
     }
 
     /// Hands the next `count` items of a level over.
