@@ -955,6 +955,7 @@ class ColdImage(Choices):
                           "zstd"],
         "erofs": ["mkfs.erofs", "-zlz4hc", "IMAGE", "TREE"],
         "ext4": ["mkfs.ext4", *Memory.MKFS["ext4"], "-d", "TREE", "IMAGE"],
+        "xfs": ["mkfs.xfs", *Memory.MKFS["xfs"], "IMAGE"],
     }
 
     def __init__(self, bench, row, image, files, rounds):
@@ -968,11 +969,15 @@ class ColdImage(Choices):
                                           for name in ("tree", "image", "mounted")]
         os.mkdir(self.at)
         make_tree(self.tree, self.files, text=True)
-        if self.image_kind == "ext4":
+        if self.image_kind in Memory.MKFS:
             with open(self.image, "wb") as out:
                 out.truncate(2 * GIB)
         names = {"TREE": self.tree, "IMAGE": self.image}
         memory.do(*[names.get(word, word) for word in self.MAKE[self.image_kind]])
+        if self.image_kind == "xfs":
+            memory.do("mount", "-o", "loop", self.image, self.at)
+            memory.do("cp", "-r", os.path.join(self.tree, "."), self.at)
+            memory.unmount(self.at)
 
     def run(self, name, check):
         copy = self.new_name()

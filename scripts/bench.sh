@@ -17,7 +17,7 @@
 #                   each. All of them (--job ways) take hours, --job ways-ext4 half an hour.
 #                   So with "far", trees and large files from and to a stand-in for far file
 #                   systems (--job 'far.*-1ms' takes ten minutes), and with "cold", trees from
-#                   squashfs, erofs and ext4 just mounted
+#                   squashfs, erofs, ext4 and xfs just mounted
 #   --rounds N      rounds of the long jobs (default 7, trees 3, ways 15); short jobs make many
 #                   more
 #   --dir DIR       where to work (default: TMPDIR or /var/tmp): about 10 GB on the disk to

@@ -155,12 +155,9 @@ mod tests {
                 assert!(!later.is_finished());
                 line.admit(0, is_in_doubt);
                 // The second of them was waited for by the first.
-                if is_in_doubt {
-                    assert_eq!(later.join().unwrap(), [false, false]);
-                } else {
-                    assert!(line.admit(1, false));
-                    assert_eq!(later.join().unwrap(), [true, true]);
-                }
+                let is_admitted = !is_in_doubt && line.admit(1, false);
+                let later = later.join().unwrap();
+                assert_eq!((is_admitted, later), (!is_in_doubt, [!is_in_doubt; 2]));
             });
         }
     }

@@ -152,7 +152,7 @@ mod tests {
         let paths: std::vec::Vec<_> = (0..50_000)
             .map(|n| CString::new(format!("img_{n:05}.jpg")).unwrap())
             .collect();
-        let paths: std::vec::Vec<_> = paths.iter().map(|path| path.as_c_str()).collect();
+        let paths: std::vec::Vec<_> = paths.iter().map(CString::as_c_str).collect();
         let names = names(&paths);
         let repeated = paths
             .iter()

@@ -65,9 +65,12 @@ impl<'a> Team<'a> {
         if options.jobs == 0 && is_early {
             return false;
         }
+        if options.depends_on_order() || !self.call_in() {
+            return false;
+        }
         // Where one side lies in the other, what is read is what was written: only one
         // after the other comes out the same every time.
-        let may = !options.depends_on_order() && self.call_in() && !overlaps(task);
+        let may = !overlaps(task);
         task.may_share = Some(may);
         may
     }
