@@ -223,7 +223,7 @@ fn calls_a_name(options: &str, build: &dyn Fn(&Path, usize)) -> usize {
         calls
     };
     // What is done but once apart.
-    (count(20) - count(10)) / 10
+    (count(40) - count(20)) / 20
 }
 
 /// What all this costs: nothing for a file with one name, unless symlinks are followed, nor for a

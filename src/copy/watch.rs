@@ -61,15 +61,9 @@ impl Watch {
         if names < self.next {
             return None;
         }
-        let (options, measured) = (&shared.options, self.measure(src, shared));
-        let mut choice = None;
-        if let Some(measured) = &measured
-            && options.jobs == 0
-            && shared.may_hand_out()
-        {
-            let is_packed = shared.is_packed.load(Ordering::Relaxed);
-            choice = self.choose(measured, is_packed);
-        }
+        let measured = self.measure(src, shared);
+        let is_packed = shared.is_packed.load(Ordering::Relaxed);
+        let choice = measured.and_then(|measured| self.choose(&measured, is_packed));
         self.is_settling |= choice.is_some();
         // Soon, as long as it is not known whether the last change was for the better.
         let step = if self.before.is_some() {
@@ -82,7 +76,8 @@ impl Watch {
         choice
     }
 
-    /// What was measured since the last time, if that is enough to tell anything.
+    /// What was measured since the last time, if that is enough to tell anything, and the number of
+    /// workers is to be chosen. Sees as well whether files come from a disk.
     fn measure(&mut self, src: BorrowedFd<'_>, shared: &Shared<'_>) -> Option<Measured> {
         let now = Seen::now(shared);
         let from = *self.from.get_or_insert(now);
@@ -108,6 +103,9 @@ impl Watch {
             let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
             shared.is_packed.store(is_packed, Ordering::Relaxed);
             shared.is_cold.fetch_or(is_cold, Ordering::Relaxed);
+        }
+        if shared.options.jobs != 0 || !shared.may_hand_out() {
+            return None;
         }
         let (processors, _) = self.limits();
         Some(Measured {
