@@ -993,6 +993,8 @@ class ColdImage(Choices):
         finally:
             self.bench.memory.unmount(self.at)
             self.remove(copy)
+
+
 class CopyOperands(Job):
     """cp of many small files, each of them named, into a directory made afresh for each run."""
 
