@@ -253,6 +253,7 @@ const fn range(destination: u64, bytes: u64) -> Range {
         devices: DEVICES,
         size_bytes: bytes,
         blocks: bytes / 512,
+        source: EXT4,
         destination,
         is_cached: Some(true),
     };
@@ -280,6 +281,23 @@ fn first(wish: Wish, range: &Range, measured: &Measured) -> (Way, bool) {
 
 fn way(wish: Wish, range: &Range, measured: &Measured) -> Way {
     first(wish, range, measured).0
+}
+
+/// No way leads through a pipe that the kernel fills with more than there is.
+#[test]
+fn what_fuse_holds_goes_through_no_pipe() {
+    for io in ALL_WAYS.map(Io::Only).into_iter().chain([Io::Auto]) {
+        for mut range in [
+            range(EXT4, 1 << 30),
+            cold(EXT4, 1 << 20),
+            range(TMPFS, 1 << 20),
+        ] {
+            range.file.source = FUSE;
+            let route = route(Wish { io, ..AUTO }, &range, &KNOWN).unwrap();
+            assert!(!route.ways.contains(&Splice), "{io:?} {range:?}");
+            assert!(!route.is_compared);
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::output::{Kind, Output};
 use crate::data::lazy_ring::LazyRing;
 use crate::data::pipe::{Pipe, widen};
 use crate::data::plain::{self, NO_MODE};
+use crate::data::route::may_be_spliced;
 use crate::data::wish::{Io, Way};
 use crate::report::{During, Failure, Message, Reporter, Result};
 use crate::sys::{self, BorrowedFd, Buffer, CWD, Errno, FileType, OFlags, STDIN, STDOUT, Whence};
@@ -198,7 +199,11 @@ impl Cat<'_> {
             let end = self.output.moved_end(end);
             end.saturating_sub(position(from)) >= SHORT_BYTES as u64
         });
-        let (true, Some(pipe)) = (is_worth_it, own_pipe(from)) else {
+        let may_be_spliced = || sys::file_system_type(from).is_ok_and(may_be_spliced);
+        if !is_worth_it || !may_be_spliced() {
+            return Ok(false);
+        }
+        let Some(pipe) = own_pipe(from) else {
             return Ok(false);
         };
         let most = pipe.at_a_time as u64;

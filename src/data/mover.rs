@@ -134,6 +134,7 @@ impl<'a> DataMover<'a> {
             devices: (stat.id.dev, destination.device),
             size_bytes: size,
             blocks: stat.blocks,
+            source: 0,
             destination: 0,
             is_cached: None,
         };
@@ -190,6 +191,7 @@ impl<'a> DataMover<'a> {
         // A ring that did not keep the order is given up for one file only.
         self.measured.ring = None;
         let source = self.source.kind_of(from, Some(source_device));
+        transfer.file.source = source;
         if ranges.is_looked_at {
             transfer.file.destination = self.destination.kind_of(to, destination_device);
             // Advice only: read ahead further.

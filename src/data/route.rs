@@ -14,6 +14,8 @@
 //! | more, `-j1` | the ring writes, or `splice` | `splice` | `copy_file_range` |
 //! | more, cold, or one processor | `splice` | `splice` | `copy_file_range` |
 //!
+//! From FUSE there are reads and writes in `splice`'s place ([`may_be_spliced`]).
+//!
 //! Of 1 GiB, cached, to a file system made for it on a loop device in memory (milliseconds,
 //! medians of 15 in one run, in turn; two processors, AMD EPYC, Linux 6.18; blocks never
 //! shared; `scripts/bench.sh --job ways`):
@@ -101,6 +103,8 @@ pub struct FileFacts {
     pub size_bytes: u64,
     /// How much of it is kept, in blocks of 512 bytes.
     pub blocks: u64,
+    /// The file system it is on; 0 where that is not known.
+    pub source: u64,
     /// The file system it goes to; 0 where that is not known.
     pub destination: u64,
     /// Whether it need not be waited for, by all signs.
@@ -180,6 +184,7 @@ pub enum Unknown {
 /// What has to be known for that.
 pub fn route(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Result<Route, Unknown> {
     let leaves_holes = wish.leaves_holes(file.kinds.1);
+    let is_spliced = may_be_spliced(file.source) && !leaves_holes;
     let chosen = match wish.io {
         Io::Only(way) if way == Way::Ring || bytes > LARGE_BYTES => way,
         Io::Only(_) => Way::ReadWrite,
@@ -195,14 +200,14 @@ pub fn route(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Resu
         Way::Ring if !known.ring.ok_or(Unknown::Ring)? => Way::Splice,
         way => way,
     };
-    let ways: &[Way] = match (first, leaves_holes) {
-        (Way::Ring, false) => &[Way::Ring, Way::Splice, Way::ReadWrite],
-        (Way::Thread, false) => &[Way::Thread, Way::Splice, Way::ReadWrite],
-        (Way::Splice, false) => &[Way::Splice, Way::ReadWrite],
-        (Way::Ring, true) => &[Way::Ring, Way::ReadWrite],
-        (Way::Thread, true) => &[Way::Thread, Way::ReadWrite],
+    let ways: &[Way] = match (first, is_spliced) {
+        (Way::Ring, true) => &[Way::Ring, Way::Splice, Way::ReadWrite],
+        (Way::Thread, true) => &[Way::Thread, Way::Splice, Way::ReadWrite],
+        (Way::Splice, true) => &[Way::Splice, Way::ReadWrite],
+        (Way::Ring, false) => &[Way::Ring, Way::ReadWrite],
+        (Way::Thread, false) => &[Way::Thread, Way::ReadWrite],
         (Way::CopyFileRange, _) => &[Way::CopyFileRange, Way::ReadWrite],
-        (Way::Splice, true) | (Way::ReadWrite, _) => &[Way::ReadWrite],
+        (Way::Splice, false) | (Way::ReadWrite, _) => &[Way::ReadWrite],
     };
     let mut route = Route {
         ways,
@@ -213,7 +218,7 @@ pub fn route(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Resu
     let is_long = bytes >= LEAST_COMPARED && !matches!(wish.io, Io::Only(_));
     if is_long
         && let [Way::Ring | Way::Thread, others @ ..] = ways
-        && !leaves_holes
+        && is_spliced
     {
         match known.splice_is_quicker {
             Some((devices, true)) if devices == file.devices => route.ways = others,
@@ -254,6 +259,14 @@ fn quickest(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Resul
 /// it lies, or is to be asked little.
 const fn is_far(kind: u64) -> bool {
     matches!(kind, CEPH | CIFS | FUSE | NFS | SMB2)
+}
+
+/// Whether what comes out of a pipe is what a file on that file system holds. FUSE was seen to fill
+/// one with more than its server gave, zeros for the rest, where the file is read past the page cache
+/// and less is given than asked for (Linux 6.18); `read` is told how much it was.
+#[must_use]
+pub const fn may_be_spliced(kind: u64) -> bool {
+    kind != FUSE
 }
 
 /// Whether blocks are allocated ahead of what is written. On ext4 12 MiB take 1.2 times as long

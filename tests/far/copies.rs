@@ -151,12 +151,21 @@ fn short_reads() {
     let Some(place) = place("short_reads", behaviour) else {
         return;
     };
-    let content = noise(300_000, 1);
-    fs::write(place.behind.join("file"), &content).unwrap();
-    for (number, way) in WAYS.into_iter().enumerate() {
-        let copy = place.near.join(format!("copy{number}"));
-        ours(way, &place.far.join("file"), &copy).expect_success();
-        assert!(fs::read(&copy).unwrap() == content, "{way:?}");
+    // Small and large.
+    for len in [300_000, 1_000_000] {
+        let content = noise(len, 1);
+        let source = place.far.join("file");
+        fs::write(place.behind.join("file"), &content).unwrap();
+        // The pages that a pipe is filled with are one time more, one time fewer.
+        for way in [WAYS.as_slice(), &[&["--io=splice"][..]; 8]].concat() {
+            for (to, behind) in [(&place.near, &place.near), (&place.far, &place.behind)] {
+                ours(way, &source, &to.join("copy")).expect_success();
+                let copied = fs::read(behind.join("copy")).unwrap();
+                assert!(copied == content, "{way:?} {len} to {}", to.display());
+            }
+            let ran = run(command(annulet()).arg("cat").arg(&source));
+            assert!(ran.expect_success().stdout == content, "cat {len}");
+        }
     }
 }
 
