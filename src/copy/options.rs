@@ -40,7 +40,7 @@
 //! | `reflink` | `data/mover.rs`, `data/route.rs` |
 //! | `sparse` | `data/route.rs` |
 //! | `io` | `data/mover.rs`, `data/route.rs` |
-//! | `jobs` | `run.rs`, `team.rs`, `watch.rs` |
+//! | `jobs` | `run.rs`, `team.rs` |
 //! <!-- /options -->
 
 use bitflags::bitflags;
@@ -198,6 +198,12 @@ impl Options {
             sparse: self.sparse,
             is_alone: self.jobs == 1,
         }
+    }
+
+    /// Whether the program is to choose how many workers there are.
+    #[must_use]
+    pub const fn chooses_workers(&self) -> bool {
+        self.jobs == 0
     }
 
     /// Whether symlinks are followed for a name.

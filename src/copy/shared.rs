@@ -45,15 +45,22 @@ pub struct Shared<'a> {
     /// A directory was about to be copied into itself: nothing more of the operand is. Relaxed:
     /// whatever other workers do for an operand, they take over under a lock.
     pub is_stopped: AtomicBool,
-    /// The source comes from a disk, and is to be read ahead. Relaxed: a hint.
-    pub is_cold: AtomicBool,
-    /// The source's files are packed in blocks that many share, of which the file system keeps but a
-    /// few unpacked: they are taken in the order in which they lie, by few workers. Relaxed: a hint.
-    pub is_packed: AtomicBool,
-    /// More workers were called in, since those that there were had to wait. Relaxed: a hint.
-    pub waits: AtomicBool,
+    /// What was found of its two sides.
+    pub found: Found,
     /// How many levels of a walk keep their descriptors; 0 before that was found out.
     open_levels: AtomicU32,
+}
+
+/// What was found of where a copy reads and writes. Relaxed: nothing hangs on who knows it first.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The source comes from a disk, and is to be read ahead.
+    pub is_cold: AtomicBool,
+    /// The source's files are packed in blocks that many share, of which the file system keeps but a
+    /// few unpacked: they are taken in the order in which they lie, by few workers.
+    pub is_packed: AtomicBool,
+    /// More workers were called in, since those that there were had to wait.
+    pub waits: AtomicBool,
 }
 
 /// Where operands go.
@@ -106,9 +113,7 @@ impl<'a> Shared<'a> {
             pool: Pool::new(),
             line: Line::new(sources),
             is_stopped: AtomicBool::new(false),
-            is_cold: AtomicBool::new(false),
-            is_packed: AtomicBool::new(false),
-            waits: AtomicBool::new(false),
+            found: Found::default(),
             open_levels: AtomicU32::new(0),
         }
     }

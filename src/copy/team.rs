@@ -62,7 +62,7 @@ impl<'a> Team<'a> {
             return known;
         }
         let is_early = self.names < ALONE_NAMES && self.shared.pool.workers() == 0;
-        if options.jobs == 0 && is_early {
+        if options.chooses_workers() && is_early {
             return false;
         }
         if options.depends_on_order() || !self.call_in() {
@@ -81,7 +81,7 @@ impl<'a> Team<'a> {
         let shared = self.shared;
         let jobs = shared.options.jobs;
         let is_early = self.names < ALONE_NAMES && shared.pool.workers() == 0;
-        let waits = shared.waits.load(Ordering::Relaxed);
+        let waits = shared.found.waits.load(Ordering::Relaxed);
         let least = if jobs > 1 || waits {
             LEAST_AWAITED_OPERANDS
         } else {
@@ -120,7 +120,7 @@ impl<'a> Team<'a> {
     fn change(&self, Choice { workers, change }: Choice) {
         let why = change.name().as_bytes();
         if change == Change::Waiting {
-            self.shared.waits.store(true, Ordering::Relaxed);
+            self.shared.found.waits.store(true, Ordering::Relaxed);
             self.start(workers, why);
         } else {
             // Two at least: who is alone has nobody to hand anything to.

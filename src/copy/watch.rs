@@ -62,7 +62,7 @@ impl Watch {
             return None;
         }
         let measured = self.measure(src, shared);
-        let is_packed = shared.is_packed.load(Ordering::Relaxed);
+        let is_packed = shared.found.is_packed.load(Ordering::Relaxed);
         let choice = measured.and_then(|measured| self.choose(&measured, is_packed));
         self.is_settling |= choice.is_some();
         // Soon, as long as it is not known whether the last change was for the better.
@@ -101,10 +101,10 @@ impl Watch {
         if read_bytes > 0 {
             let is_packed = sys::file_system_type(src) == Ok(SQUASHFS);
             let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
-            shared.is_packed.store(is_packed, Ordering::Relaxed);
-            shared.is_cold.fetch_or(is_cold, Ordering::Relaxed);
+            shared.found.is_packed.store(is_packed, Ordering::Relaxed);
+            shared.found.is_cold.fetch_or(is_cold, Ordering::Relaxed);
         }
-        if shared.options.jobs != 0 || !shared.may_hand_out() {
+        if !shared.options.chooses_workers() || !shared.may_hand_out() {
             return None;
         }
         let (processors, _) = self.limits();

@@ -178,7 +178,7 @@ impl Walk<'_, '_> {
         if !self.visit.may_share(self.task) {
             return;
         }
-        let waits = self.shared.waits.load(Ordering::Relaxed);
+        let waits = self.shared.found.waits.load(Ordering::Relaxed);
         let least = if waits {
             LEAST_AWAITED_ITEMS
         } else {
@@ -214,7 +214,7 @@ impl Walk<'_, '_> {
     }
 
     fn is_packed(&self) -> bool {
-        self.shared.is_packed.load(Ordering::Relaxed)
+        self.shared.found.is_packed.load(Ordering::Relaxed)
     }
 
     /// Hands the next `count` items of a level over.
@@ -262,7 +262,7 @@ impl Walk<'_, '_> {
             names,
             ..
         } = &mut *self.task;
-        if self.shared.is_cold.load(Ordering::Relaxed)
+        if self.shared.found.is_cold.load(Ordering::Relaxed)
             && let Some(level) = levels.last_mut()
             && let Some(src) = &level.dir.src
         {
