@@ -29,6 +29,7 @@ impl Operands<'_, '_> {
     pub fn copy(&mut self, src: &[u8], dst: &[u8], is_absent: bool) {
         let (shared, task) = (self.worker.shared, &mut *self.task);
         shared.is_stopped.store(false, Ordering::Relaxed);
+        shared.found.is_packed.store(false, Ordering::Relaxed);
         task.begin_operand();
         task.src.start(b"", src);
         task.dst.start(shared.target.root_path, dst);

@@ -123,6 +123,9 @@ impl<'a> Team<'a> {
             self.shared.found.waits.store(true, Ordering::Relaxed);
             self.start(workers, why);
         } else {
+            if change == Change::Undoing {
+                self.shared.found.is_packed.store(true, Ordering::Relaxed);
+            }
             // Two at least: who is alone has nobody to hand anything to.
             self.set_workers(workers.max(2), why);
         }

@@ -4,7 +4,7 @@ use core::mem::take;
 use core::sync::atomic::Ordering;
 
 use super::shared::Shared;
-use super::workers::{Change, Choice, Known, MOST_WORKERS, Measured, choose};
+use super::workers::{Change, Choice, Few, Known, MOST_WORKERS, Measured, choose};
 use crate::data::limits::{most_by_memory, usual_count};
 use crate::data::route::file_systems::SQUASHFS;
 use crate::sys::{self, BorrowedFd, Usage};
@@ -37,6 +37,8 @@ pub struct Watch {
     from: Option<Seen>,
     /// The workers before the last change, and their rate.
     before: Option<(u32, u64)>,
+    /// How no more workers than processors did.
+    few: Option<Few>,
     /// More than so many did not help, and are not tried again in so many looks; of so many.
     enough: u32,
     untried: u32,
@@ -101,7 +103,10 @@ impl Watch {
         if read_bytes > 0 {
             let is_packed = sys::file_system_type(src) == Ok(SQUASHFS);
             let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
-            shared.found.is_packed.store(is_packed, Ordering::Relaxed);
+            shared
+                .found
+                .is_packed
+                .fetch_or(is_packed, Ordering::Relaxed);
             shared.found.is_cold.fetch_or(is_cold, Ordering::Relaxed);
         }
         if !shared.options.chooses_workers() || !shared.may_hand_out() {
@@ -117,6 +122,7 @@ impl Watch {
             preemptions: usage.preemptions,
             files,
             bytes: now.bytes - from.bytes,
+            reads_disk: read_bytes > 0,
         })
     }
 
@@ -131,8 +137,15 @@ impl Watch {
         if self.untried > 0 {
             most = most.min(self.enough);
         }
-        let before = self.before.take();
-        let choice = choose(measured, &Known { before, most })?;
+        let known = Known {
+            before: self.before.take(),
+            few: self.few,
+            most,
+        };
+        if measured.workers <= processors {
+            self.few = Some(measured.added_to(self.few));
+        }
+        let choice = choose(measured, &known)?;
         if choice.change == Change::Waiting {
             self.before = Some((measured.workers, measured.rate()));
         } else {

@@ -6,13 +6,19 @@
 //!
 //! Others compete for processors as well, and who waits for a processor waits in no call. And what
 //! is waited for may have a limit of its own (one disk's head, one lock): then more workers copy no
-//! more, which is found out by having them for a while.
+//! more, which is found out by having them for a while. Or they undo each other's work: where many
+//! small files are packed in one block (squashfs), workers far from each other have the same blocks
+//! unpacked again and again. By the time that takes it is hard to tell, as no two parts of a tree
+//! are alike; but they use the processors for much longer for each file than few did.
 
 /// The most that are called in without being asked for.
 pub const MOST_WORKERS: u32 = 64;
 
 /// At most so many times as many as there are: whether that helps is seen before there are more.
 const MOST_TIMES: u32 = 16;
+/// And so many where a disk is read: its first blocks are waited for longest, and bring what others
+/// ask for.
+const MOST_TIMES_DISK: u32 = 2;
 
 /// Processors that are in use for more than this share of the time are busy.
 const BUSY_PERCENT: u64 = 60;
@@ -25,6 +31,9 @@ const LEAST_WAIT_US: u64 = 40;
 
 /// Who loses its processor once in so many waits competes for it.
 const WAITS_FOR_A_PREEMPTION: u64 = 4;
+
+/// Who uses processors for so many times as long as few workers did, for the same, undoes others' work.
+const MOST_USED_TIMES: u64 = 2;
 
 /// More workers have to copy so much more, in percent, to stay.
 const LEAST_GAIN_PERCENT: u64 = 10;
@@ -48,6 +57,8 @@ pub struct Measured {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Blocks had to be read from a disk.
+    pub reads_disk: bool,
 }
 
 /// What was found out before.
@@ -55,8 +66,19 @@ pub struct Measured {
 pub struct Known {
     /// There were fewer workers, so many, and this was their [`Measured::rate`].
     pub before: Option<(u32, u64)>,
+    /// How no more workers than processors did.
+    pub few: Option<Few>,
     /// There may be no more than so many.
     pub most: u32,
+}
+
+/// How few workers did, on the average.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Few {
+    /// See [`Measured::used_each_ns`].
+    pub used_each_ns: u64,
+    /// See [`Measured::rate`].
+    pub rate: u64,
 }
 
 /// Why there are to be more workers, or fewer.
@@ -66,6 +88,8 @@ pub enum Change {
     Waiting,
     /// Fewer: more did not help.
     NoGain,
+    /// Fewer: more undo each other's work.
+    Undoing,
 }
 
 /// How many workers there are to be.
@@ -84,16 +108,43 @@ impl Change {
         match self {
             Self::Waiting => "as each waits most of the time",
             Self::NoGain => "as more were not quicker",
+            Self::Undoing => "as more used processors for longer",
         }
     }
 }
 
 impl Measured {
-    /// How much was copied in a second: files, of which each counts like the bytes that take as
-    /// long.
+    /// How much was copied: files, and their bytes as so many files as take as long.
+    const fn amount(&self) -> u64 {
+        self.files + (self.bytes >> 16)
+    }
+
+    /// How much was copied in a second.
     #[must_use]
     pub fn rate(&self) -> u64 {
-        (self.files + (self.bytes >> 16)) * 1_000_000 / self.elapsed_us.max(1)
+        self.amount() * 1_000_000 / self.elapsed_us.max(1)
+    }
+
+    /// For how long processors were used for each file, in nanoseconds.
+    #[must_use]
+    pub fn used_each_ns(&self) -> u64 {
+        self.used_us * 1000 / self.amount().max(1)
+    }
+
+    /// Whether more is copied than at that rate, by as much as more workers have to copy.
+    fn is_quicker_than(&self, rate: u64) -> bool {
+        self.rate() * 100 >= rate * (100 + LEAST_GAIN_PERCENT)
+    }
+
+    /// What it is together with what `few` did before: no two parts of a tree are alike, so all
+    /// count, the last ones most.
+    #[must_use]
+    pub fn added_to(&self, few: Option<Few>) -> Few {
+        let (used_each_ns, rate) = (self.used_each_ns(), self.rate());
+        few.map_or(Few { used_each_ns, rate }, |few| Few {
+            used_each_ns: few.used_each_ns.midpoint(used_each_ns),
+            rate: few.rate.midpoint(rate),
+        })
     }
 
     /// Whether workers wait in calls, for long enough, and processors have time for more.
@@ -106,23 +157,35 @@ impl Measured {
     }
 
     /// How much time the processors had, in microseconds.
-    fn processors_us(&self) -> u64 {
-        self.elapsed_us * u64::from(self.processors)
+    const fn processors_us(&self) -> u64 {
+        self.elapsed_us * self.processors as u64
     }
 }
 
 /// Chooses, once enough was measured to tell. `None` is as many as there are.
 #[must_use]
 pub fn choose(measured: &Measured, known: &Known) -> Option<Choice> {
-    let now = measured.workers;
+    let (now, processors) = (measured.workers, measured.processors);
     let to = |workers, change| Some(Choice { workers, change });
+    if let Some(few) = known.few
+        && now > processors
+        && !measured.is_quicker_than(few.rate)
+        && measured.used_each_ns() > few.used_each_ns * MOST_USED_TIMES
+    {
+        return to(processors, Change::Undoing);
+    }
     if let Some((fewer, rate)) = known.before
         && fewer < now
-        && measured.rate() * 100 < rate * (100 + LEAST_GAIN_PERCENT)
+        && !measured.is_quicker_than(rate)
     {
         return to(fewer, Change::NoGain);
     }
-    let most = known.most.min(now.saturating_mul(MOST_TIMES));
+    let most_times = if measured.reads_disk {
+        MOST_TIMES_DISK
+    } else {
+        MOST_TIMES
+    };
+    let most = known.most.min(now.saturating_mul(most_times));
     let enough = u64::from(now) * measured.processors_us() / measured.used_us.max(1);
     let enough = u32::try_from(enough).map_or(most, |enough| enough.min(most));
     // A little more is not worth the change.
@@ -148,6 +211,7 @@ mod tests {
             preemptions,
             files: 100,
             bytes: 100 * 6000,
+            reads_disk: false,
         }
     }
 
@@ -157,7 +221,12 @@ mod tests {
     }
 
     fn after(before: Option<(u32, u64)>, most: u32, measured: &Measured) -> Option<(u32, Change)> {
-        let chosen = choose(measured, &Known { before, most });
+        let known = Known {
+            before,
+            most,
+            few: None,
+        };
+        let chosen = choose(measured, &known);
         chosen.map(|choice| (choice.workers, choice.change))
     }
 
@@ -218,6 +287,18 @@ mod tests {
     }
 
     #[test]
+    fn where_a_disk_is_read_they_become_more_step_by_step() {
+        for (workers, expected) in [(1, Some(2)), (2, Some(4)), (40, Some(64)), (64, None)] {
+            let measured = Measured {
+                reads_disk: true,
+                ..measured(workers, 1, 100 * u64::from(workers), 0)
+            };
+            let found = first(&measured).map(|(count, _)| count);
+            assert_eq!(found, expected, "{workers}");
+        }
+    }
+
+    #[test]
     fn there_are_no_more_than_may_be() {
         let waiting = measured(1, 1, 100, 0);
         for (most, expected) in [
@@ -259,5 +340,41 @@ mod tests {
             ..measured(1, 0, 0, 0)
         };
         assert_eq!(large.rate(), 1025 / 2);
+    }
+
+    #[test]
+    fn who_uses_processors_for_much_longer_than_few_did_goes() {
+        // 109 files and pieces of 64 KiB in a tenth of a second, in 160 ms of processors.
+        let many = |workers| measured(workers, 160, 2000, 0);
+        assert_eq!(many(4).used_each_ns(), 1_467_889);
+        for (workers, used_each_ns, rate, expected) in [
+            (4, 700_000, 1000, Some((2, Change::Undoing))),
+            (64, 700_000, 1000, Some((2, Change::Undoing))),
+            // For twice as long, or less.
+            (4, 734_000, 1000, None),
+            // They are quicker all the same.
+            (4, 700_000, 990, None),
+            // No more than processors.
+            (2, 700_000, 1000, None),
+        ] {
+            let few = Some(Few { used_each_ns, rate });
+            let known = Known {
+                before: None,
+                few,
+                most: 64,
+            };
+            let chosen = choose(&many(workers), &known);
+            let found = chosen.map(|choice| (choice.workers, choice.change));
+            assert_eq!(found, expected, "{workers} {few:?}");
+        }
+    }
+
+    #[test]
+    fn what_few_did_is_an_average_of_which_the_last_counts_most() {
+        let [first, second] = [100, 50].map(|used_ms| measured(1, used_ms, 100, 0));
+        let few = first.added_to(None);
+        assert_eq!((few.used_each_ns, few.rate), (917_431, 1090));
+        let few = second.added_to(Some(few));
+        assert_eq!((few.used_each_ns, few.rate), (688_073, 1090));
     }
 }

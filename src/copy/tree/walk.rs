@@ -262,7 +262,9 @@ impl Walk<'_, '_> {
             names,
             ..
         } = &mut *self.task;
-        if self.shared.found.is_cold.load(Ordering::Relaxed)
+        let found = &self.shared.found;
+        if found.is_cold.load(Ordering::Relaxed)
+            && !found.is_packed.load(Ordering::Relaxed)
             && let Some(level) = levels.last_mut()
             && let Some(src) = &level.dir.src
         {
