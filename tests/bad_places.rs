@@ -501,7 +501,7 @@ fn memory_refused() {
         for line in [
             "cp -a s t",
             "cp -j8 -r s t",
-            "cp --reflink=never s/x t",
+            "cp --sparse=always s/x t",
             "cat s/x",
             "cat -n s/x s/none s/one",
             "cp --io=ring s/large t",

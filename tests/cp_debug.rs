@@ -157,9 +157,10 @@ type Told = (&'static str, &'static [libc::c_long], &'static str);
 const TOLD: &[Told] = &[
     ("small", &[], "avoided; unsupported; no; reads and writes"),
     ("m", &[], "yes; unsupported; no; copy_file_range"),
+    ("m", &[COPY_RANGE], "yes; unsupported; no; splice"),
     (
         "m",
-        &[COPY_RANGE],
+        &[COPY_RANGE, SPLICE],
         "unsupported; unsupported; no; reads and writes",
     ),
     ("long", &[], "yes; unsupported; no; splice"),
@@ -175,8 +176,9 @@ const TOLD: &[Told] = &[
         "unsupported; unsupported; SEEK_HOLE; reads and writes",
     ),
     ("holes", &[SEEK], "yes; unsupported; no; splice"),
+    ("--reflink=never m", &[], "yes; no; no; splice"),
     (
-        "--reflink=never m",
+        "--reflink=never small",
         &[],
         "avoided; no; no; reads and writes",
     ),

@@ -1,6 +1,8 @@
 //! Data by two: one reads, one writes, whoever that is; and which way data goes.
 #![allow(missing_docs)]
 
+mod support;
+
 use std::ffi::CString;
 use std::fs;
 
@@ -12,7 +14,8 @@ use annulet::data::route::file_systems::{
 };
 use annulet::data::route::{
     self, Devices, FileFacts, FileRoute, KERNEL_COPY_LEAST, LARGE_BYTES, LEAST_COMPARED,
-    LEAST_FOR_TWO, LEAST_FOR_TWO_ELSEWHERE, Measured, Ranges, Route, Unknown, route_file,
+    LEAST_FOR_TWO, LEAST_FOR_TWO_ELSEWHERE, Measured, Ranges, Route, SPLICE_LEAST, Unknown,
+    route_file,
 };
 use annulet::data::transfer::{Files, Transfer};
 use annulet::data::wish::Way::{self, CopyFileRange, ReadWrite, Ring, Splice, Thread};
@@ -229,8 +232,10 @@ const DEVICES: Devices = (1, Some(2));
 
 /// All is known, and nothing is in the way; nothing was compared.
 const KNOWN: Measured = Measured {
+    workers: 1,
     unshareable: None,
     kernel_copies: Some(true),
+    copies_in_pieces: None,
     processors: Some(2),
     ring: Some(true),
     splice_is_quicker: None,
@@ -331,6 +336,10 @@ fn every_row_of_the_table() {
             processors: Some(1),
             ..KNOWN
         };
+        for (workers, expected) in [(8, with_ring), (9, Splice), (64, Splice)] {
+            let known = Measured { workers, ..KNOWN };
+            assert_eq!(way(AUTO, &large, &known), expected);
+        }
         let with_ring_alone = if with_ring == Ring { Ring } else { Splice };
         assert_eq!(way(AUTO, &large, &no_ring), Thread);
         assert_eq!(way(alone, &large, &KNOWN), with_ring_alone);
@@ -383,20 +392,21 @@ fn the_kernel_does_not_copy_what_is_not_to_be_shared() {
         kernel_copies: Some(false),
         ..KNOWN
     };
-    for range in [small, far] {
-        for (reflink, sparse) in [
-            (Reflink::Never, Sparse::Auto),
-            (Reflink::Auto, Sparse::Never),
-            (Reflink::Auto, Sparse::Always),
+    let short = range(EXT4, SPLICE_LEAST - 1);
+    for (range, otherwise) in [(short, ReadWrite), (small, Splice), (far, Splice)] {
+        for (reflink, sparse, expected) in [
+            (Reflink::Never, Sparse::Auto, otherwise),
+            (Reflink::Auto, Sparse::Never, otherwise),
+            (Reflink::Auto, Sparse::Always, ReadWrite),
         ] {
             let wish = Wish {
                 reflink,
                 sparse,
                 ..AUTO
             };
-            assert_eq!(way(wish, &range, &KNOWN), ReadWrite);
+            assert_eq!(way(wish, &range, &KNOWN), expected);
         }
-        assert_eq!(way(AUTO, &range, &untrusted), ReadWrite);
+        assert_eq!(way(AUTO, &range, &untrusted), otherwise);
         let only = Wish {
             io: Io::Only(CopyFileRange),
             ..AUTO
@@ -443,6 +453,91 @@ fn each_way_hands_over_to_the_next() {
             (ReadWrite, &[ReadWrite]),
         ] {
             assert_eq!(route(only(way), &range, &KNOWN).unwrap().ways, expected);
+        }
+    }
+}
+
+#[test]
+fn what_the_kernel_does_not_copy_is_spliced_unless_it_is_short() {
+    for (range, expected) in [
+        (
+            range(EXT4, SPLICE_LEAST - 1),
+            &[CopyFileRange, ReadWrite][..],
+        ),
+        (
+            range(EXT4, SPLICE_LEAST),
+            &[CopyFileRange, Splice, ReadWrite],
+        ),
+        (range(FUSE, 1 << 40), &[CopyFileRange, Splice, ReadWrite]),
+    ] {
+        assert_eq!(route(AUTO, &range, &KNOWN).unwrap().ways, expected);
+    }
+}
+
+#[test]
+fn what_the_kernel_copies_in_pieces_that_are_waited_for_goes_another_way() {
+    let only = Wish {
+        io: Io::Only(CopyFileRange),
+        ..AUTO
+    };
+    let from_fuse = |bytes| {
+        let mut range = range(FUSE, bytes);
+        range.file.source = FUSE;
+        range
+    };
+    for (devices, in_pieces, workers, range, expected) in [
+        (DEVICES, true, 64, range(NFS, 1 << 40), Splice),
+        (DEVICES, true, 64, range(NFS, SPLICE_LEAST), Splice),
+        (
+            DEVICES,
+            true,
+            1,
+            range(NFS, SPLICE_LEAST - 1),
+            CopyFileRange,
+        ),
+        (DEVICES, false, 1, range(NFS, 1 << 40), CopyFileRange),
+        // Of others that says nothing.
+        ((1, Some(3)), true, 1, range(NFS, 1 << 40), CopyFileRange),
+        // Where there is a buffer for larger pieces.
+        (DEVICES, true, 8, from_fuse(1 << 40), ReadWrite),
+        (DEVICES, true, 9, from_fuse(1 << 40), CopyFileRange),
+        (DEVICES, true, 1, from_fuse(LARGE_BYTES), CopyFileRange),
+    ] {
+        let known = Measured {
+            copies_in_pieces: Some((devices, in_pieces)),
+            workers,
+            ..KNOWN
+        };
+        assert_eq!(way(AUTO, &range, &known), expected, "{range:?} {workers}");
+        assert_eq!(way(only, &range, &known), way(only, &range, &KNOWN));
+    }
+}
+
+#[test]
+fn nothing_is_spliced_from_fuse() {
+    for (io, bytes) in support::pairs(
+        [
+            Io::Auto,
+            Io::Sync,
+            Io::Only(Splice),
+            Io::Only(Ring),
+            Io::Only(Thread),
+        ],
+        [
+            1,
+            SPLICE_LEAST,
+            LARGE_BYTES,
+            LARGE_BYTES + 1,
+            LEAST_COMPARED,
+        ],
+    ) {
+        for (kind, cached) in support::pairs([EXT4, XFS, FUSE], [true, false]) {
+            let mut range = range(kind, bytes);
+            range.file.source = FUSE;
+            range.file.is_cached = Some(cached);
+            let found = route(Wish { io, ..AUTO }, &range, &KNOWN).unwrap();
+            assert!(!found.ways.contains(&Splice), "{io:?} {range:?}");
+            assert!(!found.is_compared);
         }
     }
 }

@@ -313,7 +313,7 @@ fn own_pipe(from: BorrowedFd<'_>) -> Option<Pipe> {
 fn check_order(from: BorrowedFd<'_>) -> Result<()> {
     let appends = sys::status_flags(STDOUT).is_ok_and(|flags| flags.contains(OFlags::APPEND));
     let end = if appends {
-        plain::size_of(STDOUT).ok()
+        sys::size_fd(STDOUT).ok()
     } else {
         None
     };

@@ -27,6 +27,17 @@ const BYTES_EACH: u32 = 1 << 20;
 /// The period that nobody changes.
 const USUAL_PERIOD: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
 
+/// So much all workers' buffers take together, or a little more where workers are called in later.
+pub const BUFFERS_BYTES: usize = 1 << 20;
+/// And so much of its own each uses at least: with 64 workers 2 MiB.
+const LEAST_BUFFER_BYTES: usize = 32 << 10;
+
+/// How much of its buffer a worker uses, where there are so many.
+#[must_use]
+pub fn buffer_share(workers: u32) -> usize {
+    LEAST_BUFFER_BYTES.max(BUFFERS_BYTES / workers.max(1) as usize)
+}
+
 /// As many workers as there are processors for them: those that the process may run on, or
 /// fewer where its control group's time on them is limited, and at most [`USUAL_MOST`].
 #[must_use]
@@ -61,4 +72,25 @@ fn numbers_in(path: &CStr) -> Option<[u32; 2]> {
     let file = plain::open(CWD, path, OFlags::NONBLOCK, NO_MODE).ok()?;
     sys::read(file.as_fd(), &mut text).ok()?;
     Some(two_numbers(&text, b' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_buffers_together_are_small() {
+        for (workers, share_kib) in [
+            (0, 1024),
+            (1, 1024),
+            (4, 256),
+            (5, 204),
+            (8, 128),
+            (16, 64),
+            (64, 32),
+            (4096, 32),
+        ] {
+            assert_eq!(buffer_share(workers) >> 10, share_kib, "{workers}");
+        }
+    }
 }

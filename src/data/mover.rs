@@ -9,21 +9,21 @@ use super::clone;
 use super::facts::{FileSystem, is_cached};
 use super::kernel_copy;
 use super::lazy_ring::LazyRing;
-use super::limits::usual_count;
+use super::limits::{BUFFERS_BYTES, buffer_share, usual_count};
 use super::pipe::{self, Pipe};
 use super::pipeline::{self, SLOTS, WriterState};
-use super::plain::{self, size_of};
+use super::plain;
 use super::progress::Progress;
-use super::read_write::{self, BUFFER_BYTES, Position};
+use super::read_write::{self, Position};
 use super::ring_writer::RingWriter;
 use super::route::{FileFacts, FileRoute, LARGE_BYTES, Measured, Ranges, Route, Unknown};
-use super::route::{is_exact, route, route_file};
+use super::route::{is_exact, is_far, route, route_file};
 use super::thread_writer;
 use super::trace::{Blocks, Trace};
-use super::transfer::{Files, Transfer};
+use super::transfer::{Files, READ_AT_ONCE_BYTES, Transfer};
 use super::wish::{Io, Reflink, Way, Wish};
 use crate::report::{During, Failure, Message, Result};
-use crate::sys::{self, Buffer, Errno, FileType, Stat, Whence};
+use crate::sys::{self, BorrowedFd, Buffer, Errno, FileType, Stat, Whence};
 
 /// So much is read on the stack as long as no buffer is needed: for one small file alone that is a
 /// system call less.
@@ -90,6 +90,8 @@ pub struct DataMover<'a> {
     /// Where the last large file went to.
     destination: FileSystem,
     buffer: Option<Buffer>,
+    /// How much of it was used for the last file.
+    share: usize,
     /// What is read into where another thread writes.
     slots: Option<Buffer>,
     pipe: Option<Pipe>,
@@ -108,6 +110,7 @@ impl<'a> DataMover<'a> {
             source: FileSystem::default(),
             destination: FileSystem::default(),
             buffer: None,
+            share: 0,
             slots: None,
             pipe: None,
             ring: LazyRing::default(),
@@ -119,7 +122,12 @@ impl<'a> DataMover<'a> {
     /// # Errors
     /// `ENOMEM`.
     pub fn buffer(&mut self) -> sys::Result<&mut [u8]> {
-        plain::buffer(&mut self.buffer, BUFFER_BYTES)
+        plain::buffer(&mut self.buffer, BUFFERS_BYTES)
+    }
+
+    /// So many copy at the same time: the more, the less memory each takes.
+    pub const fn set_workers(&mut self, workers: u32) {
+        self.measured.workers = workers;
     }
 
     /// Copies all of a file to another, empty one.
@@ -194,9 +202,12 @@ impl<'a> DataMover<'a> {
         transfer.file.source = source;
         if ranges.is_looked_at {
             transfer.file.destination = self.destination.kind_of(to, destination_device);
-            // Advice only: read ahead further.
-            let _ = sys::fadvise_sequential(from);
+            read_further_ahead(from);
             transfer.file.is_cached = Some(is_cached(from, size));
+        } else if is_far(source) && size > READ_AT_ONCE_BYTES {
+            read_further_ahead(from);
+            // To look would take as long as to read.
+            transfer.file.is_cached = Some(false);
         }
         let moved = if ranges.skips_holes {
             self.copy_extents(transfer)
@@ -253,7 +264,7 @@ impl<'a> DataMover<'a> {
             self.trace.seek_hole |= matches!(data, Ok(_) | Err(Errno::ENXIO));
             if data == Err(Errno::ENXIO) {
                 // A hole up to the source's end, which may be another by now.
-                let end = size_of(from).during(Message::Read)?;
+                let end = sys::size_fd(from).during(Message::Read)?;
                 transfer.skip_to(end.max(transfer.at));
                 return Ok(());
             }
@@ -277,7 +288,7 @@ impl<'a> DataMover<'a> {
             return Ok(moved?);
         };
         // Of one that cannot be looked at the worst is believed.
-        let length = size_of(transfer.files.to).unwrap_or(u64::MAX);
+        let length = sys::size_fd(transfer.files.to).unwrap_or(u64::MAX);
         match moved {
             // Where no length can be set, it may be the right one all the same.
             Ok(()) if length == transfer.at => Ok(()),
@@ -366,7 +377,7 @@ impl<'a> DataMover<'a> {
         let reads_ahead = is_awaited && way != Way::CopyFileRange;
         transfer.begin_way(route.preallocates && way.allocates_ahead(), reads_ahead);
         match way {
-            Way::CopyFileRange => kernel_copy::copy(transfer),
+            Way::CopyFileRange => self.copy_by_kernel(transfer),
             Way::Splice => pipe::copy(transfer, &mut self.pipe),
             Way::Ring => copied = self.run_ring(transfer, route.queues),
             Way::Thread => copied = thread_writer::copy(transfer, &mut self.slots),
@@ -380,6 +391,17 @@ impl<'a> DataMover<'a> {
         copied
     }
 
+    /// Has the kernel copy, and learns how it does.
+    fn copy_by_kernel(&mut self, transfer: &mut Transfer<'_>) {
+        let devices = transfer.file.devices;
+        let known = self
+            .measured
+            .copies_in_pieces
+            .filter(|known| known.0 == devices);
+        let known = kernel_copy::copy(transfer, known.map(|known| known.1));
+        self.measured.copies_in_pieces = known.map(|known| (devices, known));
+    }
+
     /// Copies by reads and writes, which give the final word.
     fn read_and_write(&mut self, transfer: &mut Transfer<'_>, position: Position) -> Result<()> {
         let start = transfer.at;
@@ -387,7 +409,14 @@ impl<'a> DataMover<'a> {
         let copied = if is_short && self.buffer.is_none() {
             read_write::copy(transfer, &mut [0; SHORT_BYTES], position)
         } else {
-            let buffer = plain::buffer(&mut self.buffer, BUFFER_BYTES).during(Message::Read)?;
+            let share = buffer_share(self.measured.workers);
+            if share < self.share {
+                // What was used beyond it is given back.
+                self.buffer = None;
+            }
+            self.share = share;
+            let buffer = plain::buffer(&mut self.buffer, BUFFERS_BYTES).during(Message::Read)?;
+            let buffer = buffer.get_mut(..share).unwrap_or_default();
             read_write::copy(transfer, buffer, position)
         };
         if transfer.at > start {
@@ -419,4 +448,10 @@ impl<'a> DataMover<'a> {
         }
         copied
     }
+}
+
+/// Says that a file is read in order.
+fn read_further_ahead(file: BorrowedFd<'_>) {
+    // Advice only.
+    let _ = sys::fadvise_sequential(file);
 }

@@ -5,19 +5,23 @@
 //! destination's pages, where reading and writing make two. With room for 1 MiB it takes 0.8
 //! of the time of `copy_file_range`, which does the same through a pipe of 64 KiB.
 
-use super::plain;
+use core::mem::take;
+
 use super::transfer::Transfer;
-use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR, Usage};
 
 /// How much a pipe shall hold from file to file: 16 times the usual, what anyone may ask for.
 const PIPE_BYTES: usize = 1 << 20;
 
 /// How much the kernel is best asked to move at a time from one file to another: with all of
-/// [`PIPE_BYTES`], files of 4 to 8 MiB take a quarter longer.
+/// [`PIPE_BYTES`], files of 4 to 8 MiB take a quarter longer. Where each write is waited for, they are
+/// best few: with all of it.
 const FILE_TO_FILE_BYTES: usize = 256 << 10;
 
-/// How much goes through a pipe before it is said how far the copy has come.
+/// How much goes through a pipe before it is said how far the copy has come; less where it is waited
+/// for, so that more is read ahead in time.
 const PART_BYTES: u64 = 4 << 20;
+const AWAITED_PART_BYTES: u64 = PIPE_BYTES as u64;
 
 /// A pipe that data is moved through.
 #[derive(Debug)]
@@ -91,21 +95,35 @@ pub fn copy(transfer: &mut Transfer<'_>, pipe: &mut Option<Pipe>) {
         && transfer.at < transfer.end
     {
         let mut at = transfer.at;
-        let part_end = transfer.end.min(at + PART_BYTES);
+        let part_bytes = if made.at_a_time == PIPE_BYTES {
+            AWAITED_PART_BYTES
+        } else {
+            PART_BYTES
+        };
+        let part_end = transfer.end.min(at + part_bytes);
         let mut left = 0;
+        // The first piece of each part shows whether writes are waited for.
+        let mut is_shown = true;
         while at < part_end && left == 0 {
             let mut read_at = at;
             let held = made.fill(files.from, Some(&mut read_at), part_end - at);
             if held == 0 {
                 break;
             }
+            let before = take(&mut is_shown).then(Usage::of_thread);
             left = made.drain(files.to, Some(&mut at), held);
+            if let Some(before) = before {
+                made.at_a_time = match Usage::of_thread().since(&before).waits {
+                    0 => FILE_TO_FILE_BYTES,
+                    _ => PIPE_BYTES,
+                };
+            }
         }
         if left > 0 {
             // It cannot be emptied any more.
             *pipe = None;
         }
-        let size = plain::size_of(files.from).unwrap_or(u64::MAX);
+        let size = sys::size_fd(files.from).unwrap_or(u64::MAX);
         transfer.advance_to(at.min(size.max(transfer.at)));
         if transfer.at < part_end {
             break;

@@ -84,14 +84,6 @@ pub fn buffer(kept: &mut Option<Buffer>, len_bytes: usize) -> Result<&mut [u8]> 
     kept.as_deref_mut().ok_or(Errno::ENOMEM)
 }
 
-/// How long a file is.
-///
-/// # Errors
-/// As [`sys::stat_fd`].
-pub fn size_of(file: BorrowedFd<'_>) -> Result<u64> {
-    sys::stat_fd(file).map(|stat| stat.size_bytes)
-}
-
 /// Calls `write` with what is left of `bytes` and how much is `done` until nothing is left.
 fn all(
     bytes: &[u8],

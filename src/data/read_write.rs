@@ -4,10 +4,14 @@ use super::holes::write_but_zeros;
 use super::plain;
 use super::transfer::{Files, Transfer};
 use crate::report::{During, Message, Result};
-use crate::sys::{self, Errno, Ready};
+use crate::sys::{self, Errno, Ready, Usage};
 
-/// How much is read at a time. It fits a processor's own cache.
-pub const BUFFER_BYTES: usize = 256 << 10;
+/// How much of a buffer is used at a time: that fits a processor's own cache. Where each write is
+/// waited for, they are best few: with all of it.
+const USUAL_BYTES: usize = 256 << 10;
+
+/// So much is written until it is looked at again whether that is waited for.
+const PART_BYTES: u64 = 4 << 20;
 
 /// How long a signal may wait for its answer at the most where nothing else is to be done.
 const ANSWER_MS: u16 = 250;
@@ -30,11 +34,13 @@ pub enum Position {
 pub fn copy(transfer: &mut Transfer<'_>, buffer: &mut [u8], position: Position) -> Result<()> {
     let Files { from, to } = transfer.files;
     let is_given = position == Position::Given;
+    let mut at_a_time = buffer.len().min(USUAL_BYTES);
+    let mut look_at = transfer.at;
     while transfer.at < transfer.end {
         if position == Position::Awaited {
             answer_until_ready(transfer);
         }
-        let want = transfer.left(buffer.len());
+        let want = transfer.left(at_a_time);
         let room = buffer.get_mut(..want).unwrap_or_default();
         let read = if is_given {
             plain::read_at(from, room, transfer.at)
@@ -45,6 +51,9 @@ pub fn copy(transfer: &mut Transfer<'_>, buffer: &mut [u8], position: Position) 
         let Some(data @ [_, ..]) = room.get(..count) else {
             break;
         };
+        // Nothing follows from it where this is all, or the buffer is short.
+        let is_shown = transfer.at >= look_at && count == at_a_time && count >= USUAL_BYTES;
+        let before = is_shown.then(Usage::of_thread);
         let written = if transfer.leaves_holes {
             write_but_zeros(to, data, transfer.at)
         } else if is_given {
@@ -54,6 +63,13 @@ pub fn copy(transfer: &mut Transfer<'_>, buffer: &mut [u8], position: Position) 
         };
         written.during(Message::Write)?;
         transfer.advance_to(transfer.at + count as u64);
+        if let Some(before) = before {
+            look_at = transfer.at + PART_BYTES;
+            at_a_time = match Usage::of_thread().since(&before).waits {
+                0 => USUAL_BYTES,
+                _ => buffer.len(),
+            };
+        }
     }
     Ok(())
 }

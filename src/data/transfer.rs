@@ -10,9 +10,12 @@ const AHEAD_BYTES: u64 = 64 << 20;
 /// How far ahead of what is copied the source is read, where it is waited for.
 const READ_AHEAD_BYTES: u64 = 8 << 20;
 
+/// So much is read at a time by itself as a rule. More than this is read ahead from far away.
+pub const READ_AT_ONCE_BYTES: u64 = 128 << 10;
+
 /// So much is asked for at a time: one call begins to read no more than the device's read-ahead,
-/// which is this much as a rule.
-const READ_AHEAD_STEP: u64 = 128 << 10;
+/// which is twice as much where it was said that a file is read in order.
+const READ_AHEAD_STEP: u64 = 2 * READ_AT_ONCE_BYTES;
 
 /// The two files of a copy.
 #[derive(Debug, Clone, Copy)]
@@ -118,9 +121,6 @@ impl<'a> Transfer<'a> {
         let Some(read_to) = &mut self.read_to else {
             return;
         };
-        if *read_to >= end.min(self.at + READ_AHEAD_BYTES / 2) {
-            return;
-        }
         *read_to = self.at.max(*read_to);
         let to = end.min(self.at + READ_AHEAD_BYTES);
         while *read_to < to {

@@ -60,7 +60,7 @@ pub use process::{
 };
 pub use signal::{count_usr1, let_usr1, usr1_count};
 pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};
-pub use stat::{Stat, stat_at, stat_fd};
+pub use stat::{Stat, size_fd, stat_at, stat_fd};
 pub use sync::{Guard, Latch, Mutex, Signal};
 pub use thread::{MAX_THREADS, Team, allow_threads, descriptor_limit, processor_count};
 pub use xattr::{Access, Bearer, NAMES_BYTES, xattr};

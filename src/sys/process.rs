@@ -40,10 +40,21 @@ impl Usage {
     #[must_use]
     pub fn now() -> Self {
         const ALL_THREADS: usize = 0;
+        Self::of(ALL_THREADS)
+    }
+
+    /// By this thread; nothing where that cannot be told. Linux 2.6.26.
+    #[must_use]
+    pub fn of_thread() -> Self {
+        const THIS_THREAD: usize = 1;
+        Self::of(THIS_THREAD)
+    }
+
+    fn of(whom: usize) -> Self {
         // `struct rusage`: two times of two numbers each, and 14 numbers more.
         let mut usage = [0_u64; 18];
         // SAFETY: the kernel writes its structure to `usage`.
-        let _ = unsafe { syscall2(nr::GETRUSAGE, ALL_THREADS, usage.as_mut_ptr() as usize) };
+        let _ = unsafe { syscall2(nr::GETRUSAGE, whom, usage.as_mut_ptr() as usize) };
         let us = |time: &[u64]| time.iter().fold(0, |s, us| s * 1_000_000 + us);
         let [user, system] = [0..2, 2..4].map(|time| us(&usage[time]));
         Self {
@@ -145,6 +156,22 @@ mod tests {
         // Other tests run meanwhile, and other programs.
         assert!(used.processor_us >= 1000, "{used:?}");
         assert!(used.waits >= 1, "{used:?}");
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
+    fn what_a_thread_uses_is_counted_apart() {
+        let sleep = || std::thread::sleep(std::time::Duration::from_millis(2));
+        let of_another = std::thread::spawn(move || {
+            let before = Usage::of_thread();
+            (0..20).for_each(|_| sleep());
+            Usage::of_thread().since(&before).waits
+        });
+        let before = Usage::of_thread();
+        sleep();
+        let waits = Usage::of_thread().since(&before).waits;
+        assert!((1..20).contains(&waits), "{waits}");
+        assert!(of_another.join().unwrap() >= 20);
     }
 
     #[test]

@@ -88,6 +88,10 @@ impl Default for Stat {
     }
 }
 
+/// The fields that `statx` is asked for: all of [`Stat`], or the size alone (`man 2 statx`).
+const BASIC_STATS: usize = 0x7ff;
+const SIZE: usize = 0x200;
+
 /// `statx` was refused, and `newfstatat` answered in its place.
 static STATX_REFUSED: AtomicBool = AtomicBool::new(false);
 
@@ -96,9 +100,30 @@ static STATX_REFUSED: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, … (`man 2 statx`).
 pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
+    stat_fields(dir, path, flags, BASIC_STATS)
+}
+
+/// The metadata of an open file.
+///
+/// # Errors
+/// `EBADF` (`man 2 statx`).
+pub fn stat_fd(fd: BorrowedFd<'_>) -> Result<Stat> {
+    stat_at(fd, c"", AtFlags::EMPTY_PATH)
+}
+
+/// How long an open file is. A file system on another machine, or of another program, is asked for
+/// no more than that, which is known after a read: the time of last access is not.
+///
+/// # Errors
+/// `EBADF` (`man 2 statx`).
+pub fn size_fd(fd: BorrowedFd<'_>) -> Result<u64> {
+    stat_fields(fd, c"", AtFlags::EMPTY_PATH, SIZE).map(|stat| stat.size_bytes)
+}
+
+fn stat_fields(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, fields: usize) -> Result<Stat> {
     // Relaxed: whoever does not see it yet asks once more in vain.
     if !STATX_REFUSED.load(Ordering::Relaxed) {
-        match statx(dir, path, flags) {
+        match statx(dir, path, flags, fields) {
             Err(Errno::EPERM | Errno::ENOSYS) => {}
             answer => return answer,
         }
@@ -110,17 +135,7 @@ pub fn stat_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat>
     answer
 }
 
-/// The metadata of an open file.
-///
-/// # Errors
-/// `EBADF` (`man 2 statx`).
-pub fn stat_fd(fd: BorrowedFd<'_>) -> Result<Stat> {
-    stat_at(fd, c"", AtFlags::EMPTY_PATH)
-}
-
-fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
-    /// The fields that are asked for.
-    const BASIC_STATS: usize = 0x7ff;
+fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags, fields: usize) -> Result<Stat> {
     let mut raw = MaybeUninit::<Statx>::uninit();
     // SAFETY: `path` is a C string; `raw` is 256 writable bytes, the size of struct statx.
     let r = unsafe {
@@ -129,7 +144,7 @@ fn statx(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> {
             dir.arg(),
             path_arg(path),
             flags.bits() as usize,
-            BASIC_STATS,
+            fields,
             raw.as_mut_ptr() as usize,
         )
     };
@@ -190,7 +205,7 @@ fn newfstatat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::CWD;
+    use crate::sys::{CWD, OFlags};
 
     use std::ffi::CString;
 
@@ -207,12 +222,22 @@ mod tests {
         let paths = [link.as_path(), &file, dir.path(), "/dev/full".as_ref()];
         for path in paths {
             let path = CString::new(path.to_str().unwrap()).unwrap();
-            let one = statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+            let one = statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, BASIC_STATS).unwrap();
             let other = newfstatat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).unwrap();
             assert_eq!(std::format!("{one:?}"), std::format!("{other:?}"));
             assert_ne!(one.kind, FileType::Unknown);
         }
         let missing = newfstatat(CWD, c"no such file", AtFlags::empty());
         assert_eq!(missing.err(), Some(Errno::ENOENT));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "needs a kernel")]
+    fn the_size_alone() {
+        let dir = temp_dir::TempDir::new().unwrap();
+        std::fs::write(dir.child("file"), [1; 5000]).unwrap();
+        let path = CString::new(dir.child("file").to_str().unwrap()).unwrap();
+        let file = crate::sys::openat(CWD, &path, OFlags::RDONLY, Mode::empty()).unwrap();
+        assert_eq!(size_fd(file.as_fd()), Ok(5000));
     }
 }

@@ -152,7 +152,7 @@ fn short_reads() {
         return;
     };
     // Small and large.
-    for len in [300_000, 1_000_000] {
+    for len in [300_000, 2_000_000] {
         let content = noise(len, 1);
         let source = place.far.join("file");
         fs::write(place.behind.join("file"), &content).unwrap();

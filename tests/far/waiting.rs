@@ -111,3 +111,49 @@ fn a_large_file_is_read_ahead() {
         assert!(counts.of(Call::Read).at_once >= 4, "{way}: {counts}");
     }
 }
+
+#[test]
+fn a_file_of_several_reads_is_read_by_all_at_once() {
+    const SIZE: usize = 512 << 10;
+    let Some(place) = waiting_place("a_file_of_several_reads_is_read_by_all_at_once") else {
+        return;
+    };
+    let content = noise(SIZE, 1);
+    fs::write(place.behind.join("file"), &content).unwrap();
+    place.mounted.count_anew();
+    let copy = place.near.join("copy");
+    let ran = run(command(annulet())
+        .arg("cp")
+        .args([&place.far.join("file"), &copy]));
+    ran.expect_success();
+    let counts = place.mounted.counts();
+    assert!(fs::read(&copy).unwrap() == content);
+    let reads = counts.of(Call::Read);
+    assert_eq!((reads.made, reads.at_once), (2, 2), "{counts}");
+}
+
+#[test]
+fn few_large_pieces_are_written() {
+    const PIECES: usize = 16;
+    let Some(place) = waiting_place("few_large_pieces_are_written") else {
+        return;
+    };
+    let content = noise(PIECES << 20, 1);
+    fs::write(place.near.join("large"), &content).unwrap();
+    for way in ["auto", "sync", "splice"] {
+        place.mounted.count_anew();
+        let ran = run(command(annulet())
+            .args(["cp", "--io", way])
+            .args([&place.near.join("large"), &place.far.join(way)]));
+        ran.expect_success();
+        let counts = place.mounted.counts();
+        assert!(
+            fs::read(place.behind.join(way)).unwrap() == content,
+            "{way}"
+        );
+        let writes = counts.of(Call::Write);
+        // That each is waited for is seen by the first ones.
+        assert!(writes.made <= PIECES as u64 + 4, "{way}: {counts}");
+        assert_eq!(writes.at_once, 1, "{way}: {counts}");
+    }
+}

@@ -346,6 +346,7 @@ fn copy_data(
         to: to.file.as_fd(),
     };
     let is_new = to.before.is_none();
+    worker.mover.set_workers(worker.shared.pool.most_workers());
     match worker.mover.copy(files, from, destination) {
         Ok(()) => Ok(()),
         // It was made for nothing.

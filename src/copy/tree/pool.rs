@@ -28,6 +28,8 @@ pub struct Pool {
     waiting: AtomicU32,
     /// How many workers may work at a time; 0 while nobody has started any.
     workers: AtomicU32,
+    /// How many there were at the most: nobody who was started goes, and any of them may be at work.
+    most_workers: AtomicU32,
     /// Tasks that are not done, those that wait included: as `waiting`.
     active: AtomicU32,
 }
@@ -62,6 +64,7 @@ impl Pool {
             changed: Signal::new(),
             waiting: AtomicU32::new(0),
             workers: AtomicU32::new(0),
+            most_workers: AtomicU32::new(0),
             active: AtomicU32::new(0),
         }
     }
@@ -73,9 +76,15 @@ impl Pool {
         self.workers.load(Ordering::Relaxed)
     }
 
+    /// How many there were at the most.
+    pub fn most_workers(&self) -> u32 {
+        self.most_workers.load(Ordering::Relaxed)
+    }
+
     /// Says how many there are.
     pub fn set_workers(&self, count: u32) {
         self.workers.store(count, Ordering::Relaxed);
+        self.most_workers.fetch_max(count, Ordering::Relaxed);
     }
 
     /// Whether there are several.
