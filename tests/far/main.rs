@@ -8,6 +8,7 @@ mod standin;
 mod support;
 
 mod copies;
+mod limited;
 mod memory;
 mod place;
 mod standing_in;
