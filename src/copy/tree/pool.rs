@@ -11,7 +11,7 @@
 //! not grow with the tree.
 
 use alloc::vec::Vec;
-use core::mem::swap;
+use core::mem::{swap, take};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,7 +23,10 @@ use crate::sys::{Mutex, Signal};
 #[derive(Debug)]
 pub struct Pool {
     queue: Mutex<Queue>,
+    /// Something waits for those who were started, or nothing ever will.
     changed: Signal,
+    /// Something waits for the first worker, or nothing is left.
+    first: Signal,
     /// How many tasks wait: changed under the lock, looked at without it as well.
     waiting: AtomicU32,
     /// How many workers may work at a time; 0 while nobody has started any.
@@ -42,6 +45,8 @@ struct Queue {
     nodes: Vec<Node>,
     /// The nodes that are not in use.
     free: Vec<usize>,
+    /// The first worker waits for a task, and nobody has called it yet.
+    is_first_idle: bool,
     is_closed: bool,
 }
 
@@ -62,6 +67,7 @@ impl Pool {
         Self {
             queue: Mutex::new(Queue::default()),
             changed: Signal::new(),
+            first: Signal::new(),
             waiting: AtomicU32::new(0),
             workers: AtomicU32::new(0),
             most_workers: AtomicU32::new(0),
@@ -83,8 +89,14 @@ impl Pool {
 
     /// Says how many there are.
     pub fn set_workers(&self, count: u32) {
+        // Under the lock: who has just seen that it may not take a task is asleep by then.
+        let _queue = self.queue.lock();
         self.workers.store(count, Ordering::Relaxed);
         self.most_workers.fetch_max(count, Ordering::Relaxed);
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting > 0 {
+            self.changed.give_to(waiting);
+        }
     }
 
     /// Whether there are several.
@@ -99,7 +111,8 @@ impl Pool {
 
     /// Whether more of those who may work have nothing to do than tasks wait for them.
     pub fn is_idle(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) < self.changed.awaited()
+        let idle = self.changed.awaited() + self.first.awaited();
+        self.waiting.load(Ordering::Relaxed) < idle
             && self.active.load(Ordering::Relaxed) < self.workers()
     }
 
@@ -117,7 +130,7 @@ impl Pool {
         if let Some(place) = queue.place(waiting) {
             place.is_in_line = true;
         }
-        self.add(waiting);
+        self.add(queue, waiting);
     }
 
     /// Hands the innermost level, which the task's paths stand at or below, to whoever comes first,
@@ -144,17 +157,22 @@ impl Pool {
                 place.levels.push(level);
             }
         }
-        self.add(waiting);
+        self.add(queue, waiting);
         true
     }
 
     /// Says that one more than `waiting` tasks wait. Under the lock.
-    fn add(&self, waiting: u32) {
+    fn add(&self, queue: &mut Queue, waiting: u32) {
         self.waiting.store(waiting + 1, Ordering::Relaxed);
         self.active.fetch_add(1, Ordering::Relaxed);
-        // Anyone will do, the main thread too. All of 256 for each task took fifty times as
-        // long as one worker alone.
-        self.changed.give_to(1);
+        // The first worker before others: as long as it sleeps nobody sees how many there are to
+        // be. Of those, anyone will do: all of 256 for each task took fifty times as long as one
+        // worker alone.
+        if take(&mut queue.is_first_idle) {
+            self.first.give();
+        } else {
+            self.changed.give_to(1);
+        }
     }
 
     /// Leaves the innermost directory to whoever finishes the last one below it, if others are
@@ -229,7 +247,13 @@ impl Pool {
             if (is_started && queue.is_closed) || (!is_started && active == 0) {
                 return false;
             }
-            queue = self.changed.wait(queue);
+            if is_started {
+                queue = self.changed.wait(queue);
+            } else {
+                queue.is_first_idle = true;
+                queue = self.first.wait(queue);
+                queue.is_first_idle = false;
+            }
         }
     }
 
@@ -243,7 +267,7 @@ impl Pool {
     pub fn end(&self) {
         let _queue = self.queue.lock();
         if self.active.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.changed.give();
+            self.first.give();
         }
     }
 
