@@ -150,7 +150,8 @@ impl<'a> Team<'a> {
         let others = u64::from(wanted).min(most).saturating_sub(1);
         #[allow(clippy::cast_possible_truncation)] // no more than wanted
         let started = start_others(others as u32 + counts);
-        let workers = started.saturating_sub(counts) + 1;
+        // More may have been started before.
+        let workers = (started.saturating_sub(counts) + 1).min(wanted.max(1));
         let can_be_had: &[u8] = b"as many as can be had";
         self.set_workers(workers, if workers < wanted { can_be_had } else { why });
     }
