@@ -51,7 +51,7 @@ pub fn copy_in_any_order(worker: &mut Worker<'_>, task: &mut Task) {
         if shared.line.admit(number, looked.is_none())
             && let Some(name) = looked
         {
-            worker.team.count_name(entry.src.dir);
+            worker.team.count_name(&entry.src);
             match copy_looked_at(worker, name) {
                 Ok(_) => {}
                 Err(Stop::PutOff) => shared.line.put_off(number),

@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use super::options::Flags;
+use super::path::Place;
 use super::shared::{DESCRIPTORS_EACH, Shared};
 use super::tree::task::Task;
 use super::watch::Watch;
@@ -42,13 +43,15 @@ impl<'a> Team<'a> {
         }
     }
 
-    /// Counts a name, of directory `src`. With that many the copy begins to take its time.
-    pub fn count_name(&mut self, src: BorrowedFd<'_>) {
+    /// Counts a name, `src`. With that many the copy begins to take its time.
+    pub fn count_name(&mut self, src: &Place<'_>) {
         self.names += 1;
         if self.names == ALONE_NAMES {
             self.shared.progress.begin();
         }
-        if self.start_others.is_some()
+        // One alone is not watched: for a small file it would be two calls more.
+        if self.names > 1
+            && self.start_others.is_some()
             && let Some(choice) = self.watch.look(self.names, src, self.shared)
         {
             self.change(choice);

@@ -3,11 +3,13 @@
 use core::mem::take;
 use core::sync::atomic::Ordering;
 
+use super::path::Place;
 use super::shared::Shared;
 use super::workers::{Change, Choice, Few, Known, MOST_WORKERS, Measured, choose};
 use crate::data::limits::{most_by_memory, usual_count};
+use crate::data::plain::{self, NO_MODE};
 use crate::data::route::file_systems::SQUASHFS;
-use crate::sys::{self, BorrowedFd, Usage};
+use crate::sys::{self, OFlags, Usage};
 
 /// After so many names it looks, after twice as many again, and so on, up to so many.
 const FIRST_NAMES: u32 = 2;
@@ -57,9 +59,9 @@ struct Seen {
 }
 
 impl Watch {
-    /// Looks, if it is time to at that name, which is in directory `src`, whether there are to be
-    /// more workers, or fewer.
-    pub fn look(&mut self, names: u32, src: BorrowedFd<'_>, shared: &Shared<'_>) -> Option<Choice> {
+    /// Looks, if it is time to at that name, which is `src`, whether there are to be more workers,
+    /// or fewer.
+    pub fn look(&mut self, names: u32, src: &Place<'_>, shared: &Shared<'_>) -> Option<Choice> {
         if names < self.next {
             return None;
         }
@@ -80,7 +82,7 @@ impl Watch {
 
     /// What was measured since the last time, if that is enough to tell anything, and the number of
     /// workers is to be chosen. Sees as well whether files come from a disk.
-    fn measure(&mut self, src: BorrowedFd<'_>, shared: &Shared<'_>) -> Option<Measured> {
+    fn measure(&mut self, src: &Place<'_>, shared: &Shared<'_>) -> Option<Measured> {
         let now = Seen::now(shared);
         let from = *self.from.get_or_insert(now);
         let elapsed_us = now.at_us - from.at_us;
@@ -101,7 +103,9 @@ impl Watch {
         let usage = now.usage.since(&from.usage);
         let read_bytes = usage.blocks_read * 512;
         if read_bytes > 0 {
-            let is_packed = sys::file_system_type(src) == Ok(SQUASHFS);
+            // Not by its directory: an operand is relative to none that is open.
+            let file = plain::open(src.dir, src.name, OFlags::PATH, NO_MODE);
+            let is_packed = file.and_then(|f| sys::file_system_type(f.as_fd())) == Ok(SQUASHFS);
             let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
             shared
                 .found

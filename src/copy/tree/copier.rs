@@ -33,7 +33,7 @@ impl<'a> Copier<'_, 'a> {
 
 impl Visit for Copier<'_, '_> {
     fn enter(&mut self, entry: &Entry<'_>) -> Option<Directory> {
-        self.worker.team.count_name(entry.src.dir);
+        self.worker.team.count_name(&entry.src);
         copy_name(self.worker, entry)
     }
 
