@@ -111,20 +111,23 @@ impl<'a> Team<'a> {
             match shared.options.jobs {
                 0 => {
                     let wanted = usual_count().min(most_by_memory());
-                    self.start(wanted, b"as many as processors");
+                    self.start(wanted, b"as many as processors")
                 }
                 asked => self.start(asked, b"as asked for"),
-            }
+            };
         }
         shared.pool.has_others()
     }
 
     /// Has it done by more workers, or by fewer.
-    fn change(&self, Choice { workers, change }: Choice) {
+    fn change(&mut self, Choice { workers, change }: Choice) {
         let why = change.name().as_bytes();
         if change == Change::Waiting {
             self.shared.found.waits.store(true, Ordering::Relaxed);
-            self.start(workers, why);
+            let started = self.start(workers, why);
+            if started < workers {
+                self.watch.limit(started);
+            }
         } else {
             if change == Change::Undoing {
                 self.shared.found.is_packed.store(true, Ordering::Relaxed);
@@ -134,10 +137,11 @@ impl<'a> Team<'a> {
         }
     }
 
-    /// Sees to it that `wanted` workers are there, as far as there may be that many.
-    fn start(&self, wanted: u32, why: &[u8]) {
+    /// Sees to it that `wanted` workers are there, as far as there may be that many. Returns how
+    /// many are.
+    fn start(&self, wanted: u32, why: &[u8]) -> u32 {
         let Some(start_others) = self.start_others else {
-            return;
+            return self.shared.pool.workers();
         };
         let shared = self.shared;
         let mut most = 0;
@@ -157,6 +161,7 @@ impl<'a> Team<'a> {
         let workers = (started.saturating_sub(counts) + 1).min(wanted.max(1));
         let can_be_had: &[u8] = b"as many as can be had";
         self.set_workers(workers, if workers < wanted { can_be_had } else { why });
+        workers
     }
 
     /// Sets how many may work at a time, and says so if that is asked for.

@@ -45,7 +45,7 @@ pub struct Watch {
     enough: u32,
     untried: u32,
     patience: u32,
-    /// How many processors there are, and how many workers the memory is enough for.
+    /// How many processors there are, and how many workers there may be.
     limits: Option<(u32, u32)>,
 }
 
@@ -132,8 +132,8 @@ impl Watch {
 
     /// How many workers there are to be by that, if not as many as there are.
     fn choose(&mut self, measured: &Measured, is_packed: bool) -> Option<Choice> {
-        let (processors, by_memory) = self.limits();
-        let mut most = MOST_WORKERS.min(by_memory);
+        let (processors, most) = self.limits();
+        let mut most = MOST_WORKERS.min(most);
         if is_packed {
             most = most.min(processors);
         }
@@ -160,7 +160,14 @@ impl Watch {
         Some(choice)
     }
 
-    /// How many processors there are, and how many workers the memory is enough for.
+    /// No more workers than that can be had.
+    pub fn limit(&mut self, workers: u32) {
+        let (processors, most) = self.limits();
+        self.limits = Some((processors, most.min(workers)));
+    }
+
+    /// How many processors there are, and how many workers there may be: to begin with, as many as
+    /// the memory is enough for.
     fn limits(&mut self) -> (u32, u32) {
         let find = || (usual_count(), most_by_memory());
         *self.limits.get_or_insert_with(find)

@@ -84,8 +84,12 @@ impl<'a, T: Sync> Team<'a, T> {
     pub fn start(&self, count: u32) -> u32 {
         let is_allowed = ARE_ALLOWED.load(Ordering::Relaxed);
         let count = if is_allowed { count.min(self.most) } else { 0 };
-        while self.running.get() < count && self.start_one(count).is_ok() {
-            self.running.set(self.running.get() + 1);
+        if self.running.get() < count
+            && let Ok(stacks) = self.stacks(count)
+        {
+            while self.running.get() < count && self.start_one(stacks).is_ok() {
+                self.running.set(self.running.get() + 1);
+            }
         }
         self.running.get()
     }
@@ -95,14 +99,15 @@ impl<'a, T: Sync> Team<'a, T> {
         self.running.get() == 0
     }
 
-    /// Where the stacks lie; mapped for the first of `count` threads. Pages that no thread reaches
-    /// cost nothing.
+    /// Where the stacks lie, if there is memory besides for `count` threads in all; mapped for the
+    /// first of them. Pages that no thread reaches cost nothing.
     fn stacks(&self, count: u32) -> Result<NonNull<u8>> {
+        let spare_bytes = count as usize * SPARE_BYTES;
         if let Some(stacks) = self.stacks.get() {
+            drop(Mapping::anonymous(spare_bytes)?);
             return Ok(stacks);
         }
         let stacks_bytes = self.most as usize * STACK_BYTES;
-        let spare_bytes = count as usize * SPARE_BYTES;
         let (stacks, _) = Mapping::anonymous(stacks_bytes + spare_bytes)?.leak();
         // SAFETY: within what was just mapped.
         let spare = unsafe { stacks.add(stacks_bytes) };
@@ -112,13 +117,13 @@ impl<'a, T: Sync> Team<'a, T> {
         Ok(stacks)
     }
 
-    /// Starts one of `count` threads.
-    fn start_one(&self, count: u32) -> Result<()> {
+    /// Starts one more thread on one of the `stacks`.
+    fn start_one(&self, stacks: NonNull<u8>) -> Result<()> {
         /// Memory, descriptors and signal handlers are shared, as `THREAD` demands; the kernel
         /// clears `running` at the end (`CHILD_CLEARTID`).
         const FLAGS: usize = 0x100 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | 0x20_0000;
         const PROT_NONE: usize = 0;
-        let top = top_of(self.stacks(count)?, self.running.get());
+        let top = top_of(stacks, self.running.get());
         let guard = top.addr() + size_of::<Top>() - STACK_BYTES;
         // SAFETY: the stack's lowest page, in which nothing is yet.
         let r = unsafe { syscall3(nr::MPROTECT, guard, GUARD_BYTES, PROT_NONE) };
