@@ -71,6 +71,10 @@ fn look<'a>(worker: &Worker<'_>, entry: &'a Entry<'a>) -> Option<Name<'a>> {
     if names.is_repeated(name) {
         return None;
     }
+    // Where files are opened to be held, a FIFO or a device must not be.
+    if worker.opener.is_missing() && !entry.src.stat(false).is_ok_and(|stat| is_apart(&stat)) {
+        return None;
+    }
     let source = Source::look(options, &worker.opener, entry).ok()?;
     if matches!(source.grip, Grip::Name) || !is_apart(&source.stat) {
         return None;
