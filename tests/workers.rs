@@ -1321,23 +1321,37 @@ fn few_workers_read_from_squashfs() {
         if ran.status != 0 {
             return Err(ran.stderr);
         }
-        let ran = cp("-r --debug mounted copy", memory, &Setting::default());
+        let trees = cp("-r --debug mounted copy", memory, &Setting::default());
+        fs::create_dir(memory.join("files")).expect("a folder");
+        let names: Vec<_> = (0..60)
+            .map(|file| format!("mounted/folder1/file{file}"))
+            .collect();
+        let line = format!("--debug {} files", names.join(" "));
+        let operands = cp(&line, memory, &Setting::default());
         child::unmount(&c_path(&at)).expect("unmounted");
-        let said = ran.expect_success().stdout_text();
-        let copy = [memory.join("tree"), memory.join("copy")];
-        assert_same_tree(&tree(&copy[0]), &tree(&copy[1]), Agree::CONTENT);
-        let processors = std::thread::available_parallelism().expect("processors");
-        let lines = said
-            .lines()
-            .filter_map(|line| line.strip_prefix("workers: "));
-        for line in lines {
-            let (count, why) = line.split_once(',').expect("a reason");
-            let count: usize = count.parse().expect("a number");
-            assert!(count <= processors.get(), "{count} workers,{why}");
+        few_workers(trees);
+        few_workers(operands);
+        for (from, to) in [("tree", "copy"), ("tree/folder1", "files")] {
+            let [from, to] = [from, to].map(|name| tree(&memory.join(name)));
+            assert_same_tree(&from, &to, Agree::CONTENT);
         }
         Ok(())
     });
     if let Err(reason) = mounted.expect("a tmpfs") {
         skip(TEST, &format!("no squashfs: {reason}"));
+    }
+}
+
+/// There were never more workers than processors.
+fn few_workers(ran: Ran) {
+    let processors = std::thread::available_parallelism().expect("processors");
+    let said = ran.expect_success().stdout_text();
+    for line in said
+        .lines()
+        .filter_map(|line| line.strip_prefix("workers: "))
+    {
+        let (count, why) = line.split_once(',').expect("a reason");
+        let count: usize = count.parse().expect("a number");
+        assert!(count <= processors.get(), "{count} workers,{why}");
     }
 }

@@ -170,7 +170,7 @@ pub struct Options {
     pub sparse: Sparse,
     /// Which way data goes.
     pub io: Io,
-    /// How many workers there are to be; 0 for as many as the machine has processors.
+    /// How many workers there are to be; 0 for as many as is best.
     pub jobs: u32,
 }
 

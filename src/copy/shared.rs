@@ -137,7 +137,7 @@ impl<'a> Shared<'a> {
 
     /// Whether anything may be handed out to several workers.
     pub fn may_hand_out(&self) -> bool {
-        !self.options.depends_on_order() || self.hands_out_operands()
+        !self.options.depends_on_order() || (self.hands_out_operands() && self.line.has_more())
     }
 
     /// Whether operands may be handed out to several workers.

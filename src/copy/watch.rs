@@ -104,7 +104,8 @@ impl Watch {
         let read_bytes = usage.blocks_read * 512;
         if read_bytes > 0 {
             // Not by its directory: an operand is relative to none that is open.
-            let file = plain::open(src.dir, src.name, OFlags::PATH, NO_MODE);
+            let flags = OFlags::PATH | OFlags::NOFOLLOW;
+            let file = plain::open(src.dir, src.name, flags, NO_MODE);
             let is_packed = file.and_then(|f| sys::file_system_type(f.as_fd())) == Ok(SQUASHFS);
             let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
             shared
@@ -183,5 +184,84 @@ impl Seen {
             files,
             bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROCESSORS: u32 = 2;
+
+    /// A watch that knows how much of the machine there is.
+    fn watch(most: u32) -> Watch {
+        Watch {
+            limits: Some((PROCESSORS, most)),
+            ..Watch::default()
+        }
+    }
+
+    /// So many workers, each of which waits nearly all the time, copied so many files in a tenth of a
+    /// second.
+    fn waiting(workers: u32, files: u64) -> Measured {
+        Measured {
+            workers,
+            processors: PROCESSORS,
+            elapsed_us: 100_000,
+            used_us: 1000,
+            waits: 100 * u64::from(workers),
+            files,
+            ..Measured::default()
+        }
+    }
+
+    fn chosen(watch: &mut Watch, measured: &Measured) -> Option<(u32, Change)> {
+        let choice = watch.choose(measured, false);
+        choice.map(|choice| (choice.workers, choice.change))
+    }
+
+    #[test]
+    fn more_that_did_not_help_are_tried_again_after_a_while_and_then_after_twice_as_long() {
+        let mut watch = watch(64);
+        let mut patience = LEAST_PATIENCE;
+        for _ in 0..3 {
+            let more = Some((32, Change::Waiting));
+            assert_eq!(chosen(&mut watch, &waiting(2, 100)), more);
+            let fewer = Some((2, Change::NoGain));
+            assert_eq!(chosen(&mut watch, &waiting(32, 105)), fewer);
+            for look in 1..patience {
+                let none = chosen(&mut watch, &waiting(2, 100));
+                assert_eq!(none, None, "look {look} of {patience}");
+            }
+            patience *= 2;
+        }
+    }
+
+    #[test]
+    fn more_that_helped_stay_and_may_become_more() {
+        let mut watch = watch(64);
+        assert_eq!(
+            chosen(&mut watch, &waiting(1, 10)),
+            Some((16, Change::Waiting))
+        );
+        assert_eq!(
+            chosen(&mut watch, &waiting(16, 100)),
+            Some((64, Change::Waiting))
+        );
+        // Nothing is known of fewer any more once that was for the better.
+        assert_eq!(chosen(&mut watch, &waiting(64, 200)), None);
+        assert_eq!(chosen(&mut watch, &waiting(64, 1)), None);
+    }
+
+    #[test]
+    fn there_are_no_more_than_can_be_had_or_are_worth_it() {
+        let mut limited = watch(64);
+        limited.limit(5);
+        limited.limit(9);
+        let five = Some((5, Change::Waiting));
+        assert_eq!(chosen(&mut limited, &waiting(1, 10)), five);
+        // Where many files share a block.
+        let choice = watch(64).choose(&waiting(1, 10), true);
+        assert_eq!(choice.map(|choice| choice.workers), Some(PROCESSORS));
     }
 }

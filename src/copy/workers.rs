@@ -34,6 +34,8 @@ const WAITS_FOR_A_PREEMPTION: u64 = 4;
 
 /// Who uses processors for so many times as long as few workers did, for the same, undoes others' work.
 const MOST_USED_TIMES: u64 = 2;
+/// If processors are in use for this share of the time: else nobody can copy (a server is away).
+const USED_PERCENT: u64 = 30;
 
 /// More workers have to copy so much more, in percent, to stay.
 const LEAST_GAIN_PERCENT: u64 = 10;
@@ -131,6 +133,11 @@ impl Measured {
         self.used_us * 1000 / self.amount().max(1)
     }
 
+    /// Whether processors are in use for so much of the time.
+    const fn uses(&self, percent: u64) -> bool {
+        self.used_us * 100 >= self.processors_us() * percent
+    }
+
     /// Whether more is copied than at that rate, by as much as more workers have to copy.
     fn is_quicker_than(&self, rate: u64) -> bool {
         self.rate() * 100 >= rate * (100 + LEAST_GAIN_PERCENT)
@@ -150,10 +157,9 @@ impl Measured {
     /// Whether workers wait in calls, for long enough, and processors have time for more.
     fn waits_long(&self) -> bool {
         let waited_us = (self.elapsed_us * u64::from(self.workers)).saturating_sub(self.used_us);
-        let is_busy = self.used_us * 100 >= self.processors_us() * BUSY_PERCENT;
         let competes = self.preemptions * WAITS_FOR_A_PREEMPTION > self.waits;
         let is_long = waited_us >= LEAST_WAITED_US.max(self.waits * LEAST_WAIT_US);
-        is_long && !is_busy && !competes
+        is_long && !self.uses(BUSY_PERCENT) && !competes
     }
 
     /// How much time the processors had, in microseconds.
@@ -169,6 +175,7 @@ pub fn choose(measured: &Measured, known: &Known) -> Option<Choice> {
     let to = |workers, change| Some(Choice { workers, change });
     if let Some(few) = known.few
         && now > processors
+        && measured.uses(USED_PERCENT)
         && !measured.is_quicker_than(few.rate)
         && measured.used_each_ns() > few.used_each_ns * MOST_USED_TIMES
     {
@@ -347,15 +354,18 @@ mod tests {
         // 109 files and pieces of 64 KiB in a tenth of a second, in 160 ms of processors.
         let many = |workers| measured(workers, 160, 2000, 0);
         assert_eq!(many(4).used_each_ns(), 1_467_889);
-        for (workers, used_each_ns, rate, expected) in [
-            (4, 700_000, 1000, Some((2, Change::Undoing))),
-            (64, 700_000, 1000, Some((2, Change::Undoing))),
+        let idle = measured(64, 59, 2000, 0);
+        for (measured, used_each_ns, rate, expected) in [
+            (many(4), 700_000, 1000, Some((2, Change::Undoing))),
+            (many(64), 700_000, 1000, Some((2, Change::Undoing))),
             // For twice as long, or less.
-            (4, 734_000, 1000, None),
+            (many(4), 734_000, 1000, None),
             // They are quicker all the same.
-            (4, 700_000, 990, None),
+            (many(4), 700_000, 990, None),
             // No more than processors.
-            (2, 700_000, 1000, None),
+            (many(2), 700_000, 1000, None),
+            // Next to nothing of them is used: they are no quicker, as a server is away.
+            (idle, 1, 1000, None),
         ] {
             let few = Some(Few { used_each_ns, rate });
             let known = Known {
@@ -363,9 +373,9 @@ mod tests {
                 few,
                 most: 64,
             };
-            let chosen = choose(&many(workers), &known);
+            let chosen = choose(&measured, &known);
             let found = chosen.map(|choice| (choice.workers, choice.change));
-            assert_eq!(found, expected, "{workers} {few:?}");
+            assert_eq!(found, expected, "{measured:?} {few:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use core::num::NonZeroU32;
 use super::plain::{self, NO_MODE};
 use crate::sys::{self, CWD, OFlags, two_numbers};
 
-/// More workers than this are started only if asked for.
+/// More workers than this are started only if asked for, or where each waits.
 pub const USUAL_MOST: u32 = 8;
 
 /// A limit that control groups have: where it is seen. Version 2 has all limits in one tree, version 1
