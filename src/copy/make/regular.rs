@@ -104,7 +104,8 @@ fn open_source(
                 held = hold_again(name)?;
             }
             match worker.opener.open(&held, OFlags::RDONLY) {
-                Err(Errno::EMFILE) => {}
+                // ESTALE: a server has another file in its place, which is found by the name only.
+                Err(Errno::EMFILE | Errno::ESTALE) => {}
                 opened => return opened.during(Message::OpenSource),
             }
         }
