@@ -1,11 +1,15 @@
 #!/bin/bash
 # Boots a kernel and an initramfs in QEMU, shows its console, and ends with its verdict.
 #
-#   scripts/vm.sh --kernel VMLINUZ --initramfs FILE [--disk IMG]... [--append ARGS]
-#                 [--timeout SECONDS] [--success LINE] [--arch ARCH] [--accel ACCEL]
-#                 [--memory SIZE] [--cpus N]
+#   scripts/vm.sh --kernel VMLINUZ --initramfs FILE [--disk IMG]... [--read-only-disk IMG]...
+#                 [--9p TAG=DIR]... [--virtiofs TAG=DIR]... [--append ARGS] [--timeout SECONDS]
+#                 [--success LINE] [--arch ARCH] [--accel ACCEL] [--memory SIZE] [--cpus N]
 #
 #   --disk IMG      a raw disk image, as a virtio disk (/dev/vda, /dev/vdb, ...); written to
+#   --read-only-disk IMG   the same, and not written to
+#   --9p TAG=DIR    a folder that the guest can mount by that tag, by 9p; as root also owners are
+#                   handed on
+#   --virtiofs TAG=DIR     the same by virtiofs, which takes root and virtiofsd
 #   --append ARGS   more words for the kernel's command line; NAME=VALUE reaches /init as
 #                   an environment variable
 #   --timeout S     gives up after S seconds (default: 300)
@@ -29,7 +33,7 @@ die() {
     exit "${2:-1}"
 }
 
-kernel='' initramfs='' append='' disks=()
+kernel='' initramfs='' append='' disks=() read_only=() folders_9p=() folders_virtiofs=()
 timeout=300 success='annulet-vm: PASS' arch=x86_64 accel=tcg memory=512M cpus=2
 while [ $# -gt 0 ]; do
     case $1 in
@@ -39,7 +43,10 @@ while [ $# -gt 0 ]; do
     case $1 in
         --kernel) kernel=$2 ;;
         --initramfs) initramfs=$2 ;;
-        --disk) disks+=("$2") ;;
+        --disk) disks+=("$2") read_only+=(off) ;;
+        --read-only-disk) disks+=("$2") read_only+=(on) ;;
+        --9p) folders_9p+=("$2") ;;
+        --virtiofs) folders_virtiofs+=("$2") ;;
         --append) append+=" $2" ;;
         --timeout) timeout=$2 ;;
         --success) success=$2 ;;
@@ -68,15 +75,26 @@ esac
 qemu=qemu-system-$arch
 command -v "$qemu" >/dev/null || die "$qemu is not installed" 125
 
+virtiofsd=
+if [ ${#folders_virtiofs[@]} -gt 0 ]; then
+    # Nowhere in the search path: QEMU's own of before 8.0, and the package of that name.
+    for program in /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd; do
+        if [ -x "$program" ]; then virtiofsd=$program; break; fi
+    done
+    [ -n "$virtiofsd" ] || die 'virtiofsd is not installed' 125
+fi
+
 work=$(mktemp -d)
-child=
-# `timeout` passes the signal on to its one child, the QEMU started here.
+child='' servers=()
+# `timeout` passes the signal on to its one child, the QEMU started here. A server of virtiofs ends
+# with its QEMU.
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
-    if [ -n "$child" ]; then
-        kill "$child" 2>/dev/null || true
-        wait "$child" 2>/dev/null || true
-    fi
+    local pid
+    for pid in $child ${servers[@]+"${servers[@]}"}; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     rm -rf -- "$work"
 }
 trap cleanup EXIT
@@ -101,9 +119,31 @@ esac
 for i in "${!disks[@]}"; do
     # A comma ends a value in QEMU's options and is written twice. The image does not
     # outlive the test, so the host need not bring it to its own disk (cache=unsafe).
-    args+=(-drive "if=none,id=disk$i,format=raw,cache=unsafe,file=${disks[i]//,/,,}"
+    args+=(-drive "if=none,id=disk$i,format=raw,cache=unsafe,readonly=${read_only[i]},file=${disks[i]//,/,,}"
         -device "virtio-blk-pci,drive=disk$i")
 done
+for i in "${!folders_9p[@]}"; do
+    folder=${folders_9p[i]#*=}
+    args+=(-fsdev "local,id=share$i,security_model=none,path=${folder//,/,,}"
+        -device "virtio-9p-pci,fsdev=share$i,mount_tag=${folders_9p[i]%%=*}")
+done
+for i in "${!folders_virtiofs[@]}"; do
+    "$virtiofsd" --socket-path="$work/virtiofs$i" -o "source=${folders_virtiofs[i]#*=}" -o xattr \
+        >"$work/virtiofsd$i" 2>&1 </dev/null &
+    servers+=($!)
+    for ((tries = 0; tries < 100; tries++)); do
+        if [ -S "$work/virtiofs$i" ]; then break; fi
+        sleep 0.1
+    done
+    [ -S "$work/virtiofs$i" ] || die "virtiofsd: $(cat -- "$work/virtiofsd$i")" 125
+    args+=(-chardev "socket,id=virtiofs$i,path=$work/virtiofs$i"
+        -device "vhost-user-fs-pci,chardev=virtiofs$i,tag=${folders_virtiofs[i]%%=*}")
+done
+if [ ${#folders_virtiofs[@]} -gt 0 ]; then
+    # The server reads and writes the guest's memory.
+    args+=(-object "memory-backend-memfd,id=memory,size=$memory,share=on"
+        -numa "node,memdev=memory")
+fi
 
 : >"$work/console"
 timeout --kill-after=10 "$timeout" "$qemu" "${args[@]}" </dev/null &
