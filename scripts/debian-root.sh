@@ -2,13 +2,14 @@
 # A small Debian in a folder, with the tools that make its initramfs images (mkinitramfs and
 # dracut) and a kernel's modules: what they make can be tried, and this system stays as it is.
 #
-#   scripts/debian-root.sh make DIR KERNEL
+#   scripts/debian-root.sh make DIR KERNEL [PACKAGES]
 #   scripts/debian-root.sh run DIR [--bind FROM=TO]... COMMAND...
 #
-#   make    puts it into DIR; nothing is done if it is there, with this kernel
-#   KERNEL  a kernel that scripts/kernel.sh has fetched
-#   run     runs a command in it, with namespaces of its own: what is mounted is gone with it
-#   --bind  FROM is seen as TO, which has to be there; written to
+#   make      puts it into DIR; nothing is done if it is there, with this kernel
+#   KERNEL    a kernel that scripts/kernel.sh has fetched
+#   PACKAGES  names with commas between them, instead of those tools
+#   run       runs a command in it, with namespaces of its own: what is mounted is gone with it
+#   --bind    FROM is seen as TO, which has to be there; written to
 #
 # In DIR the kernel's version is in /etc/kernel-version. The release is this system's, or what
 # ANNULET_DEBIAN names. It needs root and mmdebstrap, and for `make` apt's package lists
@@ -41,7 +42,7 @@ in_namespaces() {
 }
 
 make() {
-    local dir=$1 kernel=$2 package version suite mirror parent
+    local dir=$1 kernel=$2 packages=$3 package version suite mirror parent
     package=$(cat -- "$kernel/package")
     version=${package#linux-image-}
     version=${version%%:*}
@@ -67,7 +68,7 @@ make() {
     trap 'exit 130' INT
     trap 'exit 143' TERM
     mmdebstrap --quiet --mode=root --variant=essential \
-        --include=initramfs-tools-core,dracut-core,systemd,udev,kmod,busybox,zstd \
+        --include="$packages" \
         --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -81,10 +82,11 @@ make() {
     mv -- "$work/root" "$dir"
 }
 
+tools=initramfs-tools-core,dracut-core,systemd,udev,kmod,busybox,zstd
 case ${1:-} in
     -h | --help) usage ;;
-    make) [ $# -eq 3 ] || { usage >&2; exit 2; }
-          make "$2" "$3" ;;
+    make) [ $# -eq 3 ] || [ $# -eq 4 ] || { usage >&2; exit 2; }
+          make "$2" "$3" "${4:-$tools}" ;;
     run) [ $# -ge 3 ] || { usage >&2; exit 2; }
          [ -f "$2/etc/kernel-version" ] || die "no Debian in $2"
          shift
