@@ -235,8 +235,8 @@ fn has_renamed(folder: &Path) -> bool {
 }
 
 fn same(place: &Place, expected: &Listed, found: &Listed, times: bool) {
-    // SMB's client says of a file that was just opened that it has one name: then GNU's cp and this
-    // one make two of it, each at its own times.
+    // SMB's client was seen to say of a file that was just opened that it has one name: then two are
+    // made of it.
     let hard_links = place.name != "SMB";
     let agree = Agree {
         mode: true,
