@@ -4,8 +4,9 @@
 //! not reached by a symlink of its own, and has one name; its copy goes to where nothing is, or
 //! another regular file with one name. No other operand has its name in the directory that they go
 //! to. So no file is on both sides of two of them, or on one side of two: it would have the same
-//! name there. And GNU's two warnings about operands that meet (one given twice, one that would
-//! overwrite what an earlier one has brought) have no occasion.
+//! name there, unless its file system says of all files that they have one name, as some FUSE ones
+//! do. And GNU's two warnings about operands that meet (one given twice, one that would overwrite what
+//! an earlier one has brought) have no occasion.
 //!
 //! All others (directories, symlinks, files with several names, what cannot be looked at, …) are in
 //! doubt ([`super::line`]). A symlink in the destination may lead to what another operand is copied

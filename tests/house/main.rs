@@ -29,7 +29,7 @@ struct Limit {
 /// lines. The target is of a program without --progress, --debug and copies in order by two.
 const LINES: Limit = Limit {
     what: "lines of code of copy, data, cat, cli and report.rs",
-    most: 9_600,
+    most: 9_700,
     target: 5_300,
 };
 const CIRCLES: Limit = Limit {
