@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn few_of_many_names_are_taken_for_one() {
-        let paths: std::vec::Vec<_> = (0..50_000)
+        let count = if cfg!(miri) { 100 } else { 50_000 };
+        let paths: std::vec::Vec<_> = (0..count)
             .map(|n| CString::new(format!("img_{n:05}.jpg")).unwrap())
             .collect();
         let paths: std::vec::Vec<_> = paths.iter().map(CString::as_c_str).collect();
@@ -158,7 +159,7 @@ mod tests {
             .iter()
             .filter(|path| names.is_repeated(path.to_bytes()));
         let repeated = repeated.count();
-        assert!(repeated < 50, "{repeated}");
+        assert!(repeated <= count / 1000, "{repeated}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::place::place;
 use crate::standin::Behaviour;
 use crate::support::{
-    Agree, annulet, assert_same_tree, command, is_root, noise, run, skip, temp_dir, tree,
+    Agree, Ran, annulet, assert_same_tree, command, is_root, noise, run, skip, temp_dir, tree,
 };
 
 /// Enough for two workers.
@@ -63,7 +63,24 @@ impl Group {
     }
 
     /// Copies a tree by default, and gives how many workers there were at the most.
+    ///
+    /// While others keep the disk busy, what is written may fill the group before it is on the disk,
+    /// and whoever is in it is killed: that is tried again.
     fn copy(&self, from: &Path, to: &Path) -> u64 {
+        const KILLED: i32 = -libc::SIGKILL;
+        for _ in 0..3 {
+            let ran = self.try_to_copy(from, to);
+            if ran.status != KILLED {
+                return most_workers(ran);
+            }
+            eprintln!("killed: the disk is busy");
+            let _ = fs::remove_dir_all(to);
+            thread::sleep(Duration::from_secs(2));
+        }
+        panic!("killed each time");
+    }
+
+    fn try_to_copy(&self, from: &Path, to: &Path) -> Ran {
         let members = File::options()
             .write(true)
             .open(self.folder.join("cgroup.procs"))
@@ -81,16 +98,21 @@ impl Group {
         };
         // SAFETY: it makes one system call.
         unsafe { command.pre_exec(join) };
-        let said = run(&mut command).expect_success().stdout_text();
-        let count = |line: &str| {
-            eprintln!("{line}");
-            line.split(", as ").next().unwrap().parse::<u64>().unwrap()
-        };
-        let lines = said
-            .lines()
-            .filter_map(|line| line.strip_prefix("workers: "));
-        lines.map(count).max().expect("how many workers there were")
+        run(&mut command)
     }
+}
+
+/// How many workers there were at the most.
+fn most_workers(ran: Ran) -> u64 {
+    let said = ran.expect_success().stdout_text();
+    let count = |line: &str| {
+        eprintln!("{line}");
+        line.split(", as ").next().unwrap().parse::<u64>().unwrap()
+    };
+    let lines = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("workers: "));
+    lines.map(count).max().expect("how many workers there were")
 }
 
 impl Drop for Group {
