@@ -1,6 +1,6 @@
 //! What is looked up of files before a way is chosen for their data.
 
-use crate::sys::{self, BorrowedFd, Errno};
+use crate::sys::{self, BorrowedFd, Errno, Usage};
 
 /// A read of one byte that takes less has not waited for it.
 const LEAST_WAIT_NS: u64 = 50_000;
@@ -28,6 +28,15 @@ impl FileSystem {
 /// Whether what a file of `size` bytes holds can be read without waiting, by all signs.
 pub fn is_cached(file: BorrowedFd<'_>, size: u64) -> bool {
     is_cached_at(file, 0) && is_cached_at(file, size / 2)
+}
+
+/// Whether the beginning of a file, which was read, has stayed in the page cache, as far as can be
+/// told: else its server has asked for reads that go past it.
+pub fn has_stayed(file: BorrowedFd<'_>) -> bool {
+    // Not by the clock: others may have the processor.
+    let before = Usage::of_thread();
+    let _ = sys::pread(file, &mut [0], 0);
+    Usage::of_thread().since(&before).waits == 0
 }
 
 fn is_cached_at(file: BorrowedFd<'_>, at: u64) -> bool {

@@ -6,7 +6,7 @@
 //! that is not the source's.
 
 use super::clone;
-use super::facts::{FileSystem, is_cached};
+use super::facts::{self, FileSystem, is_cached};
 use super::kernel_copy;
 use super::lazy_ring::LazyRing;
 use super::limits::{BUFFERS_BYTES, buffer_share, usual_count};
@@ -16,6 +16,7 @@ use super::plain;
 use super::progress::Progress;
 use super::read_write::{self, Position};
 use super::ring_writer::RingWriter;
+use super::route::file_systems::FUSE;
 use super::route::{FileFacts, FileRoute, LARGE_BYTES, Measured, Ranges, Route, Unknown};
 use super::route::{is_exact, is_far, route, route_file};
 use super::thread_writer;
@@ -89,6 +90,8 @@ pub struct DataMover<'a> {
     source: FileSystem,
     /// Where the last large file went to.
     destination: FileSystem,
+    /// What is read from a device stays in the page cache, or does not.
+    keeps_pages: Option<(u64, bool)>,
     buffer: Option<Buffer>,
     /// How much of it was used for the last file.
     share: usize,
@@ -109,6 +112,7 @@ impl<'a> DataMover<'a> {
             measured: Measured::default(),
             source: FileSystem::default(),
             destination: FileSystem::default(),
+            keeps_pages: None,
             buffer: None,
             share: 0,
             slots: None,
@@ -204,6 +208,7 @@ impl<'a> DataMover<'a> {
             transfer.file.destination = self.destination.kind_of(to, destination_device);
             read_further_ahead(from);
             transfer.file.is_cached = Some(is_cached(from, size));
+            self.learn_of_cache(transfer);
         } else if is_far(source) && size > READ_AT_ONCE_BYTES {
             read_further_ahead(from);
             // To look would take as long as to read.
@@ -214,6 +219,9 @@ impl<'a> DataMover<'a> {
         } else {
             self.copy_whole(transfer, is_exact(source))
         };
+        if transfer.file.is_cached == Some(false) {
+            self.learn_of_cache(transfer);
+        }
         // Where the source has lost, or something failed, there may be blocks behind what is whole,
         // or what was written while an earlier write failed; before its end, a hole.
         let may_end_in_hole = ranges.skips_holes || transfer.leaves_holes;
@@ -373,8 +381,10 @@ impl<'a> DataMover<'a> {
         let start = transfer.at;
         let mut copied = Ok(());
         // Where the kernel copies, a server may do it where the data lies.
-        let is_awaited = transfer.file.is_cached == Some(false);
-        let reads_ahead = is_awaited && way != Way::CopyFileRange;
+        let is_awaited = transfer.file.is_cached == Some(false) && way != Way::CopyFileRange;
+        // Else all would be sent twice.
+        let keeps_pages = self.keeps_pages != Some((transfer.file.devices.0, false));
+        let reads_ahead = is_awaited && keeps_pages;
         transfer.begin_way(route.preallocates && way.allocates_ahead(), reads_ahead);
         match way {
             Way::CopyFileRange => self.copy_by_kernel(transfer),
@@ -389,6 +399,15 @@ impl<'a> DataMover<'a> {
             self.trace.kernel_refused = true;
         }
         copied
+    }
+
+    /// Learns, of a file of which something was read, whether it pays to read ahead from its device.
+    fn learn_of_cache(&mut self, transfer: &Transfer<'_>) {
+        let (device, _) = transfer.file.devices;
+        if self.keeps_pages.is_none_or(|known| known.0 != device) {
+            let keeps = transfer.file.source != FUSE || facts::has_stayed(transfer.files.from);
+            self.keeps_pages = Some((device, keeps));
+        }
     }
 
     /// Has the kernel copy, and learns how it does.

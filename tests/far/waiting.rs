@@ -113,6 +113,40 @@ fn a_large_file_is_read_ahead() {
     }
 }
 
+/// Where reads go past the page cache, what was read ahead would be sent once more.
+#[test]
+fn nothing_is_sent_twice() {
+    let behaviour = Behaviour {
+        most_read: Some(usize::MAX),
+        ..Behaviour::waiting(DELAY)
+    };
+    let Some(place) = place("nothing_is_sent_twice", behaviour) else {
+        return;
+    };
+    // One large file; and some of which the first one shows it. As many reads as there are pieces,
+    // and some that look.
+    for (tree, files, len, most) in [("large", 1, 8 << 20, 40), ("small", 20, 300_000, 75)] {
+        let folder = place.behind.join(tree);
+        fs::create_dir(&folder).unwrap();
+        for file in 0..files {
+            fs::write(folder.join(file.to_string()), noise(len, file)).unwrap();
+        }
+        place.mounted.count_anew();
+        let [source, copy] = [place.far.join(tree), place.near.join(tree)];
+        let ran = run(command(annulet())
+            .args(["cp", "-r", "-j1"])
+            .args([&source, &copy]));
+        ran.expect_success();
+        let counts = place.mounted.counts();
+        assert_same_tree(
+            &crate::support::tree(&folder),
+            &crate::support::tree(&copy),
+            Agree::CONTENT,
+        );
+        assert!(counts.of(Call::Read).made <= most, "{tree}: {counts}");
+    }
+}
+
 #[test]
 fn a_file_of_several_reads_is_read_by_all_at_once() {
     const SIZE: usize = 512 << 10;
