@@ -9,6 +9,7 @@ use super::workers::{Change, Choice, Few, Known, MOST_WORKERS, Measured, choose}
 use crate::data::limits::{most_by_memory, usual_count};
 use crate::data::plain::{self, NO_MODE};
 use crate::data::route::file_systems::SQUASHFS;
+use crate::data::route::is_far;
 use crate::sys::{self, OFlags, Usage};
 
 /// After so many names it looks, after twice as many again, and so on, up to so many.
@@ -102,17 +103,19 @@ impl Watch {
         self.from = Some(now);
         let usage = now.usage.since(&from.usage);
         let read_bytes = usage.blocks_read * 512;
+        let mut reads_disk = false;
         if read_bytes > 0 {
             // Not by its directory: an operand is relative to none that is open.
             let flags = OFlags::PATH | OFlags::NOFOLLOW;
             let file = plain::open(src.dir, src.name, flags, NO_MODE);
-            let is_packed = file.and_then(|f| sys::file_system_type(f.as_fd())) == Ok(SQUASHFS);
+            let kind = file.and_then(|file| sys::file_system_type(file.as_fd()));
+            let is_packed = kind == Ok(SQUASHFS);
             let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
-            shared
-                .found
-                .is_packed
-                .fetch_or(is_packed, Ordering::Relaxed);
-            shared.found.is_cold.fetch_or(is_cold, Ordering::Relaxed);
+            let found = &shared.found;
+            found.is_packed.fetch_or(is_packed, Ordering::Relaxed);
+            found.is_cold.fetch_or(is_cold, Ordering::Relaxed);
+            // NFS counts what it reads as a disk does.
+            reads_disk = !kind.is_ok_and(is_far);
         }
         if !shared.options.chooses_workers() || !shared.may_hand_out() {
             return None;
@@ -127,7 +130,7 @@ impl Watch {
             preemptions: usage.preemptions,
             files,
             bytes: now.bytes - from.bytes,
-            reads_disk: read_bytes > 0,
+            reads_disk,
         })
     }
 

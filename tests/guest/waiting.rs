@@ -28,9 +28,12 @@ pub fn check(report: &mut Report, place: &Place) {
             let said = ran.stdout_text();
             let lines = said.lines().filter(|line| line.starts_with("workers: "));
             let lines: Vec<_> = lines.collect();
-            let (number, why) = lines[0]["workers: ".len()..].split_once(", ").unwrap();
-            assert_eq!(why, "as each waits most of the time");
-            assert!(number.parse::<u32>().unwrap() > 2, "{lines:?}");
+            // A disk that is read as well makes them more step by step.
+            let are_more = |line: &&str| {
+                let (number, why) = line["workers: ".len()..].split_once(", ").unwrap();
+                why == "as each waits most of the time" && number.parse::<u32>().unwrap() > 2
+            };
+            assert!(lines.iter().any(are_more), "{lines:?}");
             println!("# {} {direction}: {}", place.name, lines.join("; "));
             assert_same_tree(
                 &tree(&place.past_the_mount(&source)),
