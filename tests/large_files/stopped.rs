@@ -28,7 +28,7 @@ fn size_mib(kind: Kind) -> usize {
 /// How many copies are stopped in the most usual settings; in the others it is a part of that.
 const USUAL_CASES: u64 = 20;
 /// Further ones are made, up to so many times as many, until a third was stopped in the middle.
-const MOST_TIMES: usize = 4;
+const MOST_TIMES: usize = 12;
 
 /// The latest moment at which a copy is stopped, as a part of the time that one takes: some take
 /// longer than others.
