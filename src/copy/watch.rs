@@ -82,7 +82,7 @@ impl Watch {
     }
 
     /// What was measured since the last time, if that is enough to tell anything, and the number of
-    /// workers is to be chosen. Sees as well whether files come from a disk.
+    /// workers is to be chosen.
     fn measure(&mut self, src: &Place<'_>, shared: &Shared<'_>) -> Option<Measured> {
         let now = Seen::now(shared);
         let from = *self.from.get_or_insert(now);
@@ -102,21 +102,7 @@ impl Watch {
         }
         self.from = Some(now);
         let usage = now.usage.since(&from.usage);
-        let read_bytes = usage.blocks_read * 512;
-        let mut reads_disk = false;
-        if read_bytes > 0 {
-            // Not by its directory: an operand is relative to none that is open.
-            let flags = OFlags::PATH | OFlags::NOFOLLOW;
-            let file = plain::open(src.dir, src.name, flags, NO_MODE);
-            let kind = file.and_then(|file| sys::file_system_type(file.as_fd()));
-            let is_packed = kind == Ok(SQUASHFS);
-            let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
-            let found = &shared.found;
-            found.is_packed.fetch_or(is_packed, Ordering::Relaxed);
-            found.is_cold.fetch_or(is_cold, Ordering::Relaxed);
-            // NFS counts what it reads as a disk does.
-            reads_disk = !kind.is_ok_and(is_far);
-        }
+        let reads_disk = see_source(src, files, usage.blocks_read * 512, shared);
         if !shared.options.chooses_workers() || !shared.may_hand_out() {
             return None;
         }
@@ -176,6 +162,24 @@ impl Watch {
         let find = || (usual_count(), most_by_memory());
         *self.limits.get_or_insert_with(find)
     }
+}
+
+/// Sees what the source is like, by file `src` of it and how many bytes had to be read for so many
+/// files; and whether they come from a disk.
+fn see_source(src: &Place<'_>, files: u64, read_bytes: u64, shared: &Shared<'_>) -> bool {
+    if read_bytes == 0 {
+        return false;
+    }
+    // Not by its directory: an operand is relative to none that is open.
+    let file = plain::open(src.dir, src.name, OFlags::PATH | OFlags::NOFOLLOW, NO_MODE);
+    let kind = file.and_then(|file| sys::file_system_type(file.as_fd()));
+    let is_packed = kind == Ok(SQUASHFS);
+    let is_cold = !is_packed && read_bytes > files * COLD_BYTES;
+    let found = &shared.found;
+    found.is_packed.fetch_or(is_packed, Ordering::Relaxed);
+    found.is_cold.fetch_or(is_cold, Ordering::Relaxed);
+    // NFS counts what it reads as a disk does.
+    !kind.is_ok_and(is_far)
 }
 
 impl Seen {

@@ -1,6 +1,6 @@
 //! What is looked up of files before a way is chosen for their data.
 
-use crate::sys::{self, BorrowedFd, Errno, Usage};
+use crate::sys::{self, BorrowedFd, Errno};
 
 /// A read of one byte that takes less has not waited for it.
 const LEAST_WAIT_NS: u64 = 50_000;
@@ -34,9 +34,9 @@ pub fn is_cached(file: BorrowedFd<'_>, size: u64) -> bool {
 /// told: else its server has asked for reads that go past it.
 pub fn has_stayed(file: BorrowedFd<'_>) -> bool {
     // Not by the clock: others may have the processor.
-    let before = Usage::of_thread();
+    let before = sys::waits_of_thread();
     let _ = sys::pread(file, &mut [0], 0);
-    Usage::of_thread().since(&before).waits == 0
+    sys::waits_of_thread() == before
 }
 
 fn is_cached_at(file: BorrowedFd<'_>, at: u64) -> bool {

@@ -2,7 +2,7 @@
 //! server copies where the data lies.
 
 use super::transfer::Transfer;
-use crate::sys::{self, KernelVersion, Usage};
+use crate::sys::{self, KernelVersion};
 
 /// The most that one call is asked for: no more than a server copies in a moment, so that it is
 /// seen how far the copy has come.
@@ -26,9 +26,8 @@ const FEW_WAITS: u64 = 3;
 /// Copies as far as the kernel will. Where a file system that has been asked to copy cannot, the
 /// kernel reads and writes in its place, 64 KiB at a time: where each is waited for, that is slow.
 /// Unless it is `known` how it does, it ends with what shows it, if that is so; and says it.
-pub fn copy(transfer: &mut Transfer<'_>, known: Option<bool>) -> Option<bool> {
+pub fn copy(transfer: &mut Transfer<'_>, mut known: Option<bool>) -> Option<bool> {
     let files = transfer.files;
-    let mut known = known;
     while transfer.at < transfer.end {
         let (mut read_at, mut write_at) = (transfer.at, transfer.at);
         let (read_at, write_at) = (Some(&mut read_at), Some(&mut write_at));
@@ -37,14 +36,14 @@ pub fn copy(transfer: &mut Transfer<'_>, known: Option<bool>) -> Option<bool> {
         } else {
             SHOWN_BYTES
         });
-        let before = known.is_none().then(Usage::of_thread);
+        let before = known.is_none().then(sys::waits_of_thread);
         let copied = sys::copy_file_range(files.from, read_at, files.to, write_at, want);
         let Ok(count @ 1..) = copied else {
             break;
         };
         transfer.advance_to(transfer.at + count as u64);
         if let Some(before) = before {
-            let waits = Usage::of_thread().since(&before).waits;
+            let waits = sys::waits_of_thread() - before;
             let in_pieces = waits > FEW_WAITS.max(count as u64 / PIECE_BYTES);
             known = Some(in_pieces);
             if in_pieces {

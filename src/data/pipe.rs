@@ -8,7 +8,7 @@
 use core::mem::take;
 
 use super::transfer::Transfer;
-use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR, Usage};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd, Result, STDERR};
 
 /// How much a pipe shall hold from file to file: 16 times the usual, what anyone may ask for.
 const PIPE_BYTES: usize = 1 << 20;
@@ -110,10 +110,10 @@ pub fn copy(transfer: &mut Transfer<'_>, pipe: &mut Option<Pipe>) {
             if held == 0 {
                 break;
             }
-            let before = take(&mut is_shown).then(Usage::of_thread);
+            let before = take(&mut is_shown).then(sys::waits_of_thread);
             left = made.drain(files.to, Some(&mut at), held);
             if let Some(before) = before {
-                made.at_a_time = match Usage::of_thread().since(&before).waits {
+                made.at_a_time = match sys::waits_of_thread() - before {
                     0 => FILE_TO_FILE_BYTES,
                     _ => PIPE_BYTES,
                 };

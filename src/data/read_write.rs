@@ -4,7 +4,7 @@ use super::holes::write_but_zeros;
 use super::plain;
 use super::transfer::{Files, Transfer};
 use crate::report::{During, Message, Result};
-use crate::sys::{self, Errno, Ready, Usage};
+use crate::sys::{self, Errno, Ready};
 
 /// How much of a buffer is used at a time: that fits a processor's own cache. Where each write is
 /// waited for, they are best few: with all of it.
@@ -53,7 +53,7 @@ pub fn copy(transfer: &mut Transfer<'_>, buffer: &mut [u8], position: Position) 
         };
         // Nothing follows from it where this is all, or the buffer is short.
         let is_shown = transfer.at >= look_at && count == at_a_time && count >= USUAL_BYTES;
-        let before = is_shown.then(Usage::of_thread);
+        let before = is_shown.then(sys::waits_of_thread);
         let written = if transfer.leaves_holes {
             write_but_zeros(to, data, transfer.at)
         } else if is_given {
@@ -65,7 +65,7 @@ pub fn copy(transfer: &mut Transfer<'_>, buffer: &mut [u8], position: Position) 
         transfer.advance_to(transfer.at + count as u64);
         if let Some(before) = before {
             look_at = transfer.at + PART_BYTES;
-            at_a_time = match Usage::of_thread().since(&before).waits {
+            at_a_time = match sys::waits_of_thread() - before {
                 0 => USUAL_BYTES,
                 _ => buffer.len(),
             };

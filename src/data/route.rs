@@ -209,12 +209,13 @@ pub fn route(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Resu
         Io::Auto | Io::Sync => quickest(wish, file, bytes, known)?,
     };
     let may_splice = !leaves_holes && may_be_spliced(file.source);
+    let is_free = !matches!(wish.io, Io::Only(_));
     // Where the kernel does not copy by itself.
-    let splices = may_splice && bytes >= SPLICE_LEAST && !matches!(wish.io, Io::Only(_));
+    let splices = may_splice && bytes >= SPLICE_LEAST && is_free;
     let has_large_buffer = bytes > LARGE_BYTES && known.workers <= USUAL_MOST;
     let is_slow = known.copies_in_pieces == Some((file.devices, true))
         && (splices || has_large_buffer)
-        && !matches!(wish.io, Io::Only(_));
+        && is_free;
     let first = match chosen {
         // It may share blocks, and leave holes where the source has them.
         Way::CopyFileRange
@@ -247,8 +248,8 @@ pub fn route(wish: Wish, file: &FileFacts, bytes: u64, known: &Measured) -> Resu
         queues: keeps_order(file.destination),
         is_compared: false,
     };
-    let is_long = bytes >= LEAST_COMPARED && !matches!(wish.io, Io::Only(_));
-    if is_long
+    if is_free
+        && bytes >= LEAST_COMPARED
         && let [Way::Ring | Way::Thread, others @ ..] = ways
         && may_splice
     {

@@ -57,6 +57,7 @@ pub use io::*;
 pub use mapping::{Buffer, MapFlags, Mapping, Prot};
 pub use process::{
     KernelVersion, Usage, exit, geteuid, kernel_version, monotonic_ms, monotonic_ns, random_number,
+    waits_of_thread,
 };
 pub use signal::{count_usr1, let_usr1, usr1_count};
 pub use startup::{AuxKey, CStrings, Startup, program_name, set_program_name};

@@ -43,13 +43,6 @@ impl Usage {
         Self::of(ALL_THREADS)
     }
 
-    /// By this thread; nothing where that cannot be told. Linux 2.6.26.
-    #[must_use]
-    pub fn of_thread() -> Self {
-        const THIS_THREAD: usize = 1;
-        Self::of(THIS_THREAD)
-    }
-
     fn of(whom: usize) -> Self {
         // `struct rusage`: two times of two numbers each, and 14 numbers more.
         let mut usage = [0_u64; 18];
@@ -75,6 +68,14 @@ impl Usage {
             preemptions: self.preemptions.saturating_sub(before.preemptions),
         }
     }
+}
+
+/// How often this thread gave its processor up because it had to wait ([`Usage::waits`]); 0 where
+/// that cannot be told. Linux 2.6.26.
+#[must_use]
+pub fn waits_of_thread() -> u64 {
+    const THIS_THREAD: usize = 1;
+    Usage::of(THIS_THREAD).waits
 }
 
 /// Nanoseconds on a clock that only goes forward (`CLOCK_MONOTONIC`).
@@ -160,16 +161,16 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "needs a kernel")]
-    fn what_a_thread_uses_is_counted_apart() {
+    fn what_a_thread_waits_is_counted_apart() {
         let sleep = || std::thread::sleep(std::time::Duration::from_millis(2));
         let of_another = std::thread::spawn(move || {
-            let before = Usage::of_thread();
+            let before = waits_of_thread();
             (0..20).for_each(|_| sleep());
-            Usage::of_thread().since(&before).waits
+            waits_of_thread() - before
         });
-        let before = Usage::of_thread();
+        let before = waits_of_thread();
         sleep();
-        let waits = Usage::of_thread().since(&before).waits;
+        let waits = waits_of_thread() - before;
         assert!((1..20).contains(&waits), "{waits}");
         assert!(of_another.join().unwrap() >= 20);
     }

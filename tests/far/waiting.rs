@@ -6,25 +6,13 @@ use std::time::Duration;
 
 use crate::place::{Place, place};
 use crate::standin::{Behaviour, Call};
-use crate::support::{Agree, annulet, assert_same_tree, command, noise, run, tree};
+use crate::support::{Agree, annulet, assert_same_tree, command, noise, run, small_files, tree};
 
 /// Long beside what a processor has to do for a call, also on a busy machine.
 const DELAY: Duration = Duration::from_millis(10);
 
 fn waiting_place(test: &str) -> Option<Place> {
     place(test, Behaviour::waiting(DELAY))
-}
-
-/// Makes so many small files in each of so many folders.
-fn small_files(top: &Path, folders: u64, files: u64) {
-    for folder in 0..folders {
-        let folder_path = top.join(format!("folder{folder}"));
-        fs::create_dir_all(&folder_path).unwrap();
-        for file in 0..files {
-            let content = noise(6000, folder * files + file);
-            fs::write(folder_path.join(format!("file{file}")), content).unwrap();
-        }
-    }
 }
 
 /// Copies a tree that lies in `from` and also in `source` to `to`, behind which is `behind`. Gives
@@ -125,25 +113,21 @@ fn nothing_is_sent_twice() {
     };
     // One large file; and some of which the first one shows it. As many reads as there are pieces,
     // and some that look.
-    for (tree, files, len, most) in [("large", 1, 8 << 20, 40), ("small", 20, 300_000, 75)] {
-        let folder = place.behind.join(tree);
+    for (name, files, len, most) in [("large", 1, 8 << 20, 40), ("small", 20, 300_000, 75)] {
+        let folder = place.behind.join(name);
         fs::create_dir(&folder).unwrap();
         for file in 0..files {
             fs::write(folder.join(file.to_string()), noise(len, file)).unwrap();
         }
         place.mounted.count_anew();
-        let [source, copy] = [place.far.join(tree), place.near.join(tree)];
+        let [source, copy] = [place.far.join(name), place.near.join(name)];
         let ran = run(command(annulet())
             .args(["cp", "-r", "-j1"])
             .args([&source, &copy]));
         ran.expect_success();
         let counts = place.mounted.counts();
-        assert_same_tree(
-            &crate::support::tree(&folder),
-            &crate::support::tree(&copy),
-            Agree::CONTENT,
-        );
-        assert!(counts.of(Call::Read).made <= most, "{tree}: {counts}");
+        assert_same_tree(&tree(&folder), &tree(&copy), Agree::CONTENT);
+        assert!(counts.of(Call::Read).made <= most, "{name}: {counts}");
     }
 }
 

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use crate::copies::{Cp, complaints, ours, theirs, until_gone};
 use crate::places::{Place, sh};
 use crate::report::Report;
-use crate::sources::small_files;
-use crate::support::{Agree, Tree, assert_same_tree, noise, tree};
+use crate::support::{Agree, Tree, assert_same_tree, noise, small_files, tree};
 
 pub fn check(report: &mut Report, place: &Place) {
     let name = place.name;

@@ -136,18 +136,6 @@ fn times(top: &Path, lacks: &mut Lacks) {
     }
 }
 
-/// Makes so many small files in each of so many folders.
-pub fn small_files(top: &Path, folders: u64, files: u64) {
-    for folder in 0..folders {
-        let folder_path = top.join(format!("folder{folder}"));
-        fs::create_dir_all(&folder_path).unwrap();
-        for file in 0..files {
-            let content = noise(6000, folder * files + file);
-            fs::write(folder_path.join(format!("file{file}")), content).unwrap();
-        }
-    }
-}
-
 const ATTRIBUTE: &std::ffi::CStr = c"user.annulet";
 
 fn set_xattr(path: &Path, value: &[u8]) -> bool {

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use crate::copies::{Cp, ours, theirs};
 use crate::places::Place;
 use crate::report::Report;
-use crate::sources::small_files;
-use crate::support::{Agree, Ran, assert_same_tree, tree};
+use crate::support::{Agree, Ran, assert_same_tree, small_files, tree};
 
 pub fn check(report: &mut Report, place: &Place) {
     report.step(&format!("{}: many small files", place.name), || {

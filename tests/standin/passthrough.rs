@@ -453,6 +453,11 @@ macro_rules! answer {
     };
 }
 
+/// What a name was found to be.
+fn answer_entry(done: Result<FileAttr, Errno>, reply: ReplyEntry) {
+    answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
+}
+
 /// An attribute's value, or how long it is for who has no room yet.
 fn answer_attribute(done: Result<Vec<u8>, Errno>, size: u32, reply: ReplyXattr) {
     answer!(done, reply, value => match u32::try_from(value.len()).unwrap() {
@@ -490,7 +495,7 @@ impl Filesystem for Passthrough {
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let done = self.serve(Call::Lookup, || self.find(parent, name));
-        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
+        answer_entry(done, reply);
     }
 
     fn getattr(&self, _: &Request, node: INodeNo, key: Option<FileHandle>, reply: ReplyAttr) {
@@ -552,7 +557,7 @@ impl Filesystem for Passthrough {
             symlink(target, self.place(parent, name)?)?;
             self.finish(request, (parent, name), None)
         });
-        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
+        answer_entry(done, reply);
     }
 
     fn mknod(
@@ -569,7 +574,7 @@ impl Filesystem for Passthrough {
             system::mknod(&self.place(parent, name)?, mode, device)?;
             self.finish(request, (parent, name), Some(mode))
         });
-        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
+        answer_entry(done, reply);
     }
 
     fn mkdir(
@@ -585,7 +590,7 @@ impl Filesystem for Passthrough {
             fs::create_dir(self.place(parent, name)?)?;
             self.finish(request, (parent, name), Some(mode))
         });
-        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
+        answer_entry(done, reply);
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -619,7 +624,7 @@ impl Filesystem for Passthrough {
             fs::hard_link(self.path(node)?, self.place(parent, name)?)?;
             self.find(parent, name)
         });
-        answer!(done, reply, found => reply.entry(&KEPT, &found, GENERATION));
+        answer_entry(done, reply);
     }
 
     fn open(&self, _: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {

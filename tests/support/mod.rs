@@ -134,6 +134,22 @@ pub fn temp_dir_in(parent: impl AsRef<Path>) -> io::Result<TempDir> {
     TempDir::with_prefix(prefix.to_str().expect("a path in UTF-8"))
 }
 
+/// Makes so many small files in each of so many folders.
+///
+/// # Panics
+///
+/// If it cannot.
+pub fn small_files(top: &Path, folders: u64, files: u64) {
+    for folder in 0..folders {
+        let folder_path = top.join(format!("folder{folder}"));
+        fs::create_dir_all(&folder_path).unwrap();
+        for file in 0..files {
+            let content = noise(6000, folder * files + file);
+            fs::write(folder_path.join(format!("file{file}")), content).unwrap();
+        }
+    }
+}
+
 /// Looks a program up in `PATH` and in the places root's programs stand in.
 #[must_use]
 pub fn find_program(name: &str) -> Option<PathBuf> {
