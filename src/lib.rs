@@ -17,9 +17,8 @@ extern crate std;
 // so that nothing else is wrong beside what this says.
 #[cfg(not(supported))]
 compile_error!(
-    "annulet runs on x86-64 Linux only: it talks to the kernel without a libc, and that is \
-     written for each architecture; to add one, write src/sys/arch/<arch>.rs and \
-     linker/<arch>.ld"
+    "annulet runs on Linux only, on the architectures of src/sys/arch: it talks to the kernel \
+     without a libc, and that is written for each; src/sys/arch/mod.rs says how to add one"
 );
 
 #[cfg(supported)]

@@ -468,7 +468,7 @@ fn a_file_that_is_cut_and_a_reader_that_leaves() {
     // As much is read as lets it put all it has into the pipe.
     let mut page = [0; PAGE];
     let start = Instant::now();
-    while waits_in(&child) != Some(libc::SYS_poll) {
+    while waits_in(&child) != Some(libc::SYS_ppoll) {
         assert!(start.elapsed() < PATIENCE && !has_ended(&mut child));
         if waits_in(&child) == Some(libc::SYS_splice) {
             reader.read_exact(&mut page).unwrap();

@@ -24,7 +24,7 @@ const LONG_BYTES: usize = 512 << 10;
 const LARGE_BYTES: usize = 4 << 20;
 
 /// How much all pipes of one `cat` shall hold together. Pipes count against their user, who has
-/// 64 MiB as a rule (`pipe-user-pages-soft`); beyond that each new one has 8 KiB.
+/// 16,384 pages as a rule (`pipe-user-pages-soft`); beyond that each new one has two.
 const PIPES_BYTES: usize = 256 << 10;
 
 /// Prints operands to standard output.

@@ -3,9 +3,9 @@
 //! What `splice` puts into a pipe are a file's own pages. Who writes to the file or cuts it
 //! before they are read at the other end changes what is read. While `cat` runs that is so; but
 //! when it has ended, what it has printed is to stay as it is. So of each file the last bytes,
-//! as many as the pipe holds, are copied into it: a pipe that holds n bytes has room for
-//! n / 4096 pieces, a copied piece is at most a page, and so, once n bytes were copied, all that
-//! was put in before has been taken out. Where there were fewer to copy, because the file was
+//! as many as the pipe holds, are copied into it: a pipe has room for as many pieces as what it
+//! holds is pages, a copied piece is at most a page, and so, once as much was copied, all that was
+//! put in before has been taken out. Where there were fewer to copy, because the file was
 //! cut or the pipe was made larger meanwhile, [`Output::wait_for_reader`] waits.
 
 use super::input::look;

@@ -11,7 +11,7 @@ use annulet::sys::{Arena, Mutex, STDERR, exit, program_name, write};
 /// `.bss`, so it takes no room in the file and no page before it is touched.
 const INITIAL_BYTES: usize = 16 << 10;
 
-// Behind all variables (`linker/x86_64.ld`): a page fault less for each run.
+// Behind all variables (`linker/program.ld`): a page fault less for each run.
 #[unsafe(link_section = ".bss.initial")]
 static mut INITIAL: [u8; INITIAL_BYTES] = [0; INITIAL_BYTES];
 

@@ -1,8 +1,16 @@
 //! The symbols that the compiler expects to find: `memcpy` and its relatives, which it calls
-//! for moves of structures and slices. On this target the prebuilt `compiler_builtins` leaves
-//! them to the C library.
+//! for moves of structures and slices. The prebuilt `compiler_builtins` leaves them to the C
+//! library.
 
 use annulet::sys::arch::memory;
+
+/// Whether the processor has single instructions for atomic operations (`LSE`, Armv8.1): the
+/// compiler's functions for these look here, and go by loops where it is 0, as it stays. The
+/// `compiler_builtins` have a variable of that name, too, which a static constructor sets by a
+/// function of the C library; with this one neither is linked.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(no_mangle)]
+static __aarch64_have_lse_atomics: u8 = 0;
 
 /// `memcpy(3)`.
 #[unsafe(no_mangle)]

@@ -15,7 +15,7 @@ const FIRST_CHUNK: usize = 64 << 10;
 const LARGEST_CHUNK: usize = 1 << 20;
 /// Blocks of this size and above get a mapping of their own, given back when they are freed.
 const LARGE: usize = 128 << 10;
-/// The page size, to which mappings are aligned.
+/// What mappings are aligned to, at the least: the smallest size of a page.
 const PAGE: usize = 4096;
 
 /// A bump allocator over memory from the kernel.

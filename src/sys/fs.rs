@@ -4,13 +4,13 @@ use core::ffi::CStr;
 
 use bitflags::bitflags;
 
-use super::arch::nr;
+use super::arch::{nr, open};
 use super::errno::Result;
 use super::restarted::{syscall2, syscall3, syscall4, syscall5};
 use super::{BorrowedFd, DeviceNumbers, Errno, FileType, Mode, OwnedFd, Timestamp};
 
 bitflags! {
-    /// How to open (`man 2 open`); values of x86-64 and the generic ABI alike, but where named.
+    /// How to open (`man 2 open`); values that all architectures share, but where named.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct OFlags: u32 {
         /// Read only: the absence of the other two.
@@ -31,10 +31,10 @@ bitflags! {
         const APPEND = 0o2000;
         /// Do not wait for the other end of a FIFO.
         const NONBLOCK = 0o4000;
-        /// Fail unless it is a directory (x86-64's value).
-        const DIRECTORY = 0o200_000;
-        /// Fail if the last component is a symlink (x86-64's value).
-        const NOFOLLOW = 0o400_000;
+        /// Fail unless it is a directory.
+        const DIRECTORY = open::DIRECTORY;
+        /// Fail if the last component is a symlink.
+        const NOFOLLOW = open::NOFOLLOW;
         /// Reading does not set the time of access: for the owner, as others get `EPERM`.
         const NOATIME = 0o1_000_000;
         /// Close on exec.

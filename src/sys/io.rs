@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::arch::{nr, syscall2, syscall3, syscall4, syscall6};
+use super::arch::{nr, syscall2, syscall3, syscall4, syscall5, syscall6};
 use super::errno::Result;
 use super::{BorrowedFd, Errno, OwnedFd, restarted};
 
@@ -336,7 +336,7 @@ const _: () = assert!(size_of::<PollFd>() == 8);
 /// # Errors
 /// `EINTR` (`man 2 poll`).
 pub fn wait_ready(fd: BorrowedFd<'_>, ready: Ready) -> Result<()> {
-    poll(fd, ready as i16, usize::MAX).map(drop)
+    poll(fd, ready as i16, None).map(drop)
 }
 
 /// As [`wait_ready`], for up to `timeout_ms`. Returns whether it is ready.
@@ -344,7 +344,7 @@ pub fn wait_ready(fd: BorrowedFd<'_>, ready: Ready) -> Result<()> {
 /// # Errors
 /// As [`wait_ready`].
 pub fn wait_ready_for(fd: BorrowedFd<'_>, ready: Ready, timeout_ms: u16) -> Result<bool> {
-    poll(fd, ready as i16, usize::from(timeout_ms))
+    poll(fd, ready as i16, Some(timeout_ms.into()))
 }
 
 /// Waits so many milliseconds, or less if `fd` is or comes to be in error or hung up, and says
@@ -353,18 +353,24 @@ pub fn wait_ready_for(fd: BorrowedFd<'_>, ready: Ready, timeout_ms: u16) -> Resu
 /// # Errors
 /// As [`wait_ready`].
 pub fn wait_for_hangup(fd: BorrowedFd<'_>, timeout_ms: u32) -> Result<bool> {
-    poll(fd, 0, timeout_ms as usize)
+    poll(fd, 0, Some(timeout_ms))
 }
 
-/// Whether `fd` is ready for one of `events`, in error or hung up, before the time is over.
-fn poll(fd: BorrowedFd<'_>, events: i16, timeout_ms: usize) -> Result<bool> {
+/// Whether `fd` is ready for one of `events`, in error or hung up, before the time is over, if any
+/// is given. By `ppoll`, as not every architecture has `poll`.
+fn poll(fd: BorrowedFd<'_>, events: i16, timeout_ms: Option<u32>) -> Result<bool> {
     let mut poll = PollFd {
         fd: fd.raw(),
         events,
         revents: 0,
     };
     let address = core::ptr::from_mut(&mut poll) as usize;
-    // SAFETY: `poll` is one struct pollfd to read and write.
-    let r = unsafe { syscall3(nr::POLL, address, 1, timeout_ms) };
+    let mut timeout = timeout_ms.map(|ms| [ms / 1000, ms % 1000 * 1_000_000].map(u64::from));
+    let timeout = timeout
+        .as_mut()
+        .map_or(0, |time| time.as_mut_ptr() as usize);
+    // SAFETY: `poll` is one struct pollfd to read and write, `timeout` seconds and nanoseconds
+    // likewise, or nothing; the signals stay as they are.
+    let r = unsafe { syscall5(nr::PPOLL, address, 1, timeout, 0, 0) };
     Errno::check(r).map(|ready| ready > 0)
 }

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::arch::{nr, return_from_signal, syscall4};
+use super::arch::{SignalAction, nr, syscall4};
 use super::errno::{Errno, Result};
 
 const SIGUSR1: usize = 10;
@@ -14,16 +14,6 @@ const SIGUSR1: usize = 10;
 /// How often it came.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// `struct sigaction` of the kernel (`arch/x86/include/uapi/asm/signal.h`), not the C library's.
-#[repr(C)]
-struct Action {
-    handler: usize,
-    flags: usize,
-    restorer: usize,
-    mask: u64,
-}
-
-const _: () = assert!(size_of::<Action>() == 32);
 /// Signals are a bit each in so many bytes.
 const SET_BYTES: usize = 8;
 
@@ -38,20 +28,12 @@ extern "C" fn count(_signal: i32) {
 /// # Errors
 /// None that the kernel gives; a seccomp profile may.
 pub fn count_usr1() -> Result<()> {
-    const RESTORER: usize = 0x0400_0000;
     const RESTART: usize = 0x1000_0000;
-    let handler: extern "C" fn(i32) = count;
-    let restorer: unsafe extern "C" fn() -> ! = return_from_signal;
-    let action = Action {
-        handler: handler as usize,
-        flags: RESTORER | RESTART,
-        restorer: restorer as usize,
-        mask: 0,
-    };
+    let action = SignalAction::new(count, RESTART);
     let address = core::ptr::from_ref(&action) as usize;
     // SAFETY: `action` is the kernel's structure, to be read. The handler touches one atomic
-    // number, so it may run at any instruction; the kernel passes the stack's red zone over and
-    // saves all registers, which the restorer has it take back.
+    // number, so it may run at any instruction; the kernel passes the stack's red zone over, saves all
+    // registers and takes them back.
     let r = unsafe { syscall4(nr::RT_SIGACTION, SIGUSR1, address, 0, SET_BYTES) };
     Errno::check_zero(r)
 }

@@ -18,7 +18,8 @@ use super::{Errno, Mapping};
 const STACK_BYTES: usize = 128 << 10;
 
 /// The lowest page of a stack, which nobody may touch: running over it ends the program
-/// instead of writing into the neighbour's.
+/// instead of writing into the neighbour's. Where pages are larger, up to 64 KiB, the kernel takes
+/// a whole one.
 const GUARD_BYTES: usize = 4 << 10;
 
 /// What stands at the top of a thread's stack.

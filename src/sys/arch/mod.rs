@@ -1,15 +1,78 @@
-//! One file per processor architecture: everything that has to be written in assembly.
+//! What differs between processor architectures: one file each, with everything that has to be
+//! written in assembly.
 //!
-//! Each architecture's file provides the same items: `syscall0` to `syscall6`, the call
-//! numbers in `nr`, `struct stat`, the memory primitives in `memory`, and the macro
-//! `entry_point!`. Adding
-//! an architecture is adding one such file here, one line below, and a linker script.
+//! | each file has | |
+//! | --- | --- |
+//! | `system_call!` | a system call: where its number, its arguments and its result stand |
+//! | `nr` | the calls' numbers: architectures since 2008 share [the generic ones](generic) |
+//! | `StatBuffer`, `SignalAction`, `open` | structures and flags that are not the same everywhere |
+//! | `clone_thread` | issues `clone` for a thread that begins on the stack that ends at `stack_top`, a multiple of 16, by calling `entry` with `arg`; returns the raw register: the thread's id, or an error. Written out because the two sides of the call return on different stacks: the new one has none of the caller's variables, only what stands in registers that are named |
+//! | `memory` | what compiled Rust calls by the names `memcpy`, `memset` and so on. A loop in Rust would be recognised by the compiler and turned into a call to the very function that holds it, so these are assembly |
+//! | `entry_point!` | defines `annulet_start`, where the kernel enters the program |
+//!
+//! # Another architecture
+//!
+//! For one of 64 bits, least significant byte first:
+//!
+//! 1. Copy the file that is most like it: `riscv64.rs`, if its calls have the generic numbers.
+//! 2. Write its instructions. `man 2 syscall` has the registers of a system call, the
+//!    architecture's ABI those of a function, `arch/*/kernel/process.c` the order of `clone`'s
+//!    arguments, `arch/*/include/uapi/asm` what differs of structures and flags.
+//! 3. Name it below, and in `linker/build.rs` with its largest page and its linker's emulation.
+//! 4. Build it. `linker/program.ld` names what it does not know of; `rt/symbols.rs` is where a
+//!    function goes that the compiler expects.
+//! 5. Run `tests/memory_primitives.rs` and the commands' tests by `qemu-user`, threads and the ring
+//!    in a virtual machine (`scripts/guests.sh`): `tests/support/target.rs` lists what tests need.
 
+pub mod block;
+#[cfg(not(target_arch = "x86_64"))]
+mod generic;
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "riscv64")]
+mod riscv64;
 #[cfg(target_arch = "x86_64")]
 #[cfg_attr(miri, allow(dead_code))] // its system calls
 mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+use aarch64 as native;
+#[cfg(target_arch = "riscv64")]
+use riscv64 as native;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::*;
+use x86_64 as native;
+
+pub use native::{SignalAction, StatBuffer, clone_thread, memory, nr, open};
+
+/// Defines the calls, by how many arguments they have.
+macro_rules! calls {
+    ($($name:ident: $($argument:ident)*;)*) => {$(
+        /// Issues system call `n` with so many arguments and returns the raw register.
+        ///
+        /// # Safety
+        /// The caller answers for what the call does to memory, descriptors and the process;
+        /// every argument that it takes as an address must suit it.
+        #[inline]
+        #[must_use]
+        pub unsafe fn $name(n: usize, $($argument: usize),*) -> usize {
+            use core::arch::asm;
+            // SAFETY: what it overwrites is named in the architecture's file; the caller answers
+            // for the call's effect.
+            unsafe { native::system_call!(n $(, $argument)*) }
+        }
+    )*};
+}
+
+calls! {
+    syscall0: ;
+    syscall1: a;
+    syscall2: a b;
+    syscall3: a b c;
+    syscall4: a b c d;
+    syscall5: a b c d e;
+    syscall6: a b c d e f;
+}
 
 // Miri runs no assembly: what is named here goes before what is not named above.
 #[cfg(test)]

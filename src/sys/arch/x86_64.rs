@@ -1,147 +1,32 @@
-//! x86-64: system calls, memory primitives and the entry point.
+//! x86-64.
 //!
 //! Calling convention of the kernel (`man 2 syscall`, `arch/x86/entry/entry_64.S`): number in
 //! `rax`, arguments in `rdi rsi rdx r10 r8 r9`, result in `rax`; `rcx` and `r11` are
 //! overwritten, memory may be read and written.
-
-// Single letters are the clearest names a raw call's registers can have.
-#![allow(clippy::many_single_char_names)]
 
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
 
 use crate::sys::Timestamp;
 
-/// Issues system call `n` without arguments and returns the raw register.
-///
-/// # Safety
-/// The caller answers for what the call does to memory, descriptors and the process.
-#[inline]
-#[must_use]
-pub unsafe fn syscall0(n: usize) -> usize {
-    let r;
-    // SAFETY: the asm clobbers only what it names; the caller answers for the call's effect.
-    unsafe {
-        asm!("syscall", inlateout("rax") n => r, out("rcx") _, out("r11") _, options(nostack));
-    }
-    r
-}
-
-/// Issues system call `n` with one argument.
-///
-/// # Safety
-/// As [`syscall0`]; every argument that the call takes as an address must suit it.
-#[inline]
-#[must_use]
-pub unsafe fn syscall1(n: usize, a: usize) -> usize {
-    let r;
-    // SAFETY: as in `syscall0`.
-    unsafe {
-        asm!("syscall", inlateout("rax") n => r, in("rdi") a,
+/// One system call: its number and up to six arguments.
+macro_rules! system_call {
+    ($n:expr $(, $a:expr $(, $b:expr $(, $c:expr $(, $d:expr $(, $e:expr $(, $f:expr)?)?)?)?)?)?) => {{
+        let result: usize;
+        asm!("syscall", inlateout("rax") $n => result,
+            $(in("rdi") $a, $(in("rsi") $b, $(in("rdx") $c,
+            $(in("r10") $d, $(in("r8") $e, $(in("r9") $f,)?)?)?)?)?)?
             out("rcx") _, out("r11") _, options(nostack));
-    }
-    r
+        result
+    }};
 }
+pub(super) use system_call;
 
-/// Issues system call `n` with two arguments.
+/// As [`super`] has it. `clone` takes flags, stack, the parent's and the child's word, and the
+/// register of thread-local storage.
 ///
 /// # Safety
-/// As [`syscall1`].
-#[inline]
-#[must_use]
-pub unsafe fn syscall2(n: usize, a: usize, b: usize) -> usize {
-    let r;
-    // SAFETY: as in `syscall0`.
-    unsafe {
-        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b,
-            out("rcx") _, out("r11") _, options(nostack));
-    }
-    r
-}
-
-/// Issues system call `n` with three arguments.
-///
-/// # Safety
-/// As [`syscall1`].
-#[inline]
-#[must_use]
-pub unsafe fn syscall3(n: usize, a: usize, b: usize, c: usize) -> usize {
-    let r;
-    // SAFETY: as in `syscall0`.
-    unsafe {
-        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
-            out("rcx") _, out("r11") _, options(nostack));
-    }
-    r
-}
-
-/// Issues system call `n` with four arguments.
-///
-/// # Safety
-/// As [`syscall1`].
-#[inline]
-#[must_use]
-pub unsafe fn syscall4(n: usize, a: usize, b: usize, c: usize, d: usize) -> usize {
-    let r;
-    // SAFETY: as in `syscall0`.
-    unsafe {
-        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
-            in("r10") d, out("rcx") _, out("r11") _, options(nostack));
-    }
-    r
-}
-
-/// Issues system call `n` with five arguments.
-///
-/// # Safety
-/// As [`syscall1`].
-#[inline]
-#[must_use]
-pub unsafe fn syscall5(n: usize, a: usize, b: usize, c: usize, d: usize, e: usize) -> usize {
-    let r;
-    // SAFETY: as in `syscall0`.
-    unsafe {
-        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
-            in("r10") d, in("r8") e, out("rcx") _, out("r11") _, options(nostack));
-    }
-    r
-}
-
-/// Issues system call `n` with six arguments.
-///
-/// # Safety
-/// As [`syscall1`].
-#[inline]
-#[must_use]
-pub unsafe fn syscall6(
-    n: usize,
-    a: usize,
-    b: usize,
-    c: usize,
-    d: usize,
-    e: usize,
-    f: usize,
-) -> usize {
-    let r;
-    // SAFETY: as in `syscall0`.
-    unsafe {
-        asm!("syscall", inlateout("rax") n => r, in("rdi") a, in("rsi") b, in("rdx") c,
-            in("r10") d, in("r8") e, in("r9") f, out("rcx") _, out("r11") _, options(nostack));
-    }
-    r
-}
-
-/// Issues `clone` for a thread that begins on the stack that ends at `stack_top` by calling
-/// `entry` with `arg`. Returns the raw register: the thread's id, or an error.
-///
-/// Written out because the two sides of the call return on different stacks: the new one has
-/// none of the caller's variables, only what stands in registers.
-///
-/// # Safety
-/// `flags` share memory (`CLONE_VM`) and ask for nothing else that the caller does not answer
-/// for; `stack_top` is aligned to 16 and has a stack below it that is the thread's alone;
-/// `tid`, written under `CLONE_CHILD_CLEARTID` when the thread ends, is valid until then;
-/// `entry` may be called with `arg` by another thread, which shares this one's `%fs`.
+/// As there.
 pub unsafe fn clone_thread(
     flags: usize,
     stack_top: *mut u8,
@@ -149,7 +34,7 @@ pub unsafe fn clone_thread(
     entry: unsafe extern "C" fn(*const u8) -> !,
     arg: *const u8,
 ) -> usize {
-    let r;
+    let result;
     // SAFETY: the caller answers for the thread's memory; on its side nothing runs but the
     // call of `entry`, which does not return; on ours it is an ordinary system call.
     unsafe {
@@ -158,23 +43,49 @@ pub unsafe fn clone_thread(
             "test rax, rax",
             "jnz 2f",
             "xor ebp, ebp",
-            "mov rdi, {arg}",
-            "call {entry}",
+            "mov rdi, r12",
+            "call r13",
             "ud2",
             "2:",
-            arg = in(reg) arg,
-            entry = in(reg) entry,
-            inlateout("rax") nr::CLONE => r,
+            inlateout("rax") nr::CLONE => result,
             in("rdi") flags,
             in("rsi") stack_top,
             in("rdx") 0,
             in("r10") tid,
             in("r8") 0,
+            in("r12") arg,
+            in("r13") entry,
             out("rcx") _,
             out("r11") _,
         );
     }
-    r
+    result
+}
+
+/// `struct sigaction` (`arch/x86/include/uapi/asm/signal.h`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct SignalAction {
+    handler: extern "C" fn(i32),
+    flags: usize,
+    restorer: unsafe extern "C" fn() -> !,
+    mask: u64,
+}
+
+const _: () = assert!(size_of::<SignalAction>() == 32);
+
+impl SignalAction {
+    /// Has `handler` called, by these flags (`SA_*`).
+    pub const fn new(handler: extern "C" fn(i32), flags: usize) -> Self {
+        /// `SA_RESTORER`: the kernel has no way back of its own here.
+        const RESTORER: usize = 0x0400_0000;
+        Self {
+            handler,
+            flags: flags | RESTORER,
+            restorer: return_from_signal,
+            mask: 0,
+        }
+    }
 }
 
 /// Where a signal's handler returns to: gives the kernel the interrupted registers back, which lie
@@ -183,8 +94,16 @@ pub unsafe fn clone_thread(
 /// # Safety
 /// For the kernel alone to return to.
 #[unsafe(naked)]
-pub unsafe extern "C" fn return_from_signal() -> ! {
+unsafe extern "C" fn return_from_signal() -> ! {
     core::arch::naked_asm!("mov eax, {number}", "syscall", "ud2", number = const nr::RT_SIGRETURN)
+}
+
+/// Bits of `open` that are not the same everywhere (`include/uapi/asm-generic/fcntl.h`).
+pub mod open {
+    /// `O_DIRECTORY`.
+    pub const DIRECTORY: u32 = 0o200_000;
+    /// `O_NOFOLLOW`.
+    pub const NOFOLLOW: u32 = 0o400_000;
 }
 
 /// `struct stat` (`arch/x86/include/uapi/asm/stat.h`), as `newfstatat` writes it.
@@ -230,7 +149,7 @@ pub mod nr {
     pub const PREAD64: usize = 17;
     pub const PWRITE64: usize = 18;
     pub const PREADV2: usize = 327;
-    pub const POLL: usize = 7;
+    pub const PPOLL: usize = 271;
     pub const FCNTL: usize = 72;
     pub const FTRUNCATE: usize = 77;
     pub const CLONE: usize = 56;
@@ -287,17 +206,16 @@ pub mod nr {
     pub const FCHMODAT2: usize = 452;
 }
 
-/// The memory primitives that compiled Rust code calls by their C names.
-///
-/// A loop in Rust would be recognised by LLVM and turned into a call to the very function
-/// that holds it, so they are assembly. `rep movsb`/`rep stosb` are microcoded to copy whole
-/// cache lines on every x86-64 of the last decade (ERMS), and are two bytes long.
+/// The memory primitives. `rep movsb`/`rep stosb` are microcoded to copy whole cache lines on
+/// every x86-64 of the last decade (ERMS), and are two bytes long.
 pub mod memory {
     use core::arch::asm;
     use core::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8,
         _mm_sub_epi8,
     };
+
+    pub use crate::sys::arch::block::{BLOCK_BYTES, ByteRange};
 
     /// Copies `len_bytes` from `src` to `dst`, lowest address first.
     ///
@@ -414,26 +332,6 @@ pub mod memory {
         }
         diff
     }
-
-    /// The bytes from one to another, perhaps by way of 255 and 0.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct ByteRange {
-        first: u8,
-        /// How many there are besides the first.
-        span: u8,
-    }
-
-    impl ByteRange {
-        /// From `first` to `last`, both included.
-        #[must_use]
-        pub const fn new(first: u8, last: u8) -> Self {
-            let span = last.wrapping_sub(first);
-            Self { first, span }
-        }
-    }
-
-    /// How many bytes [`positions`] looks at.
-    pub const BLOCK_BYTES: usize = 64;
 
     /// Which of the first [`BLOCK_BYTES`] of `bytes` are within `range`: bit 0 for the first.
     #[inline]
