@@ -522,13 +522,26 @@ fn threads_refused() {
     let dir = temp_dir();
     grove().build(dir.path());
     let check = |line: &str, setting: &Setting| {
-        cp(line, dir.path(), setting).expect_success();
+        let ran = cp(line, dir.path(), setting).expect_success();
         let (from, to) = (dir.path().join("s"), dir.path().join("t"));
         assert_same_tree(&tree(&from), &tree(&to), Agree::ALL);
         remove(&to);
+        ran
     };
-    for errno in [libc::EPERM, libc::ENOSYS, libc::EAGAIN, libc::ENOMEM] {
+    let refusals = [
+        (libc::EPERM, "Operation not permitted"),
+        (libc::ENOSYS, "Function not implemented"),
+        // qemu-user's: it knows no threads with a working directory of their own.
+        (libc::EINVAL, "Invalid argument"),
+        (libc::EAGAIN, "Resource temporarily unavailable"),
+        (libc::ENOMEM, "Cannot allocate memory"),
+    ];
+    for (errno, why) in refusals {
         let setting = with(|s| s.refused = vec![refuse(libc::SYS_clone, errno)]);
+        let said = check("-j4 --debug -a s t", &setting).stdout_text();
+        let workers = said.lines().filter(|line| line.starts_with("workers: "));
+        let alone = format!("workers: 1, as many as can be had: {why}");
+        assert_eq!(workers.collect::<Vec<_>>(), [alone], "{said}");
         for line in [
             "-a s t",
             "-j2 -a s t",

@@ -18,7 +18,10 @@ pub fn run(shared: &Shared<'_>, body: impl FnOnce(&mut Operands<'_, '_>)) {
     // One more may count.
     let most = shared.options.jobs.max(MOST_WORKERS) + 1;
     sys::Team::with(shared, work, most, |threads| {
-        let start_others = |count| threads.start(count);
+        let start_others = |count| {
+            let started = threads.start(count);
+            (threads.running(), started)
+        };
         // The program ends after it: unmapping its buffer would be a system call for nothing.
         let mut worker =
             ManuallyDrop::new(Worker::new(shared, Team::new(shared, Some(&start_others))));
@@ -26,7 +29,7 @@ pub fn run(shared: &Shared<'_>, body: impl FnOnce(&mut Operands<'_, '_>)) {
             // The thread that counts answers signals.
             sys::let_usr1(false);
             worker.team.call_in();
-            if threads.is_empty() {
+            if threads.running() == 0 {
                 shared.progress.give_up_watching();
                 sys::let_usr1(true);
             }

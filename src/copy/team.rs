@@ -11,7 +11,7 @@ use super::workers::{Change, Choice};
 use crate::data::limits::{most_by_memory, usual_count};
 use crate::data::plain::{self, NO_MODE};
 use crate::report::Message;
-use crate::sys::{self, BorrowedFd, CWD, FileId, OFlags, decimal};
+use crate::sys::{self, BorrowedFd, CWD, Errno, FileId, OFlags, decimal};
 
 /// So many names are copied by one worker before others are called in, unless it has to wait:
 /// starting one takes as long as copying three small files.
@@ -22,11 +22,14 @@ const ALONE_NAMES: u32 = 24;
 pub const LEAST_OPERANDS: usize = 16;
 const LEAST_AWAITED_OPERANDS: usize = 4;
 
+/// Starts so many other threads, and says how many there are, and why no more.
+pub type StartOthers<'a> = dyn Fn(u32) -> (u32, sys::Result<()>) + 'a;
+
 /// How a worker calls others in.
 pub struct Team<'a> {
     shared: &'a Shared<'a>,
-    /// Starts so many other threads, and says how many there are: for the first worker.
-    start_others: Option<&'a dyn Fn(u32) -> u32>,
+    /// For the first worker.
+    start_others: Option<&'a StartOthers<'a>>,
     /// How many names it has met.
     names: u32,
     watch: Watch,
@@ -34,7 +37,7 @@ pub struct Team<'a> {
 
 impl<'a> Team<'a> {
     /// Nobody else was called in yet.
-    pub fn new(shared: &'a Shared<'a>, start_others: Option<&'a dyn Fn(u32) -> u32>) -> Self {
+    pub fn new(shared: &'a Shared<'a>, start_others: Option<&'a StartOthers<'a>>) -> Self {
         Self {
             shared,
             start_others,
@@ -133,7 +136,7 @@ impl<'a> Team<'a> {
                 self.shared.found.is_packed.store(true, Ordering::Relaxed);
             }
             // Two at least: who is alone has nobody to hand anything to.
-            self.set_workers(workers.max(2), why);
+            self.set_workers(workers.max(2), why, None);
         }
     }
 
@@ -156,23 +159,26 @@ impl<'a> Team<'a> {
         }
         let others = u64::from(wanted).min(most).saturating_sub(1);
         #[allow(clippy::cast_possible_truncation)] // no more than wanted
-        let started = start_others(others as u32 + counts);
+        let (started, refused) = start_others(others as u32 + counts);
         // More may have been started before.
         let workers = (started.saturating_sub(counts) + 1).min(wanted.max(1));
-        let can_be_had: &[u8] = b"as many as can be had";
-        self.set_workers(workers, if workers < wanted { can_be_had } else { why });
+        if workers < wanted {
+            self.set_workers(workers, b"as many as can be had", refused.err());
+        } else {
+            self.set_workers(workers, why, None);
+        }
         workers
     }
 
-    /// Sets how many may work at a time, and says so if that is asked for.
-    fn set_workers(&self, workers: u32, why: &[u8]) {
+    /// Sets how many may work at a time, and says so if that is asked for: why, and why not more.
+    fn set_workers(&self, workers: u32, why: &[u8], refused: Option<Errno>) {
         self.shared.pool.set_workers(workers);
         if self.shared.options.has(Flags::DEBUG) {
             let mut number = [0; 20];
             let names = [decimal(workers.into(), &mut number), why];
             self.shared
                 .reporter()
-                .say(Message::TraceWorkers, &names, None);
+                .say(Message::TraceWorkers, &names, refused);
         }
     }
 }

@@ -24,7 +24,7 @@ pub fn copy(transfer: &mut Transfer<'_>, slots: &mut Option<Buffer>) -> report::
         written: Signal::new(),
     };
     Team::with(&handover, Handover::write_all, 1, |team| {
-        if team.start(1) == 0 {
+        if team.start(1).is_err() {
             return Ok(());
         }
         let mut slots = slots.chunks_exact_mut(SLOT_BYTES);

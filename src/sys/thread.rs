@@ -80,24 +80,31 @@ impl<'a, T: Sync> Team<'a, T> {
         body(&team)
     }
 
-    /// Starts threads until `count` run, or as many as there can be. Returns how many do: fewer
-    /// where the kernel refuses more, none before [`allow_threads`].
-    pub fn start(&self, count: u32) -> u32 {
-        let is_allowed = ARE_ALLOWED.load(Ordering::Relaxed);
-        let count = if is_allowed { count.min(self.most) } else { 0 };
-        if self.running.get() < count
-            && let Ok(stacks) = self.stacks(count)
-        {
-            while self.running.get() < count && self.start_one(stacks).is_ok() {
-                self.running.set(self.running.get() + 1);
-            }
+    /// Starts threads until `count` run, or as many as there can be.
+    ///
+    /// # Errors
+    /// Why fewer do: `ENOMEM`; `EAGAIN`, no more by `RLIMIT_NPROC` or a control group; whatever a
+    /// seccomp profile has for `clone`, or a kernel that is none of Linux (`EINVAL` of qemu-user);
+    /// `EPERM` before [`allow_threads`].
+    pub fn start(&self, count: u32) -> Result<()> {
+        let count = count.min(self.most);
+        if self.running.get() >= count {
+            return Ok(());
         }
-        self.running.get()
+        if !ARE_ALLOWED.load(Ordering::Relaxed) {
+            return Err(Errno::EPERM);
+        }
+        let stacks = self.stacks(count)?;
+        while self.running.get() < count {
+            self.start_one(stacks)?;
+            self.running.set(self.running.get() + 1);
+        }
+        Ok(())
     }
 
-    /// Whether no thread was started.
-    pub const fn is_empty(&self) -> bool {
-        self.running.get() == 0
+    /// How many threads were started.
+    pub const fn running(&self) -> u32 {
+        self.running.get()
     }
 
     /// Where the stacks lie, if there is memory besides for `count` threads in all; mapped for the
@@ -279,9 +286,10 @@ mod tests {
                 works: AtomicU32::new(0),
             };
             let started = Team::with(&shared, work, 6, |team| {
-                let started = team.start(count);
-                assert_eq!(started, count);
-                team.start(count + 2)
+                assert_eq!(team.start(count), Ok(()));
+                assert_eq!(team.running(), count);
+                assert_eq!(team.start(count + 2), Ok(()));
+                team.running()
             });
             assert_eq!(started, 6.min(count + 2), "no more than there can be");
             assert_eq!(*shared.sum.lock(), 49_995_000 * u64::from(started));
