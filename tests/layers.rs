@@ -187,6 +187,36 @@ fn modules_are_named_after_something() {
 }
 
 /// Made-up sources: paths and texts.
+/// Lines of `sources` that name a processor architecture, comments included, where all are to be
+/// alike.
+fn named_architectures(sources: &[Source]) -> Vec<String> {
+    const NAMES: &[&str] = &["x86", "amd64", "sse2", "aarch64", "arm64", "neon", "riscv"];
+    let is_meant_to =
+        |path: &str| path.starts_with("sys/arch/") || path.starts_with("rt/symbols.rs");
+    let mut named = Vec::new();
+    for source in sources.iter().filter(|source| !is_meant_to(&source.path)) {
+        for (line, text) in (1..).zip(source.text.lines()) {
+            let text = text.to_lowercase();
+            if NAMES.iter().any(|name| text.contains(name)) {
+                named.push(format!("src/{}:{line}: {text}", source.path));
+            }
+        }
+    }
+    named
+}
+
+#[test]
+fn architectures_are_named_in_one_place() {
+    let named = named_architectures(&sources());
+    assert!(named.is_empty(), "{}", named.join("\n"));
+    let files = made_up(&[
+        ("sys/arch/mod.rs", "// x86_64"),
+        ("sys/fs.rs", "\n// as on AArch64\n"),
+        ("data/route.rs", "#[cfg(target_arch = \"riscv64\")]\nfn route() {}"),
+    ]);
+    assert_eq!(named_architectures(&files).len(), 2);
+}
+
 fn made_up(files: &[(&str, &str)]) -> Vec<Source> {
     let files = files.iter().map(|(path, text)| Source::new(path, text));
     files.collect()

@@ -137,7 +137,7 @@ pub fn kernel_version() -> Result<KernelVersion> {
     // SAFETY: `name` is the 390 writable bytes of struct new_utsname.
     let r = unsafe { syscall1(nr::UNAME, core::ptr::from_mut(&mut name) as usize) };
     Errno::check_zero(r)?;
-    // As in "6.1.0-49-amd64".
+    // As in "6.1.0-49-cloud".
     let [major, minor] = two_numbers(&name.0[2], b'.');
     Ok(KernelVersion(major, minor))
 }
