@@ -212,7 +212,10 @@ fn architectures_are_named_in_one_place() {
     let files = made_up(&[
         ("sys/arch/mod.rs", "// x86_64"),
         ("sys/fs.rs", "\n// as on AArch64\n"),
-        ("data/route.rs", "#[cfg(target_arch = \"riscv64\")]\nfn route() {}"),
+        (
+            "data/route.rs",
+            "#[cfg(target_arch = \"riscv64\")]\nfn route() {}",
+        ),
     ]);
     assert_eq!(named_architectures(&files).len(), 2);
 }

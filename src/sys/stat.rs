@@ -183,8 +183,6 @@ fn newfstatat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> 
     Errno::check_zero(r)?;
     // SAFETY: on success the kernel has written the whole structure (`cp_new_stat`, fs/stat.c).
     let raw = unsafe { raw.assume_init_ref() };
-    #[allow(clippy::cast_possible_truncation)] // as many as statx has bits for
-    let nlink = raw.nlink as u32;
     Ok(Stat {
         kind: FileType::from_mode(raw.mode),
         mode: Mode::from_bits_truncate(raw.mode),
@@ -196,7 +194,7 @@ fn newfstatat(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<Stat> 
         blocks: raw.blocks,
         rdev: DeviceNumbers::decode(raw.rdev),
         times: [raw.atime, raw.mtime],
-        nlink,
+        nlink: raw.nlink(),
         uid: raw.uid,
         gid: raw.gid,
     })

@@ -1,4 +1,4 @@
-//! AArch64.
+//! `AArch64`.
 //!
 //! Calling convention of the kernel (`man 2 syscall`, `arch/arm64/kernel/entry.S`): number in
 //! `x8`, arguments in `x0` to `x5`, result in `x0`; no other register is overwritten, memory
@@ -55,8 +55,8 @@ pub unsafe fn clone_thread(
             in("x8") nr::CLONE,
             inlateout("x0") flags => result,
             in("x1") stack_top,
-            in("x2") 0,
-            in("x3") 0,
+            in("x2") 0_usize,
+            in("x3") 0_usize,
             in("x4") tid,
             in("x9") entry,
             in("x10") arg,

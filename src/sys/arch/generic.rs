@@ -9,7 +9,7 @@ pub struct StatBuffer {
     pub dev: u64,
     pub ino: u64,
     pub mode: u32,
-    pub nlink: u32,
+    nlink: u32,
     pub uid: u32,
     pub gid: u32,
     pub rdev: u64,
@@ -22,6 +22,14 @@ pub struct StatBuffer {
     pub mtime: Timestamp,
     ctime: Timestamp,
     unused: [u32; 2],
+}
+
+impl StatBuffer {
+    /// How many names the file has.
+    #[must_use]
+    pub const fn nlink(&self) -> u32 {
+        self.nlink
+    }
 }
 
 const _: () = assert!(size_of::<StatBuffer>() == 128);

@@ -50,9 +50,9 @@ pub unsafe fn clone_thread(
             inlateout("rax") nr::CLONE => result,
             in("rdi") flags,
             in("rsi") stack_top,
-            in("rdx") 0,
+            in("rdx") 0_usize,
             in("r10") tid,
-            in("r8") 0,
+            in("r8") 0_usize,
             in("r12") arg,
             in("r13") entry,
             out("rcx") _,
@@ -112,7 +112,7 @@ pub mod open {
 pub struct StatBuffer {
     pub dev: u64,
     pub ino: u64,
-    pub nlink: u64,
+    nlink: u64,
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
@@ -125,6 +125,15 @@ pub struct StatBuffer {
     pub mtime: Timestamp,
     ctime: Timestamp,
     unused: [u64; 3],
+}
+
+impl StatBuffer {
+    /// How many names the file has.
+    #[allow(clippy::cast_possible_truncation)] // as many as statx has bits for
+    #[must_use]
+    pub const fn nlink(&self) -> u32 {
+        self.nlink as u32
+    }
 }
 
 const _: () = assert!(size_of::<StatBuffer>() == 144);
