@@ -5,7 +5,8 @@ Started by image.sh, which builds the programs and loads the image. The file is 
 
     oci-layout       what the rest is: an image layout, image-spec 1.1
     index.json       one descriptor, which has the image's name, of the index below
-    manifest.json    the amd64 image as `docker save` describes one: Docker before 25 reads no other
+    manifest.json    the amd64 image as `docker save` describes one: Docker reads no other, unless
+                     it keeps images in containerd's store, as new ones do from 29 on
     blobs/sha256/    everything else, by its digest: the index that names the platforms, and of
                      each platform the manifest, the configuration and one layer
 
@@ -19,13 +20,12 @@ the same bytes, whoever calls it and with whatever version of Python.
 import argparse
 import datetime
 import hashlib
-import io
 import json
 import os
 import pathlib
 import re
+import struct
 import sys
-import tarfile
 
 # What stands in an ELF file's e_machine, and the platform as image indexes name it.
 PLATFORMS = {
@@ -45,6 +45,10 @@ def encoded(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
+def path_of(descriptor):
+    return "blobs/" + descriptor["digest"].replace(":", "/")
+
+
 def platform_of(program, path):
     """The platform that an ELF file is for, which has to run where there is no other file."""
     machine = int.from_bytes(program[18:20], "little")
@@ -62,25 +66,49 @@ def platform_of(program, path):
 
 
 class Archive:
-    """A tar in memory; what is added is root's, and of the one time that all has."""
+    """A tar; what is in it is root's, and of the one time that all has.
+
+    By hand: tarfile's bytes are not the same in all versions of Python (seen in 3.8 and 3.9).
+    """
+
+    # name, mode, uid, gid, size, mtime, checksum, type, link's target, magic, version, user,
+    # group, device numbers, name's beginning. Numbers are in octal; what is left of a field, zero.
+    HEADER = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
+    FILE, LINK, FOLDER = b"0", b"1", b"5"
 
     def __init__(self, time):
         self.time = time
-        self.bytes = io.BytesIO()
-        self.tar = tarfile.open(fileobj=self.bytes, mode="w", format=tarfile.USTAR_FORMAT)
+        self.bytes = b""
 
     def add(self, name, kind, mode, content=b"", target=""):
-        entry = tarfile.TarInfo(name)
-        entry.type, entry.mode, entry.mtime = kind, mode, self.time
-        entry.size, entry.linkname = len(content), target
-        self.tar.addfile(entry, io.BytesIO(content))
+        def header(checksum):
+            return self.HEADER.pack(
+                name.encode(),
+                b"%07o" % mode,
+                b"%07o" % 0,
+                b"%07o" % 0,
+                b"%011o" % len(content),
+                b"%011o" % self.time,
+                checksum,
+                kind,
+                target.encode(),
+                b"ustar",
+                b"00",
+                *[b""] * 5,
+            )
 
-    def close(self):
-        self.tar.close()
-        return self.bytes.getvalue()
+        # The sum of all bytes, with blanks in place of itself.
+        checksum = b"%06o\0 " % sum(header(b" " * 8))
+        self.bytes += header(checksum) + content + bytes(-len(content) % 512)
+
+    def whole(self):
+        """All of it: it ends with two empty blocks."""
+        return self.bytes + bytes(2 * 512)
 
 
 class Image:
+    """The blobs of an image for several platforms, and what names them."""
+
     def __init__(self, name, time, labels):
         self.name, self.time, self.labels = name, time, labels
         self.blobs = {}
@@ -89,45 +117,44 @@ class Image:
 
     def blob(self, media_type, content):
         """Stores a blob; returns its descriptor."""
-        digest = hashlib.sha256(content).hexdigest()
-        self.blobs["blobs/sha256/" + digest] = content
-        return {"mediaType": media_type, "digest": "sha256:" + digest, "size": len(content)}
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        descriptor = {"mediaType": media_type, "digest": digest, "size": len(content)}
+        self.blobs[path_of(descriptor)] = content
+        return descriptor
 
     def layer(self, program):
         """One file with three names. No folder but `bin`: the root directory is the engine's."""
         layer = Archive(self.time)
-        layer.add("bin", tarfile.DIRTYPE, 0o755)
-        layer.add("bin/annulet", tarfile.REGTYPE, 0o755, content=program)
-        layer.add("bin/cat", tarfile.LNKTYPE, 0o755, target="bin/annulet")
-        layer.add("bin/cp", tarfile.LNKTYPE, 0o755, target="bin/annulet")
-        return self.blob(LAYER, layer.close())
+        layer.add("bin/", Archive.FOLDER, 0o755)
+        layer.add("bin/annulet", Archive.FILE, 0o755, content=program)
+        layer.add("bin/cat", Archive.LINK, 0o755, target="bin/annulet")
+        layer.add("bin/cp", Archive.LINK, 0o755, target="bin/annulet")
+        return self.blob(LAYER, layer.whole())
+
+    def configuration(self, platform, layer):
+        created = datetime.datetime.fromtimestamp(self.time, datetime.timezone.utc)
+        created = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            **platform,
+            "created": created,
+            "config": {
+                # No ENTRYPOINT: `podman run IMAGE cp -r /payload/. /shared` reads as what it does.
+                # No USER: a volume's owner is another one in each place.
+                "Cmd": ["cp", "--help"],
+                # There is no shell that would fall back to a path of its own, and not every
+                # runtime supplies one.
+                "Env": ["PATH=/bin"],
+                "Labels": self.labels,
+            },
+            # The layer is not compressed, so this is the blob's own digest.
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+            "history": [{"created": created, "created_by": "scripts/image.sh"}],
+        }
 
     def add(self, platform, program):
         """Adds the image of one platform."""
         layer = self.layer(program)
-        created = datetime.datetime.fromtimestamp(self.time, datetime.timezone.utc)
-        created = created.strftime("%Y-%m-%dT%H:%M:%SZ")
-        config = self.blob(
-            CONFIG,
-            encoded(
-                {
-                    **platform,
-                    "created": created,
-                    "config": {
-                        # No ENTRYPOINT: `podman run IMAGE cp -r /payload/. /shared` reads as what
-                        # it does. No USER: a volume's owner is another one in each place.
-                        "Cmd": ["cp", "--help"],
-                        # There is no shell that would fall back to a path of its own, and not
-                        # every runtime supplies one.
-                        "Env": ["PATH=/bin"],
-                        "Labels": self.labels,
-                    },
-                    # It is not compressed, so this is the blob's own digest.
-                    "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-                    "history": [{"created": created, "created_by": "scripts/image.sh"}],
-                }
-            ),
-        )
+        config = self.blob(CONFIG, encoded(self.configuration(platform, layer)))
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -138,11 +165,10 @@ class Image:
         descriptor = self.blob(MANIFEST, encoded(manifest))
         self.manifests.append({**descriptor, "platform": platform})
         if platform["architecture"] == "amd64":
-            path = {part["digest"]: part["digest"].replace(":", "/") for part in (config, layer)}
             self.docker = {
-                "Config": "blobs/" + path[config["digest"]],
+                "Config": path_of(config),
                 "RepoTags": [self.name],
-                "Layers": ["blobs/" + path[layer["digest"]]],
+                "Layers": [path_of(layer)],
             }
 
     def archive(self):
@@ -157,19 +183,17 @@ class Image:
         index["annotations"] = {"org.opencontainers.image.ref.name": self.name}
         files = {
             **self.blobs,
-            "index.json": encoded(
-                {"schemaVersion": 2, "mediaType": INDEX, "manifests": [index]}
-            ),
+            "index.json": encoded({"schemaVersion": 2, "mediaType": INDEX, "manifests": [index]}),
             "oci-layout": encoded({"imageLayoutVersion": "1.0.0"}),
         }
         if self.docker:
             files["manifest.json"] = encoded([self.docker])
         archive = Archive(self.time)
-        archive.add("blobs", tarfile.DIRTYPE, 0o755)
-        archive.add("blobs/sha256", tarfile.DIRTYPE, 0o755)
+        archive.add("blobs/", Archive.FOLDER, 0o755)
+        archive.add("blobs/sha256/", Archive.FOLDER, 0o755)
         for name in sorted(files):
-            archive.add(name, tarfile.REGTYPE, 0o644, content=files[name])
-        return archive.close()
+            archive.add(name, Archive.FILE, 0o644, content=files[name])
+        return archive.whole()
 
 
 def labels():

@@ -17,7 +17,7 @@
 #   SOURCE_DATE_EPOCH  the time that everything in the image has (default: 0)
 #
 # Prints the image's name to stdout once it is loaded, else where the file is; everything else to
-# stderr. It needs python3 (3.7 or later) and no engine. What is in the file: scripts/image.py.
+# stderr. It needs python3 (3.6 or later) and no engine. What is in the file: scripts/image.py.
 set -euo pipefail
 
 usage() {

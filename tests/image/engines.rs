@@ -126,12 +126,11 @@ impl Docker {
     }
 
     /// Runs a command of containerd's client that has to succeed, and returns what it printed.
-    pub fn ctr(&self, arguments: &[&str]) -> String {
+    pub fn ctr(&self, arguments: &[&str], input: &[u8]) -> String {
         let address = self.dir.path().join("exec/containerd/containerd.sock");
-        let ran = run(Command::new("ctr")
-            .arg("--address")
-            .arg(address)
-            .args(arguments));
+        let mut ctr = Command::new("ctr");
+        ctr.arg("--address").arg(address).args(arguments);
+        let ran = support::run_with_input(&mut ctr, input);
         ran.expect_status(0).stdout_text()
     }
 }
@@ -178,12 +177,12 @@ impl Registry {
         let dir = temp_dir();
         let config = dir.path().join("config.yml");
         let storage = dir.path().join("storage");
-        let text = format!(
+        let settings = format!(
             "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\n\
              http: {{ addr: \"127.0.0.1:{port}\" }}\n",
             storage.display()
         );
-        fs::write(&config, text).expect("a file");
+        fs::write(&config, settings).expect("a file");
         let mut registry = start("docker-registry", dir.path());
         let daemon = registry
             .arg("serve")
