@@ -1,6 +1,7 @@
 //! Container engines that leave those of the machine alone: everything they keep is in a temporary
 //! folder, and they end with the test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -53,7 +54,7 @@ impl Podman {
     }
 
     /// Runs a command that has to succeed, and returns what it printed.
-    pub fn run(&self, arguments: &[&str]) -> String {
+    pub fn run(&self, arguments: &[impl AsRef<OsStr>]) -> String {
         let mut podman = Command::new("podman");
         for (option, folder) in [
             ("--root", "root"),
@@ -125,18 +126,19 @@ impl Docker {
         run(docker.env("DOCKER_HOST", self.host()).args(arguments))
     }
 
-    /// Runs a command of containerd's client that has to succeed, and returns what it printed.
-    pub fn ctr(&self, arguments: &[&str], input: &[u8]) -> String {
+    /// Runs a command of containerd's client that has to succeed, with `input` on its standard
+    /// input, and returns what it printed.
+    pub fn ctr(&self, arguments: &[impl AsRef<OsStr>], input: &[u8]) -> Vec<u8> {
         let address = self.dir.path().join("exec/containerd/containerd.sock");
         let mut ctr = Command::new("ctr");
         ctr.arg("--address").arg(address).args(arguments);
         let ran = support::run_with_input(&mut ctr, input);
-        ran.expect_status(0).stdout_text()
+        ran.expect_status(0).stdout
     }
 }
 
 /// Below which its containers are: the temporary folder's name.
-fn control_group(folder: &Path) -> &std::ffi::OsStr {
+fn control_group(folder: &Path) -> &OsStr {
     folder.file_name().expect("a name")
 }
 

@@ -1,4 +1,7 @@
 //! Takes apart the file that `scripts/image.sh` writes.
+//!
+//! Each test program that includes this uses a part of it.
+#![allow(dead_code)]
 
 use serde_json::Value;
 use std::fs;
