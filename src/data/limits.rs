@@ -64,26 +64,26 @@ pub fn usual_count() -> u32 {
     if count < 2 {
         return count;
     }
-    PROCESSORS.least(count, processors_in)
+    PROCESSORS.least(count, &processors_in)
 }
 
 /// How many workers the memory is enough for: that of the control groups is, where there are any.
 #[must_use]
 pub fn most_by_memory() -> u32 {
     let bytes_in = |path: &CStr| numbers_in(path).map(|[bytes, _]| bytes);
-    MEMORY.least(u32::MAX, |path| bytes_in(path).filter(|&bytes| bytes > 0)) / BYTES_EACH
+    MEMORY.least(u32::MAX, &|path| bytes_in(path).filter(|&bytes| bytes > 0)) / BYTES_EACH
 }
 
 impl Limit {
     /// The least of `most` and of what `find` finds in the files of the process's group and of all
     /// those around it, each of which counts. A container sees its own group as the root, by its
     /// namespace or by what is mounted there, and none of those around it.
-    fn least(&self, most: u32, find: impl Fn(&CStr) -> Option<u32>) -> u32 {
+    fn least(&self, most: u32, find: &dyn Fn(&CStr) -> Option<u32>) -> u32 {
         let [file, file_of_1] = self.files;
         let mut least = most;
         let mut look = |parts: [&[u8]; 3]| {
             let path = parts.concat();
-            let found = CStr::from_bytes_with_nul(&path).ok().and_then(&find);
+            let found = CStr::from_bytes_with_nul(&path).ok().and_then(find);
             least = found.map_or(least, |found| least.min(found));
         };
         look([TREE, b"", file]);
