@@ -35,6 +35,13 @@ impl Errno {
         Self::from_number(number).unwrap()
     }
 
+    /// What GNU tools print for it in the C locale, if it is one of those below.
+    #[must_use]
+    pub fn text(self) -> Option<&'static str> {
+        let line = usize::from(self.number()) - 1;
+        TEXTS.split('\n').nth(line).filter(|text| !text.is_empty())
+    }
+
     /// The error's number, 1 to 4095.
     #[must_use]
     pub const fn number(self) -> u16 {
@@ -89,26 +96,20 @@ impl core::fmt::Display for Errno {
 
 impl core::error::Error for Errno {}
 
-/// Makes a constant of each error number, with its text beside it.
+/// Makes a constant of each error number that has a name, and one list of all texts.
 macro_rules! errnos {
-    ($($name:ident = $number:literal, $text:literal;)*) => {
+    ($($($name:ident)? = $number:literal, $text:literal;)*) => {
         #[allow(missing_docs)]
         impl Errno {
-            $(pub const $name: Self = Self::new($number);)*
-
-            /// What GNU tools print for it in the C locale, if it is one of those below.
-            #[must_use]
-            pub const fn text(self) -> Option<&'static str> {
-                match self.number() {
-                    $($number => Some($text),)*
-                    _ => None,
-                }
-            }
+            $($(pub const $name: Self = Self::new($number);)?)*
         }
+
+        /// The texts by number, the first of 1, a line each.
+        const TEXTS: &str = concat!($($text, "\n",)*);
     };
 }
 
-// By number (`include/uapi/asm-generic/errno.h`, `errno-base.h`); 41 and 58 were never given out.
+// By number (`include/uapi/asm-generic/errno.h`, `errno-base.h`), without a gap; 41 and 58 were never given out.
 errnos! {
     EPERM = 1, "Operation not permitted";
     ENOENT = 2, "No such file or directory";
@@ -150,6 +151,7 @@ errnos! {
     ENOSYS = 38, "Function not implemented";
     ENOTEMPTY = 39, "Directory not empty";
     ELOOP = 40, "Too many levels of symbolic links";
+    = 41, "";
     ENOMSG = 42, "No message of desired type";
     EIDRM = 43, "Identifier removed";
     ECHRNG = 44, "Channel number out of range";
@@ -166,6 +168,7 @@ errnos! {
     ENOANO = 55, "No anode";
     EBADRQC = 56, "Invalid request code";
     EBADSLT = 57, "Invalid slot";
+    = 58, "";
     EBFONT = 59, "Bad font file format";
     ENOSTR = 60, "Device not a stream";
     ENODATA = 61, "No data available";
