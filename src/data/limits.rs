@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::num::NonZeroU32;
 
 use super::plain::{self, NO_MODE};
-use crate::sys::{self, CWD, OFlags, two_numbers};
+use crate::sys::{self, CWD, OFlags, two_numbers, until_nul};
 
 /// More workers than this are started only if asked for, or where each waits.
 pub const USUAL_MOST: u32 = 8;
@@ -83,7 +83,7 @@ impl Limit {
         let mut least = most;
         let mut look = |parts: [&[u8]; 3]| {
             let path = parts.concat();
-            let found = CStr::from_bytes_with_nul(&path).ok().and_then(find);
+            let found = find(until_nul(&path));
             least = found.map_or(least, |found| least.min(found));
         };
         look([TREE, b"", file]);
