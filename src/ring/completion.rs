@@ -40,14 +40,10 @@ impl Completion {
             return Ok(self.result.unsigned_abs());
         }
         // Not `-self.result`, which overflows for the most negative value.
-        let number = self.result.unsigned_abs();
-        #[allow(clippy::cast_possible_truncation)] // at most MAX
-        if number <= Errno::MAX as u32
-            && let Some(errno) = Errno::from_number(number as u16)
-        {
-            return Err(errno);
+        match Errno::from_number(self.result.unsigned_abs()) {
+            Some(errno) => Err(errno),
+            None => Err(Errno::EIO),
         }
-        Err(Errno::EIO)
     }
 
     /// Whether the operation failed.

@@ -1,6 +1,6 @@
 //! Error numbers of the kernel, with the text that GNU tools print for them.
 
-use core::num::NonZeroU16;
+use core::num::NonZeroU32;
 
 /// An error number as the kernel returns it (1 to 4095; `include/linux/err.h`, `MAX_ERRNO`).
 ///
@@ -12,39 +12,39 @@ use core::num::NonZeroU16;
 /// assert_eq!(errno.to_string(), "No such file or directory");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Errno(NonZeroU16);
+pub struct Errno(NonZeroU32);
 
 /// What a system call gives.
 pub type Result<T> = core::result::Result<T, Errno>;
 
 impl Errno {
     /// The largest error number that a return register can carry.
-    pub const MAX: u16 = 4095;
+    pub const MAX: u32 = 4095;
 
     /// The error of number `number`, or `None` outside 1 to 4095.
     #[must_use]
-    pub const fn from_number(number: u16) -> Option<Self> {
-        match NonZeroU16::new(number) {
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match NonZeroU32::new(number) {
             Some(number) if number.get() <= Self::MAX => Some(Self(number)),
             _ => None,
         }
     }
 
     /// As [`Self::from_number`], for the constants below.
-    const fn new(number: u16) -> Self {
+    const fn new(number: u32) -> Self {
         Self::from_number(number).unwrap()
     }
 
     /// What GNU tools print for it in the C locale, if it is one of those below.
     #[must_use]
     pub fn text(self) -> Option<&'static str> {
-        let line = usize::from(self.number()) - 1;
+        let line = self.number() as usize - 1;
         TEXTS.split('\n').nth(line).filter(|text| !text.is_empty())
     }
 
     /// The error's number, 1 to 4095.
     #[must_use]
-    pub const fn number(self) -> u16 {
+    pub const fn number(self) -> u32 {
         self.0.get()
     }
 
@@ -55,7 +55,7 @@ impl Errno {
     #[inline]
     pub const fn check_zero(register: usize) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // 0, or −4095 to −1
-        match NonZeroU16::new(register.wrapping_neg() as u16) {
+        match NonZeroU32::new(register.wrapping_neg() as u32) {
             Some(number) => Err(Self(number)),
             None => Ok(()),
         }
@@ -70,7 +70,7 @@ impl Errno {
     pub const fn check(register: usize) -> Result<usize> {
         if register > usize::MAX - Self::MAX as usize {
             #[allow(clippy::cast_possible_truncation)] // 1 to 4095
-            if let Some(number) = NonZeroU16::new(register.wrapping_neg() as u16) {
+            if let Some(number) = NonZeroU32::new(register.wrapping_neg() as u32) {
                 return Err(Self(number));
             }
         }
@@ -280,8 +280,8 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "Miri has few of the texts of a C library")]
     fn texts_of_errors_are_those_of_the_c_library_in_the_c_locale() {
-        for number in 1..=140_u16 {
-            let theirs = format!("{}", io::Error::from_raw_os_error(number.into()));
+        for number in 1..=140_u32 {
+            let theirs = format!("{}", io::Error::from_raw_os_error(number.cast_signed()));
             let theirs = theirs
                 .strip_suffix(&format!(" (os error {number})"))
                 .unwrap();

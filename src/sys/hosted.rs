@@ -75,7 +75,7 @@ impl AsFd for OwnedFd {
 /// ```
 impl From<Errno> for io::Error {
     fn from(errno: Errno) -> Self {
-        Self::from_raw_os_error(errno.number().into())
+        Self::from_raw_os_error(errno.number().cast_signed())
     }
 }
 

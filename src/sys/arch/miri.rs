@@ -43,7 +43,7 @@ pub unsafe fn syscall6(
     let int = |register: usize| register as c_int;
     // Of mappings Miri knows whole pages, and takes no other length for one.
     let pages = |len_bytes: usize| len_bytes.next_multiple_of(4096);
-    let refused = |errno: Errno| usize::from(errno.number()).wrapping_neg();
+    let refused = |errno: Errno| (errno.number() as usize).wrapping_neg();
     let r = match n {
         // More than a process can have; Miri itself would end at it.
         nr::MMAP if b > 1 << 40 => return refused(Errno::ENOMEM),
