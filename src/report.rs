@@ -234,6 +234,30 @@ pub trait Reporter {
     fn say(&mut self, message: Message, names: &[&[u8]], errno: Option<Errno>);
 }
 
+/// Nobody, who is to be told nothing.
+#[cfg(all(test, loom))]
+pub struct Nobody;
+
+#[cfg(all(test, loom))]
+impl Reporter for Nobody {
+    fn error(&mut self, message: Message, _: &[&[u8]], _: Option<Errno>) {
+        std::panic!("{message:?}");
+    }
+    fn warn(&mut self, message: Message, _: &[&[u8]], _: Option<Errno>) {
+        std::panic!("{message:?}");
+    }
+    fn ask(&mut self, message: Message, _: &[&[u8]]) -> bool {
+        std::panic!("{message:?}");
+    }
+    fn show_progress(&mut self, _: &Snapshot) {}
+    fn renews_progress(&self) -> bool {
+        false
+    }
+    fn say(&mut self, message: Message, _: &[&[u8]], _: Option<Errno>) {
+        std::panic!("{message:?}");
+    }
+}
+
 /// How far a copy has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot {

@@ -47,6 +47,7 @@ pub fn run(shared: &Shared<'_>, body: impl FnOnce(&mut Operands<'_, '_>)) {
 
 /// What every other worker does: the first one counts, if that is asked for.
 fn work(shared: &Shared<'_>) {
+    // Relaxed: of all exchanges one is first, and nothing was done before that others are to see.
     if shared.counting.is_begun.swap(true, Ordering::Relaxed) {
         // As above.
         let mut worker = ManuallyDrop::new(Worker::new(shared, Team::new(shared, None)));

@@ -36,3 +36,7 @@ mod thread_writer;
 pub mod trace;
 pub mod transfer;
 pub mod wish;
+
+#[cfg(test)]
+#[cfg(loom)]
+mod interleaved;

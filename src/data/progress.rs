@@ -41,7 +41,9 @@ pub struct Opened {
     pub left_out: u64,
 }
 
-// Relaxed throughout: the numbers are shown, nothing follows from them.
+// Relaxed throughout: the numbers are shown, nothing follows from them. Two that are read one after
+// the other may be of different times, so no difference of two may be taken for granted not to be
+// negative; one alone never goes back.
 fn add(number: &AtomicU64, more: u64) {
     number.fetch_add(more, Relaxed);
 }

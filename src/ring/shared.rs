@@ -1,36 +1,13 @@
 //! What lies in memory that the program and the kernel share: the queues' numbers and entries.
-//!
-//! Loom, which tries the queues beside a kernel that runs at the same time (`interleaved.rs`), has
-//! atomics and cells of its own in their place.
 
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-#[cfg(not(all(test, loom)))]
-pub(super) use core::sync::atomic::{AtomicU32, fence};
-#[cfg(all(test, loom))]
-pub(super) use loom::cell::UnsafeCell as Slot;
-#[cfg(all(test, loom))]
-pub(super) use loom::sync::atomic::{AtomicU32, fence};
+use crate::sys::atomic::UnsafeCell;
+pub(super) use crate::sys::atomic::{AtomicU32, fence};
 
-/// Room for an entry of a queue, with the two methods of loom's.
-#[cfg(not(all(test, loom)))]
-#[derive(Debug)]
-#[repr(transparent)]
-pub(super) struct Slot<T>(core::cell::UnsafeCell<T>);
-
-#[cfg(not(all(test, loom)))]
-impl<T> Slot<T> {
-    #[inline]
-    fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
-        read(self.0.get())
-    }
-
-    #[inline]
-    fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
-        write(self.0.get())
-    }
-}
+/// Room for an entry of a queue.
+pub(super) type Slot<T> = UnsafeCell<T>;
 
 /// A number in memory shared with the kernel: a queue's head, tail or flags.
 #[derive(Debug)]

@@ -15,18 +15,22 @@
 //! | `io.rs` | data through descriptors |
 //! | `io_uring/` | its three calls, and what they share with the kernel |
 //! | `thread.rs`, `sync.rs`, `signal.rs` | threads, what they share, the signal that is counted |
+//! | `atomic.rs`, `futex.rs` | what that is made of: numbers, cells, and sleeping on a number |
 //! | `cstr.rs`, `decimal.rs` | paths for calls, numbers for messages |
 #![doc = include_str!("unsafe.md")]
 #![allow(unsafe_code)]
 
 pub mod arch;
 mod arena;
+pub(crate) mod atomic;
 mod cstr;
 mod decimal;
 mod dirent;
 pub mod errno;
 mod fd;
 mod fs;
+#[cfg(not(all(test, loom)))]
+mod futex;
 #[cfg(feature = "std")]
 mod hosted;
 mod inode;
@@ -41,6 +45,15 @@ mod stat;
 mod sync;
 mod thread;
 mod xattr;
+
+#[cfg(test)]
+#[cfg(loom)]
+mod interleaved;
+#[cfg(test)]
+#[cfg(loom)]
+pub(crate) mod modelled;
+#[cfg(all(test, loom))]
+use modelled as futex;
 
 pub use arch::memory::{BLOCK_BYTES, ByteRange, positions};
 pub use arena::Arena;

@@ -42,6 +42,7 @@ pub fn count_usr1() -> Result<()> {
 #[must_use]
 #[inline]
 pub fn usr1_count() -> u32 {
+    // Relaxed: as above.
     COUNT.load(Ordering::Relaxed)
 }
 

@@ -132,7 +132,10 @@ impl Startup {
 }
 
 /// What the program is called.
+#[cfg(not(all(test, loom)))]
 static NAME: Mutex<&[u8]> = Mutex::new(b"annulet");
+#[cfg(all(test, loom))]
+loom::lazy_static! { static ref NAME: Mutex<&'static [u8]> = Mutex::new(b"annulet"); }
 
 /// Says what messages of [`program_name`]'s callers are to begin with.
 pub fn set_program_name(name: &'static [u8]) {

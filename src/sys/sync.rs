@@ -4,48 +4,25 @@
 //! nobody else wants costs one atomic exchange and no call. There is no poisoning: a panic ends the
 //! program. In a crate that unwinds, what was half changed under a lock stays so.
 
-use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 
-use super::Errno;
-use super::arch::{nr, syscall4};
-use super::errno::Result;
+use super::atomic::{AtomicU32, UnsafeCell};
+use super::futex::{PRIVATE, futex_wait, futex_wake};
 
-/// `FUTEX_PRIVATE_FLAG`: all who wait are threads of this process.
-pub(super) const PRIVATE: usize = 128;
+/// Makes a `const fn` one that is none under loom, whose numbers and cells know the run that they
+/// belong to.
+macro_rules! const_but_in_models {
+    ($(#[$attribute:meta])* pub const fn $($rest:tt)*) => {
+        #[cfg(not(all(test, loom)))]
+        $(#[$attribute])*
+        pub const fn $($rest)*
 
-/// Sleeps while `word` is `expected`, until woken or interrupted: to be called in a loop.
-///
-/// # Errors
-/// `EAGAIN`: it is not `expected`. `EINTR`.
-pub(super) fn futex_wait(word: &AtomicU32, expected: u32, flags: usize) -> Result<()> {
-    futex_wait_for(word, expected, flags, None)
-}
-
-/// As [`futex_wait`], for up to `timeout`, seconds and nanoseconds.
-fn futex_wait_for(
-    word: &AtomicU32,
-    expected: u32,
-    flags: usize,
-    timeout: Option<&[u64; 2]>,
-) -> Result<()> {
-    const WAIT: usize = 0;
-    let (address, operation, expected) = (word.as_ptr() as usize, WAIT | flags, expected as usize);
-    let timeout = timeout.map_or(0, |timeout| timeout.as_ptr() as usize);
-    // SAFETY: `word` is an aligned word that outlives the call, which only reads it, and the two
-    // numbers of the time limit, if there is one.
-    let r = unsafe { syscall4(nr::FUTEX, address, operation, expected, timeout) };
-    Errno::check_zero(r)
-}
-
-/// Wakes up to `count` threads of this process that sleep on `word`.
-fn futex_wake(word: &AtomicU32, count: u32) {
-    const WAKE: usize = 1;
-    let address = word.as_ptr() as usize;
-    // SAFETY: only the word's address is used.
-    let _ = unsafe { syscall4(nr::FUTEX, address, WAKE | PRIVATE, count as usize, 0) };
+        #[cfg(all(test, loom))]
+        $(#[$attribute])*
+        pub fn $($rest)*
+    };
 }
 
 const FREE: u32 = 0;
@@ -60,7 +37,7 @@ struct Lock(AtomicU32);
 impl Lock {
     fn lock(&self) {
         // Acquire: pairs with the Release of `unlock`, so that what was done under the lock is
-        // seen.
+        // seen. Relaxed where it failed: nothing is read on that account.
         if self
             .0
             .compare_exchange(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed)
@@ -68,13 +45,14 @@ impl Lock {
         {
             // Who has slept does not know whether others still do, and says that they may.
             while self.0.swap(WANTED, Ordering::Acquire) != FREE {
-                let _ = futex_wait(&self.0, WANTED, PRIVATE);
+                let _ = futex_wait(&self.0, WANTED, PRIVATE, None);
             }
         }
     }
 
     fn unlock(&self) {
-        // Release: pairs with the Acquire of `lock`.
+        // Release: pairs with the Acquire of `lock`. Exchanges of one number have one order: who
+        // frees the lock sees whether somebody wants it, however weak their ordering.
         if self.0.swap(FREE, Ordering::Release) == WANTED {
             futex_wake(&self.0, 1);
         }
@@ -112,11 +90,13 @@ pub struct Guard<'a, T: ?Sized> {
 }
 
 impl<T> Mutex<T> {
-    /// A lock on `value`.
-    pub const fn new(value: T) -> Self {
-        Self {
-            lock: Lock(AtomicU32::new(FREE)),
-            value: UnsafeCell::new(value),
+    const_but_in_models! {
+        /// A lock on `value`.
+        pub const fn new(value: T) -> Self {
+            Self {
+                lock: Lock(AtomicU32::new(FREE)),
+                value: UnsafeCell::new(value),
+            }
         }
     }
 }
@@ -137,14 +117,14 @@ impl<T: ?Sized> Deref for Guard<'_, T> {
 
     fn deref(&self) -> &T {
         // SAFETY: the guard is the only one while the lock is held.
-        unsafe { &*self.mutex.value.get() }
+        self.mutex.value.with(|value| unsafe { &*value })
     }
 }
 
 impl<T: ?Sized> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and borrowed mutably.
-        unsafe { &mut *self.mutex.value.get() }
+        self.mutex.value.with_mut(|value| unsafe { &mut *value })
     }
 }
 
@@ -164,12 +144,14 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// Never given yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            count: AtomicU32::new(0),
-            waiting: AtomicU32::new(0),
+    const_but_in_models! {
+        /// Never given yet.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self {
+                count: AtomicU32::new(0),
+                waiting: AtomicU32::new(0),
+            }
         }
     }
 
@@ -177,18 +159,21 @@ impl Signal {
     /// without one: look again at what was waited for.
     pub fn wait<'a, T>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
         let lock = guard.mutex;
-        // Relaxed: whoever gives the signal holds the lock, or had it after this.
+        // Relaxed: whoever gives the signal holds the lock, or had it after this, so that the lock
+        // orders this before what it adds. Where this is older than another signal, that one wakes.
         let seen = self.count.load(Ordering::Relaxed);
         // Relaxed likewise: under the lock, or read after it was held.
         self.waiting.fetch_add(1, Ordering::Relaxed);
         drop(guard);
-        let _ = futex_wait(&self.count, seen, PRIVATE);
+        let _ = futex_wait(&self.count, seen, PRIVATE, None);
+        // Relaxed: too late a look at it costs a call.
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         lock.lock()
     }
 
     /// How many wait: a hint.
     pub fn awaited(&self) -> u32 {
+        // Relaxed: who has had the lock after somebody who waits, sees that one.
         self.waiting.load(Ordering::Relaxed)
     }
 
@@ -202,6 +187,7 @@ impl Signal {
     /// for what one of them can have costs more than it is worth.
     pub fn give_to(&self, most: u32) {
         if self.awaited() > 0 {
+            // Relaxed: the kernel orders it before its look for who sleeps.
             self.count.fetch_add(1, Ordering::Relaxed);
             futex_wake(&self.count, most);
         }
@@ -213,10 +199,12 @@ impl Signal {
 pub struct Latch(AtomicU32);
 
 impl Latch {
-    /// It has not happened.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(AtomicU32::new(0))
+    const_but_in_models! {
+        /// It has not happened.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self(AtomicU32::new(0))
+        }
     }
 
     /// It has happened.
@@ -229,9 +217,10 @@ impl Latch {
     /// Waits until it has happened, for up to `timeout_ms`, or until a signal comes. Returns
     /// whether it has.
     pub fn wait(&self, timeout_ms: u64) -> bool {
+        // Acquire: pairs with the Release of `open`; so below.
         if timeout_ms > 0 && self.0.load(Ordering::Acquire) == 0 {
             let timeout = [timeout_ms / 1000, timeout_ms % 1000 * 1_000_000];
-            let _ = futex_wait_for(&self.0, 0, PRIVATE, Some(&timeout));
+            let _ = futex_wait(&self.0, 0, PRIVATE, Some(&timeout));
         }
         self.0.load(Ordering::Acquire) != 0
     }
@@ -240,6 +229,7 @@ impl Latch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::cell::UnsafeCell;
     use std::thread;
 
     #[test]

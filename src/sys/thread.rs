@@ -7,11 +7,16 @@
 
 use core::cell::Cell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::arch::{clone_thread, nr, syscall1, syscall3, syscall4};
+#[cfg(not(all(test, loom)))]
+use super::arch::{clone_thread, syscall1};
+use super::arch::{nr, syscall3, syscall4};
+use super::atomic::AtomicU32;
 use super::errno::Result;
-use super::sync::futex_wait;
+use super::futex::futex_wait;
+#[cfg(all(test, loom))]
+use super::modelled::clone_thread;
 use super::{Errno, Mapping};
 
 /// A stack with what stands at its top. The deepest call chain takes a tenth of it.
@@ -91,6 +96,7 @@ impl<'a, T: Sync> Team<'a, T> {
         if self.running.get() >= count {
             return Ok(());
         }
+        // Relaxed: as in `allow_threads`.
         if !ARE_ALLOWED.load(Ordering::Relaxed) {
             return Err(Errno::EPERM);
         }
@@ -149,6 +155,7 @@ impl<'a, T: Sync> Team<'a, T> {
         // for before the mapping goes; so does the team itself, to which `shared` points.
         let r = unsafe { clone_thread(FLAGS, top.cast(), running, begin, top.cast()) };
         if let Err(errno) = Errno::check(r) {
+            // Relaxed: nobody else has seen it.
             // SAFETY: as above; there is no thread.
             unsafe { (*top).running.store(0, Ordering::Relaxed) };
             return Err(errno);
@@ -170,8 +177,26 @@ const fn top_of(stacks: NonNull<u8>, number: u32) -> *mut Top {
 ///
 /// # Safety
 /// `top` is the thread's own [`Top`].
-#[allow(clippy::cast_ptr_alignment)] // a `Top` from the beginning
+#[cfg(not(all(test, loom)))]
 unsafe extern "C" fn begin(top: *const u8) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { do_work(top) };
+    loop {
+        // SAFETY: ends this thread; its stack is not touched again.
+        let _ = unsafe { syscall1(nr::EXIT, 0) };
+    }
+}
+
+/// In a model a thread ends by returning.
+#[cfg(all(test, loom))]
+use do_work as begin;
+
+/// Runs the work of a thread.
+///
+/// # Safety
+/// As [`begin`].
+#[allow(clippy::cast_ptr_alignment)] // a `Top` from the beginning
+unsafe fn do_work(top: *const u8) {
     let top = top.cast::<Top>();
     // SAFETY: the caller's promise; nobody changes these fields any more.
     let work = unsafe { (*top).work };
@@ -179,10 +204,6 @@ unsafe extern "C" fn begin(top: *const u8) -> ! {
     let shared = unsafe { (*top).shared };
     // SAFETY: the two belong together (`start_one`).
     unsafe { work(shared) };
-    loop {
-        // SAFETY: ends this thread; its stack is not touched again.
-        let _ = unsafe { syscall1(nr::EXIT, 0) };
-    }
 }
 
 /// Runs a team's work.
@@ -209,10 +230,12 @@ impl<T> Drop for Team<'_, T> {
             let top = top_of(stacks, number);
             // SAFETY: written when the thread was started.
             let running = unsafe { &(*top).running };
-            // Acquire: what the thread has done is seen from here on. The kernel wakes all
-            // processes' waiters, so this wait is not a private one (`mm_release`).
+            // Acquire: what the thread has done is seen from here on. It pairs with the kernel's
+            // store of 0 (`mm_release`), which is a plain one, but comes after a full barrier: an
+            // `atomic_dec_and_test` in `do_exit`. C libraries' joins rest on that, too. The kernel
+            // wakes all processes' waiters, so this wait is not a private one.
             while running.load(Ordering::Acquire) != 0 {
-                let _ = futex_wait(running, 1, 0);
+                let _ = futex_wait(running, 1, 0, None);
             }
         }
         let stacks_bytes = self.most as usize * STACK_BYTES;

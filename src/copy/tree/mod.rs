@@ -16,3 +16,7 @@ pub mod parents;
 pub mod pool;
 pub mod task;
 pub mod walk;
+
+#[cfg(test)]
+#[cfg(loom)]
+mod interleaved;

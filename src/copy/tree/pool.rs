@@ -13,10 +13,11 @@
 use alloc::vec::Vec;
 use core::mem::{swap, take};
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 
 use super::level::Level;
 use super::task::Task;
+use crate::sys::atomic::AtomicU32;
 use crate::sys::{Mutex, Signal};
 
 /// The tasks that wait, and the directories that wait for tasks.
@@ -75,7 +76,8 @@ impl Pool {
         }
     }
 
-    // Relaxed throughout: whoever is started reads these under the lock, or as a hint.
+    // Relaxed throughout: the numbers change under the lock, which orders them. Read without it they
+    // are hints: what is done on their account looks again under the lock.
 
     /// How many workers there are; 0 while nobody has started any.
     pub fn workers(&self) -> u32 {
@@ -304,5 +306,88 @@ impl Queue {
             node.pending += 1;
         }
         level.node
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::level::Directory;
+    use super::*;
+    use std::thread;
+
+    /// What threads have done, each under its own lock.
+    struct Done {
+        directories: Mutex<Vec<u8>>,
+        outermost: Mutex<u32>,
+    }
+
+    /// Goes through a task as a walk does: each directory is done by whom it was handed over to.
+    fn do_task(pool: &Pool, task: &mut Task, done: &Done) {
+        let path = task.src.shown();
+        done.directories.lock().push(path[path.len() - 1]);
+        if task.base.is_some() {
+            pool.finish_outermost(task);
+            task.levels.pop();
+        }
+        if task.levels.pop().is_some() {
+            *done.outermost.lock() += 1;
+        }
+        pool.end();
+    }
+
+    fn take_tasks(pool: &Pool, is_started: bool, done: &Done) {
+        let mut task = Task::default();
+        while pool.next(&mut task, is_started) {
+            do_task(pool, &mut task, done);
+        }
+    }
+
+    /// Hands `count` directories over, or does them, and leaves the one that holds them.
+    fn hand_all_over(pool: &Pool, count: u8, done: &Done) {
+        let mut task = Task::default();
+        pool.begin();
+        task.src.start(b"", b"top");
+        task.add_level(Directory::default());
+        let top = task.src.end();
+        for number in 0..count {
+            task.src.push(top, &[number]);
+            task.add_level(Directory::default());
+            while !pool.hand_over(&mut task, 0..0) {
+                thread::yield_now();
+            }
+        }
+        if !pool.leave(&mut task) {
+            *done.outermost.lock() += 1;
+        }
+        pool.end();
+    }
+
+    fn done_by_three(count: u8) -> Done {
+        let pool = Pool::new();
+        let done = Done {
+            directories: Mutex::new(Vec::new()),
+            outermost: Mutex::new(0),
+        };
+        thread::scope(|scope| {
+            let start = || take_tasks(&pool, true, &done);
+            let _started = [scope.spawn(start), scope.spawn(start)];
+            pool.set_workers(3);
+            hand_all_over(&pool, count, &done);
+            take_tasks(&pool, false, &done);
+            pool.close();
+        });
+        done
+    }
+
+    #[test]
+    fn each_directory_is_done_once_and_the_one_around_them_last() {
+        let (rounds, count) = if cfg!(miri) { (2, 5) } else { (300, 100) };
+        for _ in 0..rounds {
+            let done = done_by_three(count);
+            let mut directories = take(&mut *done.directories.lock());
+            directories.sort_unstable();
+            assert!(directories.iter().copied().eq(0..count));
+            assert_eq!(*done.outermost.lock(), 1);
+        }
     }
 }
