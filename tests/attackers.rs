@@ -14,7 +14,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 
-use cp::child::{self, Proc, Setting, mknod, refuse, set_xattr};
+use cp::child::{self, Proc, SYS_FCHMODAT2, Setting, mknod, refuse, set_xattr};
 use support::{Ran, annulet, is_root, skip, temp_dir};
 
 /// An access list by which user 1234 may write.
@@ -301,7 +301,7 @@ fn build_specials(path: &Path) {
 
 /// Where a mode can be set by descriptor, by `/proc`, or neither, so that the node has to be apart.
 fn ways_to_set_modes() -> Vec<(&'static str, Setting)> {
-    let refused = |errno| vec![refuse(libc::SYS_fchmodat2, errno)];
+    let refused = |errno| vec![refuse(SYS_FCHMODAT2, errno)];
     let mut ways = vec![
         ("by descriptor", Setting::default()),
         ("by /proc", with(|s| s.refused = refused(libc::ENOSYS))),

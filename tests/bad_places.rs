@@ -13,7 +13,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cp::child::{self, NOBODY, Proc, Refused, Setting, cp as run_cp, mknod, refuse, set_times};
+use cp::child::{
+    self, NOBODY, Proc, Refused, SYS_FCHMODAT2, Setting, cp as run_cp, mknod, refuse, set_times,
+};
 use cp::fuse;
 use cp::oracle::gnu_cp;
 use cp::scene::{Node, Scene, give};
@@ -891,7 +893,7 @@ fn other_calls_refused() {
         vec![no_ring, refuse(copy, libc::EIO)],
         vec![clone(libc::EPERM)],
         vec![no_ring, refuse(libc::SYS_fadvise64, libc::ENOSYS)],
-        vec![refuse(libc::SYS_fchmodat2, libc::ENOSYS)],
+        vec![refuse(SYS_FCHMODAT2, libc::ENOSYS)],
         vec![refuse(libc::SYS_prlimit64, libc::EPERM)],
         vec![refuse(libc::SYS_uname, libc::EPERM), no_ring],
         vec![refuse(libc::SYS_mremap, libc::ENOSYS)],
@@ -969,7 +971,7 @@ fn modes_of_nodes_without_fchmodat2() {
                 // Not on every file system.
                 let list = (number % 2 == 1).then_some("system.posix_acl_default");
                 let _ = list.map(|list| child::set_xattr(&path.join("t"), list, &DEFAULT_LIST));
-                let refused = errno.map(|errno| refuse(libc::SYS_fchmodat2, errno));
+                let refused = errno.map(|errno| refuse(SYS_FCHMODAT2, errno));
                 let setting = Setting {
                     user,
                     proc,
@@ -1025,7 +1027,7 @@ fn modes_of_folders_without_fchmodat2() {
             s.user = Some(NOBODY);
             s.proc = proc;
             if let Some(errno) = refused {
-                s.refused = vec![refuse(libc::SYS_fchmodat2, errno)];
+                s.refused = vec![refuse(SYS_FCHMODAT2, errno)];
             }
         });
         let ran = cp("-a s/. t", path, &setting);
@@ -1102,9 +1104,11 @@ fn attributes_that_are_right_and_cannot_be_set() {
 fn modes_that_cannot_be_set() {
     let calls = [
         libc::SYS_fchmod,
+        // Newer architectures have `fchmodat` only.
+        #[cfg(target_arch = "x86_64")]
         libc::SYS_chmod,
         libc::SYS_fchmodat,
-        libc::SYS_fchmodat2,
+        SYS_FCHMODAT2,
         // GNU cp sets modes as access lists where it can.
         libc::SYS_fsetxattr,
         libc::SYS_setxattr,

@@ -510,10 +510,14 @@ fn grove() -> Scene {
     scene
 }
 
-const CLONES: [libc::c_long; 4] = [
+/// All by which a thread or a process begins.
+const CLONES: &[libc::c_long] = &[
     libc::SYS_clone,
     libc::SYS_clone3,
+    // Newer architectures have neither.
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_vfork,
 ];
 

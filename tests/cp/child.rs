@@ -32,6 +32,9 @@ pub struct Refused {
     pub errno: i32,
 }
 
+/// `fchmodat2`'s number, on every architecture; `libc` knows it of some only.
+pub const SYS_FCHMODAT2: libc::c_long = 452;
+
 /// Refuses `call`, whatever its arguments.
 #[must_use]
 pub const fn refuse(call: libc::c_long, errno: i32) -> Refused {
@@ -329,11 +332,15 @@ fn trace(pid: libc::pid_t, watch: &mut impl FnMut(libc::c_long)) -> ExitStatus {
 
 /// The system call that a stopped child is about to make.
 fn call_number(pid: libc::pid_t) -> libc::c_long {
-    // SAFETY: all zeros are a `user_regs_struct`.
-    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-    // SAFETY: the child is ours, traced and stopped; its registers go to `registers`.
-    unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, 0_usize, &raw mut registers) };
-    registers.orig_rax.cast_signed()
+    // SAFETY: all zeros are a `ptrace_syscall_info`.
+    let mut call: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let request = libc::PTRACE_GET_SYSCALL_INFO;
+    // SAFETY: the child is ours, traced and stopped; so many bytes of `call` are written at most.
+    unsafe { libc::ptrace(request, pid, size_of_val(&call), &raw mut call) };
+    assert_eq!(call.op, libc::PTRACE_SYSCALL_INFO_ENTRY, "before a call");
+    // SAFETY: of a call that begins the kernel writes `entry`; and any bytes are numbers.
+    let entry = unsafe { call.u.entry };
+    libc::c_long::try_from(entry.nr).expect("a call's number")
 }
 
 fn ptrace(request: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
