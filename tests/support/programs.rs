@@ -19,11 +19,12 @@ use super::{is_root, repository, run, skip};
 const UNUSED_USERS: std::ops::Range<u32> = 50_000..60_000;
 
 /// The program under test, copied. `ANNULET_TEST_BINARY` names another file to copy, such as a
-/// release build or a peer with the same commands.
+/// release build or a peer with the same commands. For one of another architecture, something that
+/// has it run by qemu-user (`runner.rs`).
 ///
 /// # Panics
 ///
-/// If it cannot be copied.
+/// If it cannot be copied, or not be run.
 #[must_use]
 pub fn annulet() -> PathBuf {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
@@ -32,10 +33,45 @@ pub fn annulet() -> PathBuf {
         let program = std::env::var_os("ANNULET_TEST_BINARY").map_or_else(built, PathBuf::from);
         let name = program.file_name().expect("the program's name");
         let copy = place().join(name);
-        install(&program, &copy);
+        match emulator(&program) {
+            None => install(&program, &copy),
+            Some(emulator) => {
+                let foreign = copy.with_extension("foreign");
+                install(&program, &foreign);
+                make_runner(&copy, &emulator, &foreign);
+            }
+        }
         copy
     });
     copy.clone()
+}
+
+/// What runs a program of another architecture, by the ELF header's `e_machine`; `None` for one of
+/// this.
+fn emulator(program: &Path) -> Option<PathBuf> {
+    let file = fs::read(program).expect("the program");
+    let arch = match file.get(18..20)? {
+        [62, 0] => "x86_64",
+        [183, 0] => "aarch64",
+        [243, 0] => "riscv64",
+        other => panic!("e_machine {other:?} of {}", program.display()),
+    };
+    (arch != std::env::consts::ARCH).then(|| {
+        let name = format!("qemu-{arch}");
+        super::find_program(&name).unwrap_or_else(|| panic!("{name} is not installed (qemu-user)"))
+    })
+}
+
+/// Compiles what has `emulator` run `program` under the name it was started by.
+fn make_runner(runner: &Path, emulator: &Path, program: &Path) {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    run(Command::new(rustc)
+        .args(["--edition=2024", "-Cpanic=abort", "-Cstrip=symbols", "-o"])
+        .arg(runner)
+        .arg(repository().join("tests/support/runner.rs"))
+        .env("RUNNER_EMULATOR", emulator)
+        .env("RUNNER_PROGRAM", program))
+    .expect_success();
 }
 
 /// A command that starts in the C locale and with nothing else in its environment but the search
