@@ -85,6 +85,9 @@ fn main() {
 /// along: it only calls that, as there is nothing of C in the program. `None` where no other
 /// architecture is meant, another linker was configured, or Rust has none.
 fn cross_linker(architecture: &Architecture) -> Option<[String; 3]> {
+    // One that is configured later is not to be told this: cargo has it in RUSTC_LINKER, from here.
+    let target = variable("TARGET").to_uppercase().replace('-', "_");
+    println!("cargo::rerun-if-env-changed=CARGO_TARGET_{target}_LINKER");
     let host = variable("HOST");
     if host.starts_with(architecture.name) || env::var_os("RUSTC_LINKER").is_some() {
         return None;
