@@ -19,7 +19,9 @@ use std::thread;
 use std::time::Duration;
 
 use support::refused::{Refused, refuse};
-use support::{Agree, Ran, Random, annulet, find_program, noise, pairs, run, skip, temp_dir, tree};
+use support::{
+    Agree, Ran, Random, annulet, find_program, noise, pairs, run, skip, temp_dir, tree, ways,
+};
 
 /// Makes descriptor 4 a pipe's end to write to that nobody reads from any more.
 const UNREAD: &str = "mkfifo unread; exec 3<>unread 4>unread 3<&-";
@@ -81,7 +83,7 @@ fn furnish(dir: &Path) {
 fn compare_all(test: &str, lines: &[&str]) {
     let Some(gnu) = gnu(test) else { return };
     for line in lines {
-        compare(&gnu, &WAYS, line, &furnish);
+        compare(&gnu, &ways(&WAYS), line, &furnish);
     }
 }
 
@@ -210,7 +212,7 @@ fn input_that_is_output() {
     // known to be newer look whether the writes go before what is read, as we do: a file
     // printed over itself ends, and appending to it in place is of use.
     let in_place = |line: &str, expected: &str| {
-        for way in WAYS {
+        for way in ways(&WAYS) {
             let dir = temp_dir();
             furnish(dir.path());
             shell(&annulet(), &format!(" --io={way}"), dir.path(), line).expect_success();
@@ -272,7 +274,7 @@ fn an_output_that_takes_no_more() {
     let big = noise(1_500_007, 7);
     for blocks in [1, 100, 600, 1024, 2000] {
         for redirection in [">out", ">>out", "1<>out"] {
-            for way in WAYS {
+            for way in ways(&WAYS) {
                 let dir = temp_dir();
                 furnish(dir.path());
                 let line = format!("trap '' XFSZ; ulimit -f {blocks}; $CAT big a {redirection}");
@@ -439,7 +441,7 @@ fn data_appears_as_it_arrives() {
 fn data_appears_as_it_arrives_in_the_kernel() {
     let dir = temp_dir();
     let first = noise(300_000, 5);
-    for way in WAYS {
+    for way in ways(&WAYS) {
         let start = |output: Stdio| {
             support::command(annulet())
                 .args(["cat", &format!("--io={way}")])
@@ -492,7 +494,7 @@ fn data_appears_as_it_arrives_in_the_kernel() {
 fn pipes_written_and_read_in_small_pieces() {
     let dir = temp_dir();
     let content = noise(700_001, 9);
-    for (seed, way) in (1..).zip(WAYS) {
+    for (seed, way) in (1..).zip(ways(&WAYS)) {
         for append in [false, true] {
             let out = dir.child("out");
             let _ = fs::remove_file(&out);
@@ -543,7 +545,7 @@ fn descriptors_that_do_not_wait() {
     let dir = temp_dir();
     let big = noise(1_000_003, 3);
     fs::write(dir.child("big"), &big).unwrap();
-    for way in WAYS {
+    for way in ways(&WAYS) {
         let (input, mut feed) = std::io::pipe().unwrap();
         let (mut found, output) = std::io::pipe().unwrap();
         set_nonblocking(&input);
@@ -807,7 +809,10 @@ fn a_position_that_cannot_be_moved() {
             argument: Some((2, whence.unsigned_abs())),
             ..Refused::always(libc::SYS_lseek, libc::EPERM)
         };
-        for (way, operand) in WAYS.into_iter().flat_map(|way| [(way, "big"), (way, "-")]) {
+        for (way, operand) in ways(&WAYS)
+            .into_iter()
+            .flat_map(|way| [(way, "big"), (way, "-")])
+        {
             let mut command = Command::new(annulet());
             command
                 .args(["cat", &format!("--io={way}"), operand, "a"])
@@ -844,17 +849,17 @@ fn an_error_at_the_end_is_told() {
         argument: Some((0, 1)),
         ..Refused::always(libc::SYS_close, libc::EDQUOT)
     };
-    for options in [&["a"][..], &["-n", "a"], &["big"], &["--io=ring", "big"]] {
+    for line in ways(&["a", "-n a", "big", "--io=ring big"]) {
         let mut command = support::command(annulet());
         command
             .arg("cat")
-            .args(options)
+            .args(line.split(' '))
             .current_dir(dir.path())
             .stdout(File::create(dir.child("out")).unwrap())
             .stderr(Stdio::piped());
         refuse(&mut command, refused);
         let ran = command.spawn().unwrap().wait_with_output().unwrap();
-        assert_eq!(ran.status.code(), Some(1), "{options:?}");
+        assert_eq!(ran.status.code(), Some(1), "{line}");
         let message = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert_eq!(message, "cat: write error: Disk quota exceeded\n");
     }

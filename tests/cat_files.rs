@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{annulet, find_program, gnu, noise, run, skip, temp_dir};
+use support::{annulet, find_program, gnu, noise, run, skip, temp_dir, ways};
 
 const WAYS: [&str; 3] = ["--io=auto", "--io=ring", "--io=sync"];
 
@@ -106,7 +106,7 @@ fn lines_that_another_program_appends() {
     let dir = temp_dir();
     let len = 30_000_000;
     fs::write(dir.child("big"), vec![b'x'; len]).unwrap();
-    for way in WAYS.into_iter().filter(|way| goes(dir.path(), way)) {
+    for way in ways(&WAYS).into_iter().filter(|way| goes(dir.path(), way)) {
         for round in 0..10 {
             let log = dir.child("log");
             let _ = fs::remove_file(&log);
@@ -133,7 +133,7 @@ fn two_that_append() {
     for (name, letter) in [("a", b'a'), ("b", b'b')] {
         fs::write(dir.child(name), vec![letter; len]).unwrap();
     }
-    for way in WAYS.into_iter().filter(|way| goes(dir.path(), way)) {
+    for way in ways(&WAYS).into_iter().filter(|way| goes(dir.path(), way)) {
         for round in 0..10 {
             let log = dir.child("log");
             let _ = fs::remove_file(&log);
@@ -170,7 +170,7 @@ fn a_log_that_is_cut_meanwhile() {
     let dir = temp_dir();
     let (len, before) = (30_000_000, 1_000_000);
     fs::write(dir.child("big"), vec![b'x'; len]).unwrap();
-    for way in WAYS.into_iter().filter(|way| goes(dir.path(), way)) {
+    for way in ways(&WAYS).into_iter().filter(|way| goes(dir.path(), way)) {
         for round in 0..5 {
             let log = dir.child("log");
             let _ = fs::remove_file(&log);
@@ -227,7 +227,7 @@ fn two_that_share_a_position() {
             let lost = losses(program, "", dir.path(), 20);
             println!("GNU cat lost bytes in {lost} of 20 runs of {len} bytes each");
         }
-        for way in WAYS.into_iter().filter(|way| goes(dir.path(), way)) {
+        for way in ways(&WAYS).into_iter().filter(|way| goes(dir.path(), way)) {
             let lost = losses(&annulet(), way, dir.path(), runs);
             println!("annulet {way} lost bytes in {lost} of {runs} runs of {len} bytes each");
             assert_eq!(lost, 0, "{way}, {len} bytes each");
@@ -245,7 +245,7 @@ fn two_that_share_a_position_and_read_from_pipes() {
     }
     let bin = temp_dir();
     symlink(annulet(), bin.child("cat")).unwrap();
-    for way in WAYS.into_iter().filter(|way| goes(dir.path(), way)) {
+    for way in ways(&WAYS).into_iter().filter(|way| goes(dir.path(), way)) {
         let cat = format!("{} {way}", bin.child("cat").display());
         let line = format!("({cat} a | {cat} & {cat} b | {cat}; wait) >out");
         for round in 0..30 {
@@ -287,7 +287,7 @@ fn two_that_read_from_a_shared_position() {
         println!("GNU cat printed too much or too little in {wrong} of 10 runs");
     }
     symlink(annulet(), bin.child("cat")).unwrap();
-    for way in WAYS.into_iter().filter(|way| goes(dir.path(), way)) {
+    for way in ways(&WAYS).into_iter().filter(|way| goes(dir.path(), way)) {
         let wrong = run_all(&format!("{} {way}", bin.child("cat").display()), 20);
         assert_eq!(wrong, 0, "{way}: of 40 runs");
     }

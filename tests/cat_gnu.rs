@@ -241,8 +241,9 @@ fn random_case(seed: u64, in_place: bool) -> (Case, Vec<&'static str>) {
         setting,
         ..Case::cp_with(scene, args)
     };
-    let way = usize::try_from(seed % 3).expect("a small number");
-    (case, vec!["", WAYS[way]])
+    let ways = support::ways(&WAYS);
+    let way = usize::try_from(seed).expect("a seed") % ways.len();
+    (case, vec!["", ways[way]])
 }
 
 fn generated(test: &str, place: Place, count: u64) {

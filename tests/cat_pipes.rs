@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::refused::{Refused, refuse};
-use support::{TempDir, annulet, is_root, noise, pairs, skip, temp_dir};
+use support::{TempDir, annulet, is_root, noise, pairs, skip, temp_dir, ways};
 
 const PAGE: usize = 4096;
 
@@ -347,7 +347,7 @@ fn lend(source: &File, pipe: &PipeWriter) {
 
 #[test]
 fn what_is_printed_stays_whichever_way() {
-    for way in ["--io=auto", "--io=ring", "--io=sync", "-u", "-v"] {
+    for way in ways(&["--io=auto", "--io=ring", "--io=sync", "-u", "-v"]) {
         let files = Files::new();
         // As many letters as there are, so that -v changes none.
         let text: Vec<u8> = files.contents["big"]

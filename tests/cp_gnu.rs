@@ -368,10 +368,10 @@ fn holes() {
 fn offsets_beyond_32_bits() {
     let dir = open_dir();
     let scene = Scene::parse("hole big 6442450944 4294967290+6 2147483647+2 6442450943+1");
-    for way in [None, Some("--io=ring"), Some("--io=sync")] {
+    for way in support::ways(&["--io=auto", "--io=ring", "--io=sync"]) {
         scene.build(dir.path());
         let mut args = words("-p big new");
-        args.extend(way.map(OsString::from));
+        args.push(way.into());
         let program = support::annulet();
         child::cp(&program, &args, dir.path(), &Setting::default()).expect_success();
         // Looked at where there is data; hashing all of it would take its time.

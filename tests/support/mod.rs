@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use annulet::sys::{BorrowedFd, Errno};
 
 #[allow(unused_imports)] // each test file takes what it needs
-pub use programs::{annulet, command, gnu, lonely_user, temp_parent};
+pub use programs::{annulet, command, gnu, lonely_user, temp_parent, ways};
 #[allow(unused_imports)]
 pub use random::{Random, noise};
 pub use temp_dir::TempDir;

@@ -29,8 +29,7 @@ const UNUSED_USERS: std::ops::Range<u32> = 50_000..60_000;
 pub fn annulet() -> PathBuf {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     let copy = COPY.get_or_init(|| {
-        let built = || env!("CARGO_BIN_EXE_annulet").into();
-        let program = std::env::var_os("ANNULET_TEST_BINARY").map_or_else(built, PathBuf::from);
+        let program = program_under_test();
         let name = program.file_name().expect("the program's name");
         let copy = place().join(name);
         match emulator(&program) {
@@ -44,6 +43,22 @@ pub fn annulet() -> PathBuf {
         copy
     });
     copy.clone()
+}
+
+fn program_under_test() -> PathBuf {
+    let built = || env!("CARGO_BIN_EXE_annulet").into();
+    std::env::var_os("ANNULET_TEST_BINARY").map_or_else(built, PathBuf::from)
+}
+
+/// Those of the ways to copy that can be tried: all but the ring where the program is another
+/// architecture's, as qemu-user, which runs it, has no `io_uring`.
+#[must_use]
+pub fn ways<'a>(all: &[&'a str]) -> Vec<&'a str> {
+    static HAS_RING: OnceLock<bool> = OnceLock::new();
+    let has_ring = *HAS_RING.get_or_init(|| emulator(&program_under_test()).is_none());
+    let mut ways = all.to_owned();
+    ways.retain(|way| has_ring || !way.contains("ring"));
+    ways
 }
 
 /// What runs a program of another architecture, by the ELF header's `e_machine`; `None` for one of
@@ -131,9 +146,13 @@ fn fetched(command: &str) -> Option<PathBuf> {
             }
         }
         // They know their libraries, the loader among them, by absolute paths.
+        let loader = run(Command::new("patchelf")
+            .arg("--print-interpreter")
+            .arg(to.join("cp")));
+        let loader = loader.stdout_text();
         let patched = run(Command::new("patchelf")
             .arg("--set-interpreter")
-            .arg(lib.join("ld-linux-x86-64.so.2"))
+            .arg(lib.join(Path::new(loader.trim_end()).file_name()?))
             .args(["--force-rpath", "--set-rpath"])
             .arg(&lib)
             .args(["cp", "cat"].map(|command| to.join(command))));
