@@ -64,11 +64,13 @@ for deb in "$work/debs"/*.deb; do
     dpkg-deb -x "$deb" "$work/unpacked"
     printf '%s\n' "${deb##*/}"
 done >"$work/gnu/packages"
-mv -- "$work/unpacked/usr/lib/x86_64-linux-gnu" "$work/gnu/lib"
+mv -- "$work/unpacked/usr/lib/"*-linux-gnu "$work/gnu/lib"
+# As the architecture has it, wherever it says that it is.
+loader=$(patchelf --print-interpreter "$work/unpacked/usr/bin/cp")
 for command in cp cat; do
     mv -- "$work/unpacked/usr/bin/$command" "$work/gnu/$command"
     # A run path of the old kind holds for the libraries' own libraries as well.
-    patchelf --set-interpreter "$dir/lib/ld-linux-x86-64.so.2" \
+    patchelf --set-interpreter "$dir/lib/${loader##*/}" \
         --force-rpath --set-rpath "$dir/lib" "$work/gnu/$command"
 done
 

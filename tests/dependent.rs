@@ -27,7 +27,7 @@ const OF_THE_PROGRAM: &[&str] = &[
 ];
 
 /// What the linker is told for annulet's own program (`linker/build.rs`).
-const FLAGS_OF_THE_PROGRAM: &[&str] = &["-nostartfiles", "-nostdlib", "x86_64.ld", "norelro"];
+const FLAGS_OF_THE_PROGRAM: &[&str] = &["-nostartfiles", "-nostdlib", "program.ld", "norelro"];
 
 /// A program with std.
 const WITH_STD: &str = r#"
@@ -56,14 +56,11 @@ use annulet::ring::IoUring;
 use annulet::sys::{STDOUT, exit, write};
 use core::alloc::{GlobalAlloc, Layout};
 
-core::arch::global_asm!(
-    ".globl _start",
-    "_start: xor ebp, ebp",
-    "and rsp, -16",
-    "call {main}",
-    main = sym start
-);
+// The kernel aligns the stack as a function expects it, but on x86-64.
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(".globl _start", "_start: call {main}", main = sym start);
 
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(export_name = "_start"))]
 extern "C" fn start() -> ! {
     let said: &[u8] = match IoUring::new(8) {
         Ok(mut ring) => match ring.push_nop(7).and_then(|()| ring.wait()) {
@@ -93,11 +90,11 @@ unsafe impl GlobalAlloc for Nothing {
 #[global_allocator]
 static NOTHING: Nothing = Nothing;
 
+// Volatile accesses, as the compiler would make calls of these very functions of others.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
-    unsafe {
-        core::arch::asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _,
-            inout("rcx") len => _, options(nostack));
+    for i in 0..len {
+        unsafe { to.add(i).write_volatile(from.add(i).read_volatile()) };
     }
     to
 }
@@ -107,18 +104,16 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u
     if to.addr().wrapping_sub(from.addr()) >= len {
         return unsafe { memcpy(to, from, len) };
     }
-    unsafe {
-        core::arch::asm!("std", "rep movsb", "cld", inout("rdi") to.add(len).sub(1) => _,
-            inout("rsi") from.add(len).sub(1) => _, inout("rcx") len => _, options(nostack));
+    for i in (0..len).rev() {
+        unsafe { to.add(i).write_volatile(from.add(i).read_volatile()) };
     }
     to
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
-    unsafe {
-        core::arch::asm!("rep stosb", inout("rdi") to => _, in("al") byte as u8,
-            inout("rcx") len => _, options(nostack));
+    for i in 0..len {
+        unsafe { to.add(i).write_volatile(byte as u8) };
     }
     to
 }

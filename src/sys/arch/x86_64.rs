@@ -370,7 +370,7 @@ pub mod memory {
 /// Defines `annulet_start`, where the kernel enters the program, as a jump into `$main`.
 ///
 /// It is not called `_start`, because start files of a C library, which some targets put on
-/// the link line whatever they are asked (`linker/x86_64.ld`), have a `_start` of their own.
+/// the link line whatever they are asked (`linker/program.ld`), have a `_start` of their own.
 ///
 /// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`,
 /// `create_elf_tables`): `rsp` points at `argc`. The frame pointer is cleared to mark the
