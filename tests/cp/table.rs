@@ -61,7 +61,7 @@ pub fn check_in(dir: &Path, test: &str, cases: impl IntoIterator<Item = Case>, w
         is_alone: false,
         is_old: version < (9, 5),
     };
-    let ways = &support::ways(ways);
+    let ways = &crate::support::ways(ways);
     let mut count = 0;
     let failed: Vec<_> = cases
         .into_iter()
