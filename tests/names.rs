@@ -41,6 +41,25 @@ fn no_test_is_lost() {
     assert!(text.lines().is_sorted(), "tests/names.txt is not sorted");
 }
 
+/// What is left out where the program is emulated (`scripts/cross.sh`) is left out by its name.
+#[test]
+fn what_is_left_out_is_there() {
+    let present = all_tests();
+    let list = repository().join("tests/support/emulated.txt");
+    let text = fs::read_to_string(list).expect("the list");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ');
+        let [file, name] = [(); 2].map(|()| words.next().expect("a file and a name"));
+        let full = format!("{file}::{}", name.trim_end_matches('*'));
+        let is_there = match name {
+            "*" => present.iter().any(|test| test.starts_with(&full)),
+            _ => present.contains(&full),
+        };
+        assert!(is_there, "there is no test {full}");
+        assert!(words.next().is_some(), "{full}: no reason");
+    }
+}
+
 /// The names of all tests in the sources.
 fn all_tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
