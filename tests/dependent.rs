@@ -90,6 +90,11 @@ unsafe impl GlobalAlloc for Nothing {
 #[global_allocator]
 static NOTHING: Nothing = Nothing;
 
+// Where this is not there, a constructor is linked that calls the C library's `getauxval`.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(no_mangle)]
+static __aarch64_have_lse_atomics: u8 = 0;
+
 // Volatile accesses, as the compiler would make calls of these very functions of others.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
