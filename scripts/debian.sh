@@ -2,8 +2,10 @@
 # Runs apt-get for one release of Debian, whichever release this system is: with package lists
 # of its own, so that the system's apt and what is installed are left alone.
 #
-#   scripts/debian.sh STATE SUITE ARGUMENT...
+#   scripts/debian.sh [--arch ARCH] STATE SUITE ARGUMENT...
 #
+#   ARCH      the architecture, as Debian names it (default: this system's): arm64, riscv64, ...
+#             It need not be one of this system's (`dpkg --add-architecture`)
 #   STATE     a folder for the lists; made, and filled at the first run
 #   SUITE     the release: trixie, bookworm, ...
 #   ARGUMENT  as for apt-get: download PACKAGE, source --download-only PACKAGE, ...
@@ -22,8 +24,14 @@ die() {
     exit "${2:-1}"
 }
 
+arch=
 case ${1:-} in
     -h | --help) usage; exit 0 ;;
+    --arch)
+        arch=${2:-}
+        [ -n "$arch" ] || die 'missing architecture after --arch' 2
+        shift 2
+        ;;
 esac
 if [ $# -lt 3 ]; then
     usage >&2
@@ -33,6 +41,7 @@ mkdir -p -- "$1"
 state=$(CDPATH='' cd -- "$1" && pwd)
 suite=$2
 shift 2
+arch=${arch:-$(dpkg --print-architecture)}
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r "$keyring" ] || die "no $keyring (package debian-archive-keyring)"
@@ -45,11 +54,11 @@ apt() {
         -o Dir::Cache="$state/cache" \
         -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts="$state/none" \
         -o Dir::Etc::preferences="$state/none" -o Dir::Etc::preferencesparts="$state/none" \
-        -o APT::Architecture=amd64 -o APT::Architectures=amd64 \
+        -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
         -o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
 }
 
-if [ "$(cat "$state/suite" 2>/dev/null)" != "$suite" ]; then
+if [ "$(cat "$state/suite" 2>/dev/null)" != "$suite $arch" ]; then
     mirror=$(apt-get indextargets 'Origin: Debian' 'Label: Debian' 'Created-By: Packages' \
         --format "\$(SITE)" | head -n 1)
     [ -n "$mirror" ] || die "where is Debian? (is \`apt-get update\` due?)"
@@ -60,6 +69,6 @@ if [ "$(cat "$state/suite" 2>/dev/null)" != "$suite" ]; then
     done >"$state/sources.list"
     # Old lists are better than none elsewhere, and an error here.
     apt -o APT::Update::Error-Mode=any update || die "cannot fetch the package lists of $suite"
-    printf '%s\n' "$suite" >"$state/suite"
+    printf '%s\n' "$suite $arch" >"$state/suite"
 fi
 apt "$@"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches a Debian kernel package and unpacks it beside the system, for scripts/vm.sh.
 #
-#   scripts/kernel.sh [--suite SUITE] DIR [PACKAGE]
+#   scripts/kernel.sh [--suite SUITE [--arch ARCH]] DIR [PACKAGE]
 #
 #   SUITE    another release of Debian than this system's lists are of: bullseye, trixie, ...
 #            Its own packages, without security updates (debian.sh): those of an old release
@@ -9,10 +9,9 @@
 #   DIR      gets: vmlinuz, config, modules/ (what lib/modules/VERSION would be) and
 #            package (the package's full name). Replaced if it holds another package; one of
 #            SUITE is kept, even if there is a newer one.
+#   ARCH     another architecture than this system's, as Debian names it: arm64, riscv64, ...
 #   PACKAGE  a linux-image package, or one that only depends on one (default:
-#            linux-image-cloud-amd64, the smallest). Another architecture's is named
-#            with it, as in linux-image-arm64:arm64, after
-#            `dpkg --add-architecture arm64 && apt-get update`; not with SUITE.
+#            linux-image-cloud-amd64, the smallest of amd64's).
 #
 # Nothing is installed: no boot loader, no initramfs and no /boot is touched, and root is
 # not needed. It needs apt's package lists (`apt-get update`).
@@ -27,19 +26,23 @@ die() {
     exit "${2:-1}"
 }
 
-suite=
-case ${1:-} in
-    -h | --help) usage; exit 0 ;;
-    --suite)
-        suite=${2:-}
-        [ -n "$suite" ] || die 'missing release after --suite' 2
-        shift 2
-        ;;
-esac
+suite='' arch=''
+while :; do
+    case ${1:-} in
+        -h | --help) usage; exit 0 ;;
+        --suite | --arch)
+            [ -n "${2:-}" ] || die "missing value after $1" 2
+            if [ "$1" = --suite ]; then suite=$2; else arch=$2; fi
+            shift 2
+            ;;
+        *) break ;;
+    esac
+done
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
     usage >&2
     exit 2
 fi
+[ -z "$arch" ] || [ -n "$suite" ] || die '--arch takes --suite' 2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 dir=$1
 package=${2:-linux-image-cloud-amd64}
@@ -50,20 +53,17 @@ real=
 if [ -z "$suite" ]; then
     real=$(apt-cache depends --important "$package" 2>/dev/null |
         sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-    case $package in
-        *:*) case $real in
-            '' | *:*) ;;
-            *) real=$real:${package##*:} ;;
-        esac ;;
-    esac
     real=${real:-$package}
 fi
+
+# A package's name has its architecture in it.
+asked="$suite $package"
 
 # What is there already. To ask another release for its newest one would fetch its lists each time.
 if [ -f "$dir/vmlinuz" ]; then
     if [ -z "$suite" ] && [ "$(cat "$dir/package" 2>/dev/null)" = "$real" ]; then
         exit 0
-    elif [ -n "$suite" ] && [ "$(cat "$dir/asked" 2>/dev/null)" = "$suite $package" ]; then
+    elif [ -n "$suite" ] && [ "$(cat "$dir/asked" 2>/dev/null)" = "$asked" ]; then
         exit 0
     fi
 fi
@@ -82,7 +82,7 @@ trap 'exit 143' TERM
 download() {
     rm -f -- "$work"/*.deb
     if [ -n "$suite" ]; then
-        (cd "$work" && "$here/debian.sh" "$work/apt" "$suite" download "$1")
+        (cd "$work" && "$here/debian.sh" ${arch:+--arch "$arch"} "$work/apt" "$suite" download "$1")
     else
         # As root, apt would hand the download to its own user, who may not write here.
         (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$1")
@@ -100,8 +100,10 @@ fi
 dpkg-deb -x "$work"/*.deb "$work/unpacked"
 
 mkdir "$work/kernel"
-for pair in vmlinuz:vmlinuz config:config; do
-    set -- "$work/unpacked/boot/${pair%%:*}"-*
+# Of riscv64 it is vmlinux, which is not compressed and boots as well.
+for pair in 'vmlinu[xz]:vmlinuz' config:config; do
+    # shellcheck disable=SC2086 # a pattern
+    set -- "$work"/unpacked/boot/${pair%%:*}-*
     [ -f "$1" ] || die "$real holds no boot/${pair%%:*}-*"
     mv -- "$1" "$work/kernel/${pair##*:}"
 done
@@ -113,7 +115,7 @@ for modules in "$work"/unpacked/lib/modules/* "$work"/unpacked/usr/lib/modules/*
 done
 printf '%s\n' "$real" >"$work/kernel/package"
 if [ -n "$suite" ]; then
-    printf '%s\n' "$suite $package" >"$work/kernel/asked"
+    printf '%s\n' "$asked" >"$work/kernel/asked"
 fi
 
 rm -rf -- "$dir"
