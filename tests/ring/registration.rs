@@ -246,6 +246,10 @@ fn operations_of_one_kind_are_cancelled() {
 #[test]
 fn what_runs_is_waited_for() {
     const LENGTH: u32 = 16 << 20;
+    if cfg!(target_arch = "riscv64") {
+        let reason = "Linux 6.12's worker never ends such a write there, once it is to call it off";
+        return skip("what_runs_is_waited_for", reason);
+    }
     let (_dir, file) = file(b"");
     let memory = vec![7_u8; LENGTH as usize];
     for _ in 0..20 {
