@@ -4,7 +4,7 @@
 //!
 //! Those tools run in a small Debian in `$ANNULET_DEBIAN_ROOT` or `target/debian-root`; put one
 //! there with `scripts/debian-root.sh make target/debian-root target/vm-kernel`. The kernel is
-//! that of `tests/vm.rs`.
+//! that of `tests/vm`.
 
 mod support;
 

@@ -294,12 +294,25 @@ pub fn run(command: &mut Command) -> Ran {
     run_with_input(command, b"")
 }
 
+/// The same, of a command that takes longer than others.
+///
+/// # Panics
+///
+/// If it cannot be started.
+pub fn run_within(command: &mut Command, limit: Duration) -> Ran {
+    run_with(command, b"", limit)
+}
+
 /// Runs a command that reads `input` from a pipe (or, if empty, finds its end at once).
 ///
 /// # Panics
 ///
 /// If it cannot be started.
 pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
+    run_with(command, input, RUN_LIMIT)
+}
+
+fn run_with(command: &mut Command, input: &[u8], limit: Duration) -> Ran {
     use std::os::unix::process::ExitStatusExt;
 
     let line = format!("{command:?}");
@@ -319,7 +332,7 @@ pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
     let (ended, end) = mpsc::channel::<()>();
     let output = thread::scope(|scope| {
         scope.spawn(move || {
-            if end.recv_timeout(RUN_LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
                 // SAFETY: takes two numbers; the child has not been waited for yet, so its
                 // number is still its own.
                 #[allow(unsafe_code)]

@@ -1,6 +1,6 @@
 //! Numbers and bytes that look random. The same seed gives the same ones everywhere.
 //!
-//! It needs nothing else, so that what is compiled alone (`tests/vm/init.rs`) has it too.
+//! It needs nothing else, so that what is compiled alone (`tests/vm/init`) has it too.
 #![allow(dead_code)]
 
 /// Pseudo-random numbers (splitmix64).

@@ -11,8 +11,10 @@ use std::process::{Child, Stdio};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::commands::{command, succeeded};
 use super::random::Random;
-use super::{Report, Step, command, same_bytes, succeeded, text};
+use super::trees::same_bytes;
+use super::{Report, Step, text};
 
 unsafe extern "C" {
     fn kill(pid: c_int, signal: c_int) -> c_int;
@@ -178,6 +180,6 @@ fn is_all_by_ring(said: &str) -> bool {
 }
 
 /// A number from the kernel's command line.
-fn from_env<T: FromStr>(name: &str) -> Option<T> {
+pub fn from_env<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
