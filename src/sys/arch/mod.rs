@@ -21,8 +21,8 @@
 //! 3. Name it below, and in `linker/build.rs` with its largest page and its linker's emulation.
 //! 4. Build it. `linker/program.ld` names what it does not know of; `rt/symbols.rs` is where a
 //!    function goes that the compiler expects.
-//! 5. Run `tests/memory_primitives.rs` and the commands' tests by `qemu-user`, threads and the ring
-//!    in a virtual machine (`scripts/guests.sh`): `tests/support/target.rs` lists what tests need.
+//! 5. Run `tests/memory_primitives.rs` and the commands' tests by qemu-user (`scripts/cross.sh`),
+//!    threads and the ring in a virtual machine (`tests/vm/guests.rs`).
 
 pub mod block;
 #[cfg(not(target_arch = "x86_64"))]
