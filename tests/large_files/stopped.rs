@@ -1,6 +1,6 @@
 //! Copies that a signal ends at any moment: what is left is a prefix of the source.
 //!
-//! `ANNULET_CASES` says how many copies are stopped in each setting, `ANNULET_SEED` gives the
+//! `ANNULET_STOPS` says how many copies are stopped in each setting, `ANNULET_SEED` gives the
 //! first one's seed: with both, one that failed is made again.
 
 use std::fs;
@@ -145,7 +145,7 @@ impl Setting<'_> {
             let seed = first + made as u64;
             let verdict = self.stop(&mut Random(seed), &mut takes);
             in_the_middle += usize::from(!matches!(verdict, Ok(false)));
-            let run = format!("ANNULET_SEED={seed} ANNULET_CASES=1: {what}");
+            let run = format!("ANNULET_SEED={seed} ANNULET_STOPS=1: {what}");
             verdicts.add(&run, verdict.map(|_| ()));
             self.remove_copy();
             made += 1;
@@ -214,7 +214,7 @@ fn settings(kind: Kind) -> Vec<(String, &'static str, bool, usize)> {
 
 fn stop_on(test: &str, kind: Kind) {
     let _alone = alone();
-    let cases = from_env("ANNULET_CASES").unwrap_or(USUAL_CASES);
+    let cases = from_env("ANNULET_STOPS").unwrap_or(USUAL_CASES);
     let cases = usize::try_from(cases).expect("a number");
     let mut verdicts = Verdicts::default();
     let ran = file_systems::roomy(kind, 1024, |dir| {
