@@ -72,7 +72,7 @@ const ARCHITECTURES: [Architecture; 3] = [
         flags: FileFlags(0),
         page_bytes: 64 << 10,
         // mov x29, xzr; mov x30, xzr; mov x0, sp
-        entry: b"\xfd\x03\x1f\xaa\xfe\x03\x1f\xaa\xe0\x03\x00\x91",
+        entry: b"\xfd\x03\x1f\xaa\xe0\x03\x00\x91",
         is_call: |code| code[3] >> 2 == 0x25,
         cross_compiler: "aarch64-linux-gnu-gcc",
     },
@@ -85,7 +85,7 @@ const ARCHITECTURES: [Architecture; 3] = [
         flags: FileFlags(EF_RISCV_RVC.0 | EF_RISCV_FLOAT_ABI_DOUBLE.0),
         page_bytes: 4 << 10,
         // li s0, 0; li ra, 0; mv a0, sp
-        entry: b"\x01\x44\x81\x40\x0a\x85",
+        entry: b"\x01\x44\x0a\x85",
         // jal ra; or auipc ra, where it is far
         is_call: |code| [0xef, 0x97].contains(&code[0]),
         cross_compiler: "riscv64-linux-gnu-gcc",
@@ -250,21 +250,26 @@ fn foreign(test: &str) -> &'static [Build] {
 
 fn foreign_build(architecture: &'static Architecture, linker: &str, profile: &str) -> Build {
     let target = architecture.target;
-    let variable = format!(
-        "CARGO_TARGET_{}_LINKER",
-        target.to_uppercase().replace('-', "_")
-    );
+    let setting = |name: &str| {
+        let target = target.to_uppercase().replace('-', "_");
+        format!("CARGO_TARGET_{target}_{name}")
+    };
     let mut cargo = cargo("build", profile);
     cargo
         .arg(target_dir().join(linker))
         .args(["--target", target]);
     let tools = temp_dir();
     if linker == architecture.cross_compiler {
-        cargo.env(variable, linker);
+        // GNU's, and not the one that Rust would have it take.
+        cargo
+            .env(setting("LINKER"), linker)
+            .env(setting("RUSTFLAGS"), "-Clink-arg=-fuse-ld=bfd");
     } else {
         // No other compiler's linker can be found there.
         only_rust_and_cc(&tools);
-        cargo.env_remove(variable).env("PATH", tools.path());
+        cargo
+            .env_remove(setting("LINKER"))
+            .env("PATH", tools.path());
     }
     Build {
         architecture,

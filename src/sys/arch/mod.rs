@@ -19,10 +19,10 @@
 //!    architecture's ABI those of a function, `arch/*/kernel/process.c` the order of `clone`'s
 //!    arguments, `arch/*/include/uapi/asm` what differs of structures and flags.
 //! 3. Name it below, and in `linker/build.rs` with its largest page and its linker's emulation.
-//! 4. Build it. `linker/program.ld` names what it does not know of; `rt/symbols.rs` is where a
-//!    function goes that the compiler expects.
-//! 5. Run `tests/memory_primitives.rs` and the commands' tests by qemu-user (`scripts/cross.sh`),
-//!    threads and the ring in a virtual machine (`tests/vm/guests.rs`).
+//! 4. Build it. `linker/program.ld` needs the names of sections of its own, `rt/symbols.rs` the
+//!    functions that the compiler expects, `tests/elf.rs` what is to be expected of the file.
+//! 5. Run the tests: `scripts/cross.sh` by qemu-user, and threads and the ring in a virtual machine
+//!    (`tests/vm/guests.rs`). `scripts/image.sh` puts it into the image.
 
 pub mod block;
 #[cfg(not(target_arch = "x86_64"))]

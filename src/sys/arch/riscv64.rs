@@ -1,8 +1,8 @@
 //! RISC-V, 64 bits.
 //!
 //! Calling convention of the kernel (`man 2 syscall`, `arch/riscv/kernel/entry.S`): number in
-//! `a7`, arguments in `a0` to `a5`, result in `a0`; no other register is overwritten, memory
-//! may be read and written.
+//! `a7`, arguments in `a0` to `a5`, result in `a0`; of the other registers those of vectors are
+//! overwritten (`riscv_v_vstate_discard`, Linux 6.5), memory may be read and written.
 
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
@@ -11,16 +11,22 @@ pub use super::generic::{StatBuffer, nr};
 
 /// One system call: its number and up to six arguments.
 macro_rules! system_call {
-    ($n:expr) => {{
-        let result: usize;
-        asm!("ecall", in("a7") $n, lateout("a0") result, options(nostack));
-        result
-    }};
+    ($n:expr) => {
+        $crate::sys::arch::native::system_call!($n, 0_usize)
+    };
     ($n:expr, $a:expr $(, $b:expr $(, $c:expr $(, $d:expr $(, $e:expr $(, $f:expr)?)?)?)?)?) => {{
         let result: usize;
         asm!("ecall", in("a7") $n, inlateout("a0") $a => result,
             $(in("a1") $b, $(in("a2") $c, $(in("a3") $d,
             $(in("a4") $e, $(in("a5") $f,)?)?)?)?)?
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _,
+            out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _,
+            out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") _, out("v17") _, out("v18") _, out("v19") _,
+            out("v20") _, out("v21") _, out("v22") _, out("v23") _,
+            out("v24") _, out("v25") _, out("v26") _, out("v27") _,
+            out("v28") _, out("v29") _, out("v30") _, out("v31") _,
             options(nostack));
         result
     }};
@@ -47,7 +53,6 @@ pub unsafe fn clone_thread(
             "ecall",
             "bnez a0, 2f",
             "li s0, 0",
-            "li ra, 0",
             "mv a0, a5",
             "jalr a6",
             "unimp",
@@ -60,6 +65,14 @@ pub unsafe fn clone_thread(
             in("a4") tid,
             in("a6") entry,
             in("a5") arg,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _,
+            out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _,
+            out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") _, out("v17") _, out("v18") _, out("v19") _,
+            out("v20") _, out("v21") _, out("v22") _, out("v23") _,
+            out("v24") _, out("v25") _, out("v26") _, out("v27") _,
+            out("v28") _, out("v29") _, out("v30") _, out("v31") _,
         );
     }
     result
@@ -99,8 +112,8 @@ pub mod open {
 /// The memory primitives. Words that are not aligned may trap and take a thousand times as long, so
 /// that what is not aligned alike is copied and compared by bytes.
 ///
-/// Instructions for 4 KiB, counted by `qemu-riscv64`: copying 2,053 (by bytes 28,672), filling 1,285,
-/// comparing 4,100 (by bytes 36,866), measuring 12,291; a block's positions about 430.
+/// Instructions for 4 KiB, counted by `qemu-riscv64`: copying about 2,060 (by bytes 28,680), filling 1,290,
+/// comparing 4,110 (by bytes 36,870), measuring 12,290; a block's positions 430.
 pub mod memory {
     use core::arch::asm;
 
@@ -376,9 +389,9 @@ pub mod memory {
 /// Defines `annulet_start`, where the kernel enters the program, as a jump into `$main`.
 ///
 /// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`, `create_elf_tables`):
-/// `sp`, aligned to 16, points at `argc`. Frame pointer and return address are cleared to mark the
-/// outermost frame, and the block's address becomes the first argument. `gp` is not set: the linker
-/// rests on it only where a script defines `__global_pointer$`.
+/// `sp`, aligned to 16, points at `argc`. The frame pointer is cleared to mark the outermost frame,
+/// and the block's address becomes the first argument. `gp` is not set: the linker rests on it only
+/// where a script defines `__global_pointer$`.
 /// `$main` never returns.
 #[macro_export]
 #[doc(hidden)]
@@ -391,8 +404,7 @@ macro_rules! entry_point {
         unsafe extern "C" fn annulet_start() -> ! {
             core::arch::naked_asm!(
                 "li s0, 0",
-                "li ra, 0",
-                "mv a0, sp",
+                    "mv a0, sp",
                 "call {main}",
                 "unimp",
                 main = sym $main,
