@@ -83,7 +83,8 @@ fn main() {
 
 /// What has this machine's C compiler link for another architecture with the linker that Rust brings
 /// along: it only calls that, as there is nothing of C in the program. `None` where no other
-/// architecture is meant, another linker was configured, or Rust has none.
+/// architecture is meant, another linker was configured (before the first build, or by a variable),
+/// or Rust has none.
 fn cross_linker(architecture: &Architecture) -> Option<[String; 3]> {
     // One that is configured later is not to be told this: cargo has it in RUSTC_LINKER, from here.
     let target = variable("TARGET").to_uppercase().replace('-', "_");
