@@ -8,8 +8,8 @@
 #   ARCH   aarch64 or riscv64; both if none is given
 #   --all  also the tests that take many minutes, and as many of riscv64 as of aarch64
 #
-# qemu-user has no threads of the program's kind (so there is one worker) and no io_uring, and is
-# met by limits itself. What that leaves out stands in tests/support/emulated.txt and is named.
+# qemu-user has no threads of the program's kind (so there is one worker) and no io_uring, and limits
+# are its own as well. What that leaves out stands in tests/support/emulated.txt and is named.
 #
 # It needs qemu-user, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, gcc-riscv64-linux-gnu and
 # libc6-dev-riscv64-cross, and Rust's targets (rustup target add). ANNULET_CASES says how many

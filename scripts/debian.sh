@@ -55,7 +55,7 @@ apt() {
         -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts="$state/none" \
         -o Dir::Etc::preferences="$state/none" -o Dir::Etc::preferencesparts="$state/none" \
         -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
-        -o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
+        -o APT::Default-Release= -o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
 }
 
 if [ "$(cat "$state/suite" 2>/dev/null)" != "$suite $arch" ]; then

@@ -7,7 +7,7 @@
 #   --fetch   only fetches what is not there yet, into target/: the kernels, and for tests that
 #             run in guests of other architectures what they find around them (userland-*)
 #
-# It needs qemu-system-x86, -arm and -misc, opensbi, e2fsprogs and cpio, cross compilers with their
+# It needs qemu-system-x86, -arm and -misc (on Debian 13 -riscv), opensbi, e2fsprogs and cpio, cross compilers with their
 # C library (gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and those of riscv64), Rust's targets for
 # both, and for what is to be fetched apt's package lists (`apt-get update`).
 set -euo pipefail

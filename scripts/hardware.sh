@@ -38,8 +38,10 @@ while [ $# -gt 0 ]; do
     shift $(($# > 1 ? 2 : 1))
 done
 case $minutes in
-    '' | *[!0-9]* | 0) die "--minutes wants a number" ;;
+    '' | *[!0-9]*) die '--minutes wants a number' ;;
 esac
+minutes=$((10#$minutes))
+[ "$minutes" -gt 0 ] || die '--minutes wants a number that is not 0'
 for tool in cargo cp find diff timeout split; do
     command -v "$tool" >/dev/null || die "$tool is not there"
 done
@@ -56,17 +58,17 @@ trap 'idle; rm -rf -- "$dir"' EXIT
 trap 'exit 130' INT TERM
 
 # The first of what the processor is called by on the three architectures.
-model=$(sed -n 's/^\(model name\|CPU part\|uarch\|isa\)[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+model=$(sed -n '/^\(model name\|CPU part\|uarch\|isa\)[[:space:]]*: /{s/^[^:]*: //p;q}' /proc/cpuinfo)
 printf 'machine:    %s, %s processors (%s)\n' "$(uname -m)" "$(nproc)" "${model:-no model}"
 printf 'kernel:     %s, pages of %s bytes, io_uring_disabled: %s\n' "$(uname -r)" \
-    "$(getconf PAGESIZE)" "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null || echo no)"
+    "$(getconf PAGESIZE)" "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null || echo 'not there')"
 printf 'compiler:   %s\n' "$(rustc --version)"
 printf 'folder:     %s (%s)\n' "$dir" "$(stat -f -c %T "$dir")"
 
 # What is built is not part of the time.
 cargo build --locked --release
 cargo test --locked --no-run --lib --test ring --test ring_failures --test workers
-program=${ANNULET_TEST_BINARY:-target/release/annulet}
+program=${ANNULET_TEST_BINARY:-${CARGO_TARGET_DIR:-target}/release/annulet}
 printf 'program:    %s, %s bytes\n' "$program" "$(stat -c %s "$program")"
 
 # A tree whose directories are worth sharing: small files, large ones, one with a hole, and links.
@@ -125,8 +127,11 @@ tests() {
 }
 
 round() {
-    local jobs io
-    for jobs in 2 $(($(nproc) + 1)) 16 64; do
+    local jobs io more
+    more=$(($(nproc) + 1))
+    # The most that there can be.
+    if [ "$more" -gt 256 ]; then more=256; fi
+    for jobs in 2 "$more" 16 64; do
         for io in "${ways[@]}"; do
             copy "-j$jobs" "--io=$io"
         done

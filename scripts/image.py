@@ -221,7 +221,10 @@ def main():
     parser.add_argument("programs", nargs="+", type=pathlib.Path)
     arguments = parser.parse_args()
 
-    image = Image(arguments.name, int(os.environ.get("SOURCE_DATE_EPOCH") or 0), labels())
+    time = os.environ.get("SOURCE_DATE_EPOCH") or "0"
+    if not re.fullmatch("[0-9]{1,11}", time) or int(time) >= 1 << 33:
+        sys.exit(f"image.sh: SOURCE_DATE_EPOCH is no time: {time}")
+    image = Image(arguments.name, int(time), labels())
     programs = {}
     for path in arguments.programs:
         program = path.read_bytes()
@@ -231,7 +234,13 @@ def main():
         programs[platform["architecture"]] = (platform, program)
     for architecture in sorted(programs):
         image.add(*programs[architecture])
-    arguments.output.write_bytes(image.archive())
+    # What is there is whole at any time.
+    new = arguments.output.with_name(arguments.output.name + ".new")
+    try:
+        new.write_bytes(image.archive())
+        new.replace(arguments.output)
+    except OSError as error:
+        sys.exit(f"image.sh: cannot write {arguments.output}: {error.strerror}")
     print(f"image.sh: {arguments.output}: {', '.join(sorted(programs))}", file=sys.stderr)
 
 

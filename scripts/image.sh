@@ -50,13 +50,20 @@ done
 tag=${tag:-localhost/annulet}
 # As engines tell a registry from a folder: by a dot or a port.
 case $tag in
-    localhost/* | *[.:]*/*) ;;
+    */*) registry=${tag%%/*} ;;
+    *) registry='' ;;
+esac
+case $registry in
+    localhost | *[.:]*) ;;
     *) tag=localhost/$tag ;;
 esac
 case ${tag##*/} in
     *:*) ;;
     *) tag=$tag:latest ;;
 esac
+if [[ ! $tag =~ ^[a-z0-9.:-]+(/[a-z0-9._-]+)+:[A-Za-z0-9_][A-Za-z0-9._-]*$ ]]; then
+    die "not an image's name: $tag" 2
+fi
 command -v python3 >/dev/null || die 'python3 is not installed'
 
 tool=${CONTAINER_TOOL:-}

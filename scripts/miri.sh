@@ -8,6 +8,9 @@
 #   scripts/miri.sh [TEST...]
 set -euo pipefail
 
+case ${1:-} in
+    -h | --help) sed -n '2,/^set -euo/{/^#/s/^# \{0,1\}//p;}' "$0"; exit 0 ;;
+esac
 cd "$(dirname -- "$0")/.."
 
 if ! cargo +nightly miri --version >/dev/null 2>&1; then
