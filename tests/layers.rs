@@ -186,7 +186,6 @@ fn modules_are_named_after_something() {
     }
 }
 
-/// Made-up sources: paths and texts.
 /// Lines of `sources` that name a processor architecture, comments included, where all are to be
 /// alike.
 fn named_architectures(sources: &[Source]) -> Vec<String> {
@@ -220,6 +219,7 @@ fn architectures_are_named_in_one_place() {
     assert_eq!(named_architectures(&files).len(), 2);
 }
 
+/// Made-up sources: paths and texts.
 fn made_up(files: &[(&str, &str)]) -> Vec<Source> {
     let files = files.iter().map(|(path, text)| Source::new(path, text));
     files.collect()

@@ -19,7 +19,8 @@ use crate::sys::{Errno, Mapping, Result};
 /// they were before (`io_uring/kbuf.c` of 6.0, `BGID_ARRAY`).
 const GROUP: u16 = 64;
 
-/// The queue starts on a page, and the buffers on the next.
+/// The buffers start so far behind the queue's start, or a multiple of that: on the next page, where
+/// pages are small. Where they are larger the kernel uses no more of the queue's than the queue.
 const PAGE_BYTES: usize = 4096;
 
 /// Buffers for operations that take one only once there is data

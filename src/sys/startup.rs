@@ -23,8 +23,6 @@ pub struct Startup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum AuxKey {
-    /// `AT_PAGESZ`: the page size in bytes.
-    PageSize = 6,
     /// `AT_EXECFN`: address of the path that the program was started by.
     ExecFn = 31,
 }
@@ -176,7 +174,6 @@ mod tests {
         let startup = unsafe { Startup::from_stack(stack.as_ptr().cast()) };
         assert_eq!(startup.args.clone().collect::<Vec<_>>(), [c"cp", c""]);
         assert_eq!(startup.env.clone().collect::<Vec<_>>(), [c"A=1", c"B"]);
-        assert_eq!(startup.aux(AuxKey::PageSize), Some(4096));
         assert_eq!(startup.exec_path(), Some(c"/bin/cp"));
 
         let bare = [0; 5];
@@ -184,7 +181,7 @@ mod tests {
         let startup = unsafe { Startup::from_stack(bare.as_ptr()) };
         assert_eq!(startup.args.clone().count(), 0);
         assert_eq!(startup.env.clone().count(), 0);
-        assert_eq!(startup.aux(AuxKey::PageSize), None);
+        assert_eq!(startup.aux(AuxKey::ExecFn), None);
         assert_eq!(startup.exec_path(), None);
     }
 }

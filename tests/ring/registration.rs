@@ -247,7 +247,7 @@ fn operations_of_one_kind_are_cancelled() {
 fn what_runs_is_waited_for() {
     const LENGTH: u32 = 16 << 20;
     if cfg!(target_arch = "riscv64") {
-        let reason = "Linux 6.12's worker never ends such a write there, once it is to call it off";
+        let reason = "the kernel's worker was seen not to end such a write there (6.12 under QEMU)";
         return skip("what_runs_is_waited_for", reason);
     }
     let (_dir, file) = file(b"");
