@@ -6,7 +6,7 @@
 //! | `system_call!` | a system call: where its number, its arguments and its result stand |
 //! | `nr` | the calls' numbers: architectures since 2008 share those of `generic.rs` |
 //! | `StatBuffer`, `SignalAction`, `open` | structures and flags that are not the same everywhere |
-//! | `clone_thread` | issues `clone` for a thread that begins on the stack that ends at `stack_top`, a multiple of 16, by calling `entry` with `arg`; returns the raw register: the thread's id, or an error. Written out because the two sides of the call return on different stacks: the new one has none of the caller's variables, only what stands in registers that are named |
+//! | `clone_thread` | issues `clone` for a thread that begins on the stack that ends at `stack_top`, a multiple of 16, by calling `entry` with `arg`; returns the raw register: the thread's id, or an error. Written out because the two sides of the call return on different stacks: the new one has none of the caller's variables, only what stands in registers that are named. Safe where `flags` share memory and ask for nothing that the caller does not answer for, the stack is the thread's alone, `tid`, cleared at the thread's end (`CLONE_CHILD_CLEARTID`), is valid until then, and `entry` may be called with `arg` by a thread that shares this one's register of thread-local storage |
 //! | `memory` | what compiled Rust calls by the names `memcpy`, `memset` and so on. A loop in Rust would be recognised by the compiler and turned into a call to the very function that holds it, so these are assembly |
 //! | `entry_point!` | defines `annulet_start`, where the kernel enters the program |
 //!
