@@ -64,16 +64,19 @@ fn skopeo_finds_each_platform() {
     }
 }
 
+/// Podman, with the image loaded.
+fn loaded(test: &str) -> Option<(Podman, Image)> {
+    let (podman, image) = (Podman::new(test)?, Image::make(test)?);
+    podman.run(&["load", "--input", image.file.to_str().expect("UTF-8")]);
+    Some((podman, image))
+}
+
 #[test]
 fn podman_takes_the_platform_it_is_asked_for() {
     let test = "podman_takes_the_platform_it_is_asked_for";
-    let Some(podman) = Podman::new(test) else {
+    let Some((podman, image)) = loaded(test) else {
         return;
     };
-    let Some(image) = Image::make(test) else {
-        return;
-    };
-    podman.run(&["load", "--input", image.file.to_str().expect("UTF-8")]);
     let architecture = ["image", "inspect", "--format={{.Architecture}}", NAME];
     assert_eq!(podman.run(&architecture), host());
     let pull = image.arguments("podman pull --arch arm64 oci-archive:target/annulet.tar");
@@ -100,13 +103,9 @@ const BUILD: &str =
 #[test]
 fn images_are_built_from_it() {
     let test = "images_are_built_from_it";
-    let Some(podman) = Podman::new(test) else {
+    let Some((podman, image)) = loaded(test) else {
         return;
     };
-    let Some(image) = Image::make(test) else {
-        return;
-    };
-    podman.run(&["load", "--input", image.file.to_str().expect("UTF-8")]);
     podman.run(&["tag", NAME, "localhost/annulet:latest"]);
     let place = image.dir.path().join("context");
     fs::create_dir_all(place.join("plugins/a")).expect("folders");
