@@ -349,28 +349,11 @@ pub mod memory {
     }
 }
 
-/// Defines `annulet_start`, where the kernel enters the program, as a jump into `$main`.
-///
-/// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`, `create_elf_tables`):
-/// `sp`, aligned to 16, points at `argc`. The frame pointer is cleared to mark the outermost frame,
-/// and the block's address becomes the first argument.
-/// `$main` never returns.
+/// What [`entry_point`](crate::entry_point) begins with: `sp`, aligned to 16, points at `argc`.
 #[macro_export]
 #[doc(hidden)]
-macro_rules! entry_point {
-    ($main:path) => {
-        const _: unsafe extern "C" fn(*const usize) -> ! = $main;
-        /// The program's first instruction.
-        #[unsafe(naked)]
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn annulet_start() -> ! {
-            core::arch::naked_asm!(
-                "mov x29, xzr",
-                    "mov x0, sp",
-                "bl {main}",
-                "brk #1",
-                main = sym $main,
-            )
-        }
+macro_rules! entry_instructions {
+    () => {
+        "mov x29, xzr\nmov x0, sp\nbl {main}\nbrk #1"
     };
 }

@@ -8,7 +8,7 @@
 //! | `StatBuffer`, `SignalAction`, `open` | structures and flags that are not the same everywhere |
 //! | `clone_thread` | issues `clone` for a thread that begins on the stack that ends at `stack_top`, a multiple of 16, by calling `entry` with `arg`; returns the raw register: the thread's id, or an error. Written out because the two sides of the call return on different stacks: the new one has none of the caller's variables, only what stands in registers that are named. Safe where `flags` share memory and ask for nothing that the caller does not answer for, the stack is the thread's alone, `tid`, cleared at the thread's end (`CLONE_CHILD_CLEARTID`), is valid until then, and `entry` may be called with `arg` by a thread that shares this one's register of thread-local storage |
 //! | `memory` | what compiled Rust calls by the names `memcpy`, `memset` and so on. A loop in Rust would be recognised by the compiler and turned into a call to the very function that holds it, so these are assembly |
-//! | `entry_point!` | defines `annulet_start`, where the kernel enters the program |
+//! | `entry_instructions!` | the program's first instructions, which call `{main}` |
 //!
 //! # Another architecture
 //!
@@ -74,6 +74,33 @@ calls! {
     syscall4: a b c d;
     syscall5: a b c d e;
     syscall6: a b c d e f;
+}
+
+/// Defines `annulet_start`, where the kernel enters the program, as a call of `$main`.
+///
+/// It is not called `_start`, because start files of a C library, which some targets put on
+/// the link line whatever they are asked (`linker/program.ld`), have a `_start` of their own.
+///
+/// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`, `create_elf_tables`). The
+/// frame pointer is cleared to mark the outermost frame, and the block's address becomes the first
+/// argument. `$main` never returns:
+///
+/// ```compile_fail,E0308
+/// fn start(stack: &[usize]) {} // another type, which it would be called by all the same
+/// annulet::entry_point!(start);
+/// ```
+#[macro_export]
+#[doc(hidden)]
+macro_rules! entry_point {
+    ($main:path) => {
+        const _: unsafe extern "C" fn(*const usize) -> ! = $main;
+        /// The program's first instruction.
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn annulet_start() -> ! {
+            core::arch::naked_asm!($crate::entry_instructions!(), main = sym $main)
+        }
+    };
 }
 
 // Miri runs no assembly.

@@ -386,29 +386,12 @@ pub mod memory {
     }
 }
 
-/// Defines `annulet_start`, where the kernel enters the program, as a jump into `$main`.
-///
-/// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`, `create_elf_tables`):
-/// `sp`, aligned to 16, points at `argc`. The frame pointer is cleared to mark the outermost frame,
-/// and the block's address becomes the first argument. `gp` is not set: the linker rests on it only
-/// where a script defines `__global_pointer$`.
-/// `$main` never returns.
+/// What [`entry_point`](crate::entry_point) begins with: `sp`, aligned to 16, points at `argc`. `gp` is
+/// not set: the linker rests on it only where a script defines `__global_pointer$`.
 #[macro_export]
 #[doc(hidden)]
-macro_rules! entry_point {
-    ($main:path) => {
-        const _: unsafe extern "C" fn(*const usize) -> ! = $main;
-        /// The program's first instruction.
-        #[unsafe(naked)]
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn annulet_start() -> ! {
-            core::arch::naked_asm!(
-                "li s0, 0",
-                    "mv a0, sp",
-                "call {main}",
-                "unimp",
-                main = sym $main,
-            )
-        }
+macro_rules! entry_instructions {
+    () => {
+        "li s0, 0\nmv a0, sp\ncall {main}\nunimp"
     };
 }

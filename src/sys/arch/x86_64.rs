@@ -367,37 +367,12 @@ pub mod memory {
     }
 }
 
-/// Defines `annulet_start`, where the kernel enters the program, as a jump into `$main`.
-///
-/// It is not called `_start`, because start files of a C library, which some targets put on
-/// the link line whatever they are asked (`linker/program.ld`), have a `_start` of their own.
-///
-/// The kernel leaves the argument block on the stack (`fs/binfmt_elf.c`,
-/// `create_elf_tables`): `rsp` points at `argc`. The frame pointer is cleared to mark the
-/// outermost frame (System V ABI §3.4.1), the block's address becomes the first argument, and
-/// the stack is aligned to 16 as every `extern "C"` function expects. `$main` never returns:
-///
-/// ```compile_fail,E0308
-/// fn start(stack: &[usize]) {} // another type, which it would be called by all the same
-/// annulet::entry_point!(start);
-/// ```
+/// What [`entry_point`](crate::entry_point) begins with: `rsp` points at `argc`, and is aligned to 16
+/// as every `extern "C"` function expects (System V ABI §3.4.1).
 #[macro_export]
 #[doc(hidden)]
-macro_rules! entry_point {
-    ($main:path) => {
-        const _: unsafe extern "C" fn(*const usize) -> ! = $main;
-        /// The program's first instruction.
-        #[unsafe(naked)]
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn annulet_start() -> ! {
-            core::arch::naked_asm!(
-                "xor ebp, ebp",
-                "mov rdi, rsp",
-                "and rsp, -16",
-                "call {main}",
-                "ud2",
-                main = sym $main,
-            )
-        }
+macro_rules! entry_instructions {
+    () => {
+        "xor ebp, ebp\nmov rdi, rsp\nand rsp, -16\ncall {main}\nud2"
     };
 }
