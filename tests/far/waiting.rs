@@ -49,17 +49,20 @@ fn more_workers_are_called_in_where_they_wait() {
             small_files(&folder.join("tree"), folders, files);
         }
         for (from, to) in [(&place.far, &place.near), (&place.near, &place.far)] {
-            let (at_once, lines) = copied(&place, &[], from, to);
             // A folder takes one new name at a time.
             let least = if folders == 1 && to == &place.far {
                 3
             } else {
                 12
             };
-            assert!(at_once >= least, "{folders} folders: {at_once} at once");
-            // On a busy machine others are called in first where there are as many names as may be.
-            let waits = |line: &String| line.ends_with(", as each waits most of the time");
-            assert!(lines.iter().any(waits), "{lines:?}");
+            // What a copy sees of its processors is others' work as well: one of three will do.
+            let is_seen = (0..3).any(|_| {
+                let (at_once, lines) = copied(&place, &[], from, to);
+                eprintln!("{folders} folders: {at_once} at once, {lines:?}");
+                let waits = |line: &String| line.ends_with(", as each waits most of the time");
+                at_once >= least && lines.iter().any(waits)
+            });
+            assert!(is_seen, "{folders} folders to {}", to.display());
         }
     }
 }
