@@ -99,8 +99,8 @@ fn copy(worker: &mut Worker<'_>, name: &mut Name<'_>) -> Result<Option<Directory
                 let before = name.occupant.there().map(|there| there.id);
                 name.occupant = Occupant::look(options, entry, &name.source, Look::Again);
                 let now = name.occupant.there().map(|there| there.id);
-                if plan.clear == Clear::Nothing && now == before {
-                    // It was there when that was decided.
+                if plan.clear == Clear::Nothing && now.is_some() && now == before {
+                    // It was there when that was decided. What is gone again is in nobody's way.
                     break;
                 }
                 match plan_for(worker, name, Look::Again)? {
