@@ -589,11 +589,15 @@ fn few_processes() {
     }
 }
 
-/// Where one worker is enough, or all that is wanted, no thread is even tried for.
+/// Where one worker is enough, or all that is wanted, no thread is even tried for. In memory: where a
+/// busy disk is waited for, more are wanted.
 #[test]
 fn no_needless_threads() {
-    let dir = temp_dir();
-    grove().build(dir.path());
+    child::in_memory(start_no_threads);
+}
+
+fn start_no_threads(dir: &Path) {
+    grove().build(dir);
     let mut small = Scene::parse("dir few; dir few/a; dir few/b; file one 5000");
     for number in 0..9 {
         for folder in ["a", "b"] {
@@ -601,7 +605,7 @@ fn no_needless_threads() {
             small.add(path, Node::File(9, vec![(0, 9)]));
         }
     }
-    small.build(dir.path());
+    small.build(dir);
     let setting = with(|s| s.deadly = CLONES.into());
     for line in [
         "-j1 -a s t1",
@@ -613,10 +617,10 @@ fn no_needless_threads() {
         "-j8 one t7",
         "-j8 one few/a/1 t6",
     ] {
-        cp(line, dir.path(), &setting).expect_success();
+        cp(line, dir, &setting).expect_success();
     }
     // The filter is one: with two workers the program dies of it.
-    let ran = cp("-j2 -a s t", dir.path(), &setting);
+    let ran = cp("-j2 -a s t", dir, &setting);
     assert_eq!(ran.status, -libc::SIGSYS, "{ran:?}");
 }
 
@@ -630,13 +634,17 @@ fn no_more_workers_than_a_control_group_allows() {
     if std::thread::available_parallelism().unwrap().get() < 2 {
         return skip(TEST, "one processor, so there is one worker anyway");
     }
-    let dir = temp_dir();
-    grove().build(dir.path());
-    fs::copy(annulet(), dir.path().join("cp")).expect("the program");
-    let group = dir.path().join("sys/fs/cgroup");
+    // A busy disk would be waited for, which calls more in.
+    child::in_memory(copy_in_control_groups);
+}
+
+fn copy_in_control_groups(dir: &Path) {
+    grove().build(dir);
+    fs::copy(annulet(), dir.join("cp")).expect("the program");
+    let group = dir.join("sys/fs/cgroup");
     fs::create_dir_all(group.join("cpu")).expect("a folder");
     let setting = with(|s| {
-        s.chroot = Some(dir.path().to_owned());
+        s.chroot = Some(dir.to_owned());
         // With two workers the program dies of it.
         s.deadly = CLONES.into();
     });
@@ -656,11 +664,11 @@ fn no_more_workers_than_a_control_group_allows() {
     ] {
         fs::write(group.join(file), limit).expect("a limit");
         let args = child::words(&format!("{jobs} -r /s /t"));
-        let ran = run_cp(Path::new("/cp"), &args, dir.path(), &setting);
+        let ran = run_cp(Path::new("/cp"), &args, dir, &setting);
         let expected = if is_alone { 0 } else { -libc::SIGSYS };
         assert_eq!(ran.status, expected, "{file} {limit:?}: {ran:?}");
         fs::remove_file(group.join(file)).expect("a limit");
-        remove(&dir.path().join("t"));
+        remove(&dir.join("t"));
     }
 }
 
