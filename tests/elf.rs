@@ -71,7 +71,7 @@ const ARCHITECTURES: [Architecture; 3] = [
         machine: EM_AARCH64,
         flags: FileFlags(0),
         page_bytes: 64 << 10,
-        // mov x29, xzr; mov x30, xzr; mov x0, sp
+        // mov x29, xzr; mov x0, sp
         entry: b"\xfd\x03\x1f\xaa\xe0\x03\x00\x91",
         is_call: |code| code[3] >> 2 == 0x25,
         cross_compiler: "aarch64-linux-gnu-gcc",
@@ -84,7 +84,7 @@ const ARCHITECTURES: [Architecture; 3] = [
         // Short instructions, and floating-point numbers of 64 bits in registers.
         flags: FileFlags(EF_RISCV_RVC.0 | EF_RISCV_FLOAT_ABI_DOUBLE.0),
         page_bytes: 4 << 10,
-        // li s0, 0; li ra, 0; mv a0, sp
+        // li s0, 0; mv a0, sp
         entry: b"\x01\x44\x0a\x85",
         // jal ra; or auipc ra, where it is far
         is_call: |code| [0xef, 0x97].contains(&code[0]),

@@ -9,16 +9,10 @@ use core::sync::atomic::AtomicU32;
 
 pub use super::generic::{StatBuffer, nr};
 
-/// One system call: its number and up to six arguments.
-macro_rules! system_call {
-    ($n:expr) => {
-        $crate::sys::arch::native::system_call!($n, 0_usize)
-    };
-    ($n:expr, $a:expr $(, $b:expr $(, $c:expr $(, $d:expr $(, $e:expr $(, $f:expr)?)?)?)?)?) => {{
-        let result: usize;
-        asm!("ecall", in("a7") $n, inlateout("a0") $a => result,
-            $(in("a1") $b, $(in("a2") $c, $(in("a3") $d,
-            $(in("a4") $e, $(in("a5") $f,)?)?)?)?)?
+/// `asm!` with a system call in it: the registers of vectors, which it overwrites, are named besides.
+macro_rules! asm_losing_vectors {
+    ($($operands:tt)*) => {
+        asm!($($operands)*
             out("v0") _, out("v1") _, out("v2") _, out("v3") _,
             out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _,
@@ -26,8 +20,24 @@ macro_rules! system_call {
             out("v16") _, out("v17") _, out("v18") _, out("v19") _,
             out("v20") _, out("v21") _, out("v22") _, out("v23") _,
             out("v24") _, out("v25") _, out("v26") _, out("v27") _,
-            out("v28") _, out("v29") _, out("v30") _, out("v31") _,
-            options(nostack));
+            out("v28") _, out("v29") _, out("v30") _, out("v31") _)
+    };
+}
+pub(super) use asm_losing_vectors;
+
+/// One system call: its number and up to six arguments.
+macro_rules! system_call {
+    ($n:expr) => {
+        $crate::sys::arch::native::system_call!($n, 0_usize)
+    };
+    ($n:expr, $a:expr $(, $b:expr $(, $c:expr $(, $d:expr $(, $e:expr $(, $f:expr)?)?)?)?)?) => {{
+        let result: usize;
+        $crate::sys::arch::native::asm_losing_vectors!(
+            "ecall", in("a7") $n, inlateout("a0") $a => result,
+            $(in("a1") $b, $(in("a2") $c, $(in("a3") $d,
+            $(in("a4") $e, $(in("a5") $f,)?)?)?)?)?
+            options(nostack),
+        );
         result
     }};
 }
@@ -49,7 +59,7 @@ pub unsafe fn clone_thread(
     // SAFETY: the caller answers for the thread's memory; on its side nothing runs but the
     // call of `entry`, which does not return; on ours it is an ordinary system call.
     unsafe {
-        asm!(
+        asm_losing_vectors!(
             "ecall",
             "bnez a0, 2f",
             "li s0, 0",
@@ -65,14 +75,6 @@ pub unsafe fn clone_thread(
             in("a4") tid,
             in("a6") entry,
             in("a5") arg,
-            out("v0") _, out("v1") _, out("v2") _, out("v3") _,
-            out("v4") _, out("v5") _, out("v6") _, out("v7") _,
-            out("v8") _, out("v9") _, out("v10") _, out("v11") _,
-            out("v12") _, out("v13") _, out("v14") _, out("v15") _,
-            out("v16") _, out("v17") _, out("v18") _, out("v19") _,
-            out("v20") _, out("v21") _, out("v22") _, out("v23") _,
-            out("v24") _, out("v25") _, out("v26") _, out("v27") _,
-            out("v28") _, out("v29") _, out("v30") _, out("v31") _,
         );
     }
     result
